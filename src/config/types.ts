@@ -1,0 +1,114 @@
+/** The three configuration files as values, validated and with defaults filled in (wire.md 10). */
+import type { GuardSettings } from '../protocol/rooms.ts';
+import type { CatchUpPolicy, WakePolicy } from '../protocol/wake.ts';
+
+export interface RoomConfig {
+  id: string;
+  name?: string;
+  members: string[];
+  visibility?: string;
+  write_policy?: string;
+  guard?: GuardSettings;
+}
+
+/** `Moltnet`: the server. */
+export interface ServerConfig {
+  /** The file it came from; undefined for defaults. */
+  path?: string;
+  network: { id: string; name: string };
+  server: {
+    /** `host:port`; an empty host in a file or the environment listens on every interface, as in the original. */
+    listen_addr: string;
+    human_ingress: boolean;
+    direct_messages: boolean;
+    debug_events: boolean;
+    /** Exact origins (`scheme://host[:port]`) of web pages that may call, beside the server's own. */
+    allowed_origins: string[];
+    /** Host names, beside IP literals, localhost and single-label names, that the Host header may carry in mode none. */
+    allowed_hosts: string[];
+    public_url?: string;
+    trust_forwarded_proto: boolean;
+    analytics?: { provider: string; measurement_id: string };
+  };
+  auth: {
+    mode: 'none' | 'bearer' | 'open';
+    public_read: boolean;
+    agent_registration: 'disabled' | 'token' | 'open';
+    tokens: { id?: string; value: string; scopes: string[]; agents?: string[] }[];
+  };
+  storage: { kind: 'memory' | 'sqlite' | 'postgres'; sqlite: { path: string }; postgres?: { dsn: string } };
+  /** Undefined when the file declares none: an empty store then gets `general`. */
+  rooms?: RoomConfig[];
+  guard: GuardSettings;
+  pairings: { id: string; remote_base_url: string; remote_network_id?: string; remote_network_name?: string; token?: string; status?: string }[];
+}
+
+export interface TokenSource {
+  token?: string;
+  token_env?: string;
+  token_path?: string;
+}
+
+export interface RuntimeConfig {
+  kind: string;
+  token?: string;
+  command?: string;
+  config_path?: string;
+  workspace_path?: string;
+  home_path?: string;
+  session_store_path?: string;
+  session_prefix?: string;
+  gateway_url?: string;
+  control_url?: string;
+  events_url?: string;
+  inbound_url?: string;
+  outbound_url?: string;
+  ack_url?: string;
+  channel?: string;
+  driver?: string;
+  /** Additive. Extra arguments for a CLI runtime, e.g. `["--model", "gpt-5"]`. */
+  args?: string[];
+  /** Additive. Seconds without output, and in all, after which a turn is ended (300 and 3600). */
+  inactivity_timeout?: number;
+  turn_timeout?: number;
+  /** Additive. Turns at once in this workspace (default 1 per workspace path, 4 per node). */
+  max_turns?: number;
+}
+
+export interface AttachmentConfig {
+  agent: { id: string; name?: string };
+  /** Base URL of the server, without a trailing slash. */
+  base_url: string;
+  network_id: string;
+  auth: { mode: 'none' | 'bearer' | 'open'; registration?: 'disabled' | 'token' | 'open'; static_token: boolean } & TokenSource;
+  runtime: RuntimeConfig;
+  rooms: { id: string; wake: WakePolicy }[];
+  dms: { enabled: boolean; wake: 'all' | 'mentions' | 'never' };
+  catch_up: CatchUpPolicy;
+  /** Wake the agent once per room when it is first attached; `never` unless asked for. */
+  bootstrap: boolean;
+}
+
+/** `MoltnetNode`, or a bridge file with its one attachment. */
+export interface NodeConfig {
+  path?: string;
+  attachments: AttachmentConfig[];
+  max_turns: number;
+}
+
+/** `.moltnet/config.json` of an agent's workspace: how its CLI reaches the network. */
+export interface ClientConfig {
+  path: string;
+  agent: { name: string; runtime: string };
+  attachments: ClientAttachment[];
+}
+export interface ClientAttachment {
+  agent_name?: string;
+  auth: { mode: 'none' | 'bearer' | 'open'; registration?: string } & TokenSource;
+  base_url: string;
+  dms?: { enabled: boolean; wake?: string };
+  member_id: string;
+  network_id: string;
+  rooms: { id: string; wake?: string; can_write?: boolean }[];
+  runtime?: string;
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+
+export const AgentSummary = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  actor_uid: z.string().optional(),
+  fqid: z.string().optional(),
+  network_id: z.string(),
+  rooms: z.array(z.string()).optional(),
+  connected: z.boolean(),
+  /** Additive: how many attachments are open and since when the agent has been connected. */
+  attachments: z.number().int().optional(),
+  connected_since: z.string().optional(),
+  last_wake_failure: z.object({ message_id: z.string().optional(), error: z.string().optional(), classification: z.string().optional(), at: z.string() }).optional(),
+});
+export type AgentSummary = z.infer<typeof AgentSummary>;
+
+export const AgentRegistration = z.object({
+  network_id: z.string(),
+  agent_id: z.string(),
+  actor_uid: z.string(),
+  actor_uri: z.string(),
+  display_name: z.string().optional(),
+  agent_token: z.string().optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type AgentRegistration = z.infer<typeof AgentRegistration>;
+
+export const RegisterAgentRequest = z.object({
+  requested_agent_id: z.string().nullish().transform((v) => v ?? undefined),
+  name: z.string().nullish().transform((v) => v ?? undefined),
+});
+export type RegisterAgentRequest = z.infer<typeof RegisterAgentRequest>;
+
+/** Body of POST /v1/agents/wake-failed (wire-newer.md 4): a node gave a wake up. `event` is the EVENT's event. */
+export const WakeFailedRequest = z.object({
+  agent_id: z.string().optional(),
+  event: z.looseObject({ message: z.looseObject({ id: z.string() }).optional() }).optional(),
+  error: z.string().optional(),
+  attempts: z.number().int().optional(),
+  classification: z.string().optional(),
+});
+export type WakeFailedRequest = z.infer<typeof WakeFailedRequest>;
+export const WAKE_FAILURES = ['permanent', 'retry_exhausted', 'runtime_failed', 'runtime_stopped'] as const;
+export type WakeFailure = (typeof WAKE_FAILURES)[number];

@@ -1,0 +1,76 @@
+/**
+ * Frames of the attachment WebSocket (wire.md 6), and what the delivery protocol adds to them.
+ *
+ * Delivery protocol, version 1. Both sides announce it before either uses it: HELLO.capabilities.delivery = 1 and
+ * IDENTIFY.capabilities.delivery = 1 together with IDENTIFY.bindings. Then:
+ * - server → EVENT: only messages that wake this agent by its bindings, plus `stream.replay_gap`, plus
+ *   `message.redacted` of a message that is outstanding here (not acknowledged by the node). In `seq` order within
+ *   a conversation, from the durable position of (agent, conversation) on, at most 64 unacknowledged each.
+ * - node → WAKE {wake_id, conversation, cursor, attempt}: "I am about to run one turn over everything outstanding
+ *   of this conversation up to and including cursor". The server stores it, then answers WAKE with the same
+ *   wake_id. The node starts the turn only after that answer. `attempt` counts from 1; a retry of the same wake
+ *   is announced with the next number.
+ * - node → ACK {cursor, wake_id?, outcome?, error?, attempts?}: cumulative within cursor's conversation. With wake_id it
+ *   ends that wake: outcome `ok`, or `failed` when its retries are used up (then the server shows agent.wake.failed).
+ *   Without wake_id it says "seen, nothing to run".
+ * - After a (re)connect the server first sends, for every wake that is still open, WAKE {wake_id, conversation,
+ *   cursor, attempt} followed by the EVENTs of its range; the node runs exactly that range under that id, with that
+ *   attempt number. What came meanwhile follows as ordinary EVENTs and is a later wake.
+ * - node → BOOTSTRAP {rooms}: asks which of these rooms still need their first wake; the server answers BOOTSTRAP
+ *   {rooms} with those never bootstrapped for this agent and remembers them as done.
+ * - server → ERROR {code, error, permanent: true}: do not reconnect (agent removed, taken, network mismatch).
+ * Of several attachments of one agent exactly one holds the delivery lease and receives; when it ends the next gets it.
+ */
+import { z } from 'zod';
+import { Actor } from './actors.ts';
+import { Event } from './events.ts';
+import { CATCH_UP_POLICIES, WAKE_POLICIES } from './wake.ts';
+
+export const DELIVERY_VERSION = 1;
+
+export const FrameCapabilities = z.object({
+  rooms: z.boolean().optional(),
+  threads: z.boolean().optional(),
+  dms: z.boolean().optional(),
+  artifacts: z.boolean().optional(),
+  delivery: z.number().int().optional(),
+});
+export type FrameCapabilities = z.infer<typeof FrameCapabilities>;
+
+export const BindingsSchema = z.object({
+  rooms: z.array(z.object({ id: z.string(), wake: z.enum(WAKE_POLICIES) })).max(4_096),
+  dms: z.object({ enabled: z.boolean(), wake: z.enum(['all', 'mentions', 'never']) }),
+  catch_up: z.enum(CATCH_UP_POLICIES).default('all'),
+});
+
+export const FRAME_OPS = ['HELLO', 'IDENTIFY', 'READY', 'EVENT', 'ACK', 'PING', 'PONG', 'ERROR', 'WAKE', 'BOOTSTRAP'] as const;
+export type FrameOp = (typeof FRAME_OPS)[number];
+
+export const AttachmentFrame = z.object({
+  op: z.string(),
+  version: z.string().optional(),
+  heartbeat_interval_ms: z.number().int().optional(),
+  network_id: z.string().optional(),
+  agent: Actor.partial().optional(),
+  agent_id: z.string().optional(),
+  actor_uid: z.string().optional(),
+  actor_uri: z.string().optional(),
+  agent_token: z.string().optional(),
+  capabilities: FrameCapabilities.nullish().transform((v) => v ?? {}),
+  cursor: z.string().optional(),
+  event: Event.optional(),
+  error: z.string().optional(),
+  // delivery protocol
+  bindings: BindingsSchema.optional(),
+  wake_id: z.string().optional(),
+  conversation: z.string().optional(),
+  attempt: z.number().int().min(1).optional(),
+  attempts: z.number().int().min(0).optional(),
+  outcome: z.enum(['ok', 'failed']).optional(),
+  rooms: z.array(z.string()).optional(),
+  code: z.string().optional(),
+  permanent: z.boolean().optional(),
+});
+export type AttachmentFrame = z.infer<typeof AttachmentFrame>;
+/** A frame as sent. */
+export type AttachmentFrameInput = z.input<typeof AttachmentFrame>;

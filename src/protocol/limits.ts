@@ -1,0 +1,67 @@
+/**
+ * Every number that bounds what a client may send or hold. One table: the code refuses by it, `docs/limits.md`
+ * is generated from it, and each entry names the error code that a client sees when it goes over.
+ */
+import type { ErrorCode } from './errors.ts';
+
+export interface Limit {
+  readonly value: number;
+  readonly unit: 'bytes' | 'characters' | 'count' | 'levels' | 'milliseconds' | 'turns';
+  /** What a client sees beyond it; absent where the limit clamps or bounds only ourselves. */
+  readonly code?: ErrorCode;
+  readonly what: string;
+}
+
+const MiB = 1_048_576;
+
+export const limits = {
+  // requests and frames
+  body: { value: MiB, unit: 'bytes', code: 'body_too_large', what: 'JSON request body' },
+  frame: { value: MiB, unit: 'bytes', code: 'frame_too_large', what: 'attachment frame, either way' },
+  page_bytes: { value: 900_000, unit: 'bytes', what: 'a page ends early before its body grows over this' },
+  page_default: { value: 100, unit: 'count', what: 'items of a page when no limit is given' },
+  page_max: { value: 500, unit: 'count', what: 'items of a page at most; more is clamped' },
+  // messages
+  message: { value: 256 * 1024, unit: 'bytes', code: 'message_too_large', what: 'one message as JSON, UTF-8' },
+  text: { value: 128 * 1024, unit: 'bytes', code: 'text_too_large', what: 'text of one part, UTF-8' },
+  parts: { value: 64, unit: 'count', code: 'too_many_parts', what: 'parts of a message' },
+  mentions: { value: 256, unit: 'count', code: 'too_many_mentions', what: 'entries of `mentions`, and mentions that one message resolves to' },
+  data_depth: { value: 32, unit: 'levels', code: 'data_too_deep', what: 'nesting of a part\'s `data`' },
+  url: { value: 8_192, unit: 'bytes', code: 'invalid_part', what: 'url of a part' },
+  filename: { value: 255, unit: 'bytes', code: 'invalid_part', what: 'filename of a part' },
+  media_type: { value: 255, unit: 'bytes', code: 'invalid_part', what: 'media type of a part' },
+  // names and ids
+  id: { value: 128, unit: 'bytes', code: 'invalid_id', what: 'an id (message, room, thread, DM, cursor)' },
+  agent_id: { value: 128, unit: 'bytes', code: 'invalid_id', what: 'an agent id' },
+  name: { value: 128, unit: 'characters', code: 'invalid_name', what: 'display name of a room, an agent or a sender' },
+  // rooms and DMs
+  room_members: { value: 4_096, unit: 'count', code: 'too_many_members', what: 'members of a room' },
+  members_per_request: { value: 256, unit: 'count', code: 'too_many_members', what: 'members in one create, add or remove list' },
+  dm_participants: { value: 256, unit: 'count', code: 'too_many_participants', what: 'participants of a DM' },
+  rooms: { value: 10_000, unit: 'count', code: 'too_many_rooms', what: 'rooms of a network' },
+  agents: { value: 10_000, unit: 'count', code: 'too_many_agents', what: 'registered agents of a network' },
+  apply_items: { value: 1_000, unit: 'count', code: 'unprocessable_entity', what: 'rooms, or agents, in one apply' },
+  // live connections
+  attachments: { value: 10_000, unit: 'count', code: 'too_many_attachments', what: 'attachments of one server process' },
+  sse_streams: { value: 128, unit: 'count', code: 'too_many_streams', what: 'event streams of one server process' },
+  sse_streams_per_identity: { value: 16, unit: 'count', code: 'too_many_streams', what: 'event streams of one identity, or of one address without one' },
+  sse_replay: { value: 1_000, unit: 'count', what: 'events replayed to an event stream before it is told of a gap' },
+  sse_replay_anonymous: { value: 200, unit: 'count', what: 'the same without a credential' },
+  outstanding_per_conversation: { value: 64, unit: 'count', what: 'unacknowledged events of one conversation (delivery protocol)' },
+  outstanding: { value: 1_024, unit: 'count', what: 'unacknowledged events of one attachment' },
+  socket_buffer: { value: 4 * MiB, unit: 'bytes', what: 'bytes waiting in one socket before its reader falls back to the log' },
+  writer_queue: { value: 8_192, unit: 'count', code: 'overloaded', what: 'commands waiting for the writer' },
+  batch: { value: 512, unit: 'count', what: 'commands committed in one transaction' },
+  // times
+  heartbeat: { value: 5_000, unit: 'milliseconds', what: 'announced heartbeat of an attachment; the server PINGs twice as often' },
+  identify: { value: 10_000, unit: 'milliseconds', what: 'time to IDENTIFY after the upgrade' },
+  silence: { value: 10_000, unit: 'milliseconds', what: 'silence after which an attachment is dropped' },
+  stop: { value: 5_000, unit: 'milliseconds', what: 'time for a graceful stop' },
+  // wakes
+  wake_messages: { value: 30, unit: 'count', what: 'messages in one wake; older ones are counted' },
+  wake_bytes: { value: 24 * 1024, unit: 'bytes', what: 'message text in one wake' },
+  wake_attempts: { value: 4, unit: 'count', what: 'tries of one wake before it is reported as failed' },
+  guard_turns: { value: 30, unit: 'turns', what: 'agent turns in a conversation without a person before its wakes are held' },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof limits;

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { Actor } from './actors.ts';
+
+/** Where a message came into the world. Both fields are always present, and may be empty in a request. */
+export const MessageOrigin = z.object({ network_id: z.string(), message_id: z.string() });
+export type MessageOrigin = z.infer<typeof MessageOrigin>;
+
+/** Target of a message. room: `room_id`. thread: `thread_id` and, for a new thread, `room_id`. dm: `dm_id` and, for a new DM, `participant_ids`. */
+export const Target = z.object({
+  kind: z.string().describe('`room`, `thread` or `dm`'),
+  room_id: z.string().optional(),
+  thread_id: z.string().optional(),
+  parent_message_id: z.string().optional(),
+  dm_id: z.string().optional(),
+  participant_ids: z.array(z.string()).nullish().transform((v) => v ?? undefined),
+});
+export type Target = z.infer<typeof Target>;
+
+export const PART_KINDS = ['text', 'url', 'data', 'file', 'image', 'audio'] as const;
+export const Part = z.object({
+  kind: z.string().describe('`text`, `url`, `data`, `file`, `image` or `audio`'),
+  text: z.string().optional(),
+  media_type: z.string().optional(),
+  url: z.string().optional(),
+  filename: z.string().optional(),
+  data: z.record(z.string(), z.unknown()).nullish().transform((v) => v ?? undefined),
+});
+export type Part = z.infer<typeof Part>;
+
+export const Message = z.object({
+  id: z.string(),
+  network_id: z.string(),
+  origin: MessageOrigin,
+  target: Target,
+  from: Actor,
+  parts: z.array(Part),
+  mentions: z.array(z.string()).optional().describe('FQIDs of the agents and people mentioned'),
+  created_at: z.string(),
+  redacted_at: z.string().optional().describe('when its content was removed; then its parts are one text, `[redacted]`'),
+});
+export type Message = z.infer<typeof Message>;
+
+/** Body of POST /v1/messages. Types are checked here (400), the rules of wire.md 4 by the network (422 and others). */
+export const SendMessageRequest = z.object({
+  id: z.string().nullish().transform((v) => v ?? undefined).describe('idempotency key: a retry with the same id and content is answered like the first'),
+  origin: z.object({ network_id: z.string().optional(), message_id: z.string().optional() }).nullish().transform((v) => v ?? undefined),
+  target: Target.partial().nullish().transform((v) => v ?? undefined),
+  from: Actor.partial().nullish().transform((v) => v ?? undefined),
+  parts: z.array(Part.partial()).nullish().transform((v) => v ?? undefined),
+  mentions: z.array(z.string()).nullish().transform((v) => v ?? undefined),
+});
+export type SendMessageRequest = z.infer<typeof SendMessageRequest>;
+
+export const MessageAccepted = z.object({
+  message_id: z.string(),
+  event_id: z.string(),
+  accepted: z.boolean(),
+  thread_created: z.boolean(),
+  dm_created: z.boolean(),
+});
+export type MessageAccepted = z.infer<typeof MessageAccepted>;
+
+export const MessageRedacted = z.object({ redacted: z.boolean(), message_id: z.string() });
+export type MessageRedacted = z.infer<typeof MessageRedacted>;

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+
+const nullToUndefined = <T>(v: T | null | undefined): T | undefined => v ?? undefined;
+
+/** Storm guard of a room: agent turns without a person before its wakes are held; `off` never holds. */
+export const GuardSettings = z.object({
+  turns: z.union([z.number().int().min(1).max(100_000), z.literal('off')]).optional(),
+});
+export type GuardSettings = z.infer<typeof GuardSettings>;
+
+export const VISIBILITIES = ['private', 'public'] as const;
+export const WRITE_POLICIES = ['members', 'registered_agents', 'operators'] as const;
+export type Visibility = (typeof VISIBILITIES)[number];
+export type WritePolicy = (typeof WRITE_POLICIES)[number];
+
+export const RoomAccess = z.object({ can_read: z.boolean(), can_write: z.boolean(), reason: z.string().optional() });
+export type RoomAccess = z.infer<typeof RoomAccess>;
+
+export const Room = z.object({
+  id: z.string(),
+  network_id: z.string().optional(),
+  fqid: z.string().optional(),
+  name: z.string(),
+  members: z.array(z.string()).optional(),
+  visibility: z.string().optional(),
+  write_policy: z.string().optional(),
+  guard: GuardSettings.optional(),
+  access: RoomAccess.optional(),
+  created_at: z.string(),
+});
+export type Room = z.infer<typeof Room>;
+
+export const CreateRoomRequest = z.object({
+  id: z.string().optional(),
+  name: z.string().nullish().transform(nullToUndefined),
+  members: z.array(z.string()).nullish().transform(nullToUndefined),
+  visibility: z.string().nullish().transform(nullToUndefined),
+  write_policy: z.string().nullish().transform(nullToUndefined),
+  guard: GuardSettings.nullish().transform(nullToUndefined),
+});
+export type CreateRoomRequest = z.infer<typeof CreateRoomRequest>;
+
+/** Body of PATCH /v1/rooms/{id}: only what is given changes. */
+export const UpdateRoomRequest = z.object({
+  name: z.string().optional(),
+  visibility: z.string().optional(),
+  write_policy: z.string().optional(),
+  guard: GuardSettings.optional(),
+});
+export type UpdateRoomRequest = z.infer<typeof UpdateRoomRequest>;
+
+export const UpdateRoomMembersRequest = z.object({
+  add: z.array(z.string()).nullish().transform(nullToUndefined),
+  remove: z.array(z.string()).nullish().transform(nullToUndefined),
+});
+export type UpdateRoomMembersRequest = z.infer<typeof UpdateRoomMembersRequest>;
+
+export const RemoveResult = z.object({ removed: z.boolean(), kind: z.string(), id: z.string(), mode: z.string() });
+export type RemoveResult = z.infer<typeof RemoveResult>;
+
+export const Thread = z.object({
+  id: z.string(),
+  network_id: z.string().optional(),
+  fqid: z.string().optional(),
+  room_id: z.string(),
+  parent_message_id: z.string().optional(),
+  message_count: z.number().int(),
+  last_message_at: z.string(),
+});
+export type Thread = z.infer<typeof Thread>;
+
+export const DirectConversation = z.object({
+  id: z.string(),
+  network_id: z.string().optional(),
+  fqid: z.string().optional(),
+  participant_ids: z.array(z.string()).optional(),
+  message_count: z.number().int(),
+  last_message_at: z.string(),
+});
+export type DirectConversation = z.infer<typeof DirectConversation>;
+
+export const Artifact = z.object({
+  id: z.string(),
+  network_id: z.string().optional(),
+  fqid: z.string().optional(),
+  message_id: z.string(),
+  target: z.looseObject({ kind: z.string() }),
+  part_index: z.number().int(),
+  kind: z.string(),
+  media_type: z.string().optional(),
+  filename: z.string().optional(),
+  url: z.string().optional(),
+  created_at: z.string(),
+});
+export type Artifact = z.infer<typeof Artifact>;

@@ -1,0 +1,253 @@
+/**
+ * What a storage engine does. SQLite (file and memory) today, Postgres later, behind this one interface; the contract
+ * suite in test/contract/store.ts runs on every engine. A write is plain data (EventWrite, RowWrite): it crosses a
+ * thread or a wire without thought. Reads are indexed and bounded (at most 500 rows), so that they may run on the
+ * main thread; all return promises because an engine may be remote.
+ */
+import type { ConversationKey, ConversationKind } from '../protocol/conversation.ts';
+
+/** One row of the event log as its readers get it. `payload` is JSON text, never parsed on the way out. */
+export interface LogEvent {
+  seq: number;
+  id: string;
+  type: string;
+  created_at: string;
+  payload: string;
+  /** The conversation it belongs to, for messages, threads, DMs, redactions and guard events. */
+  conversation?: ConversationKey;
+  /** Readable by those who may read this room. Threads' events carry their room. */
+  room_id?: string;
+  /** Readable by this DM's participants. */
+  dm_id?: string;
+  /** Canonical participant ids of that DM, so that routing needs no look-up. */
+  participants?: string[];
+  /** Lifecycle of this agent: for observers and for itself. */
+  agent_id?: string;
+  /** Stored while its conversation was held by the guard: goes to observers, to attachments only after the resume. */
+  held: boolean;
+}
+
+/** A LogEvent before it has a `seq`, with the rows that are written together with it and refer to its `seq`. */
+export interface EventWrite extends Omit<LogEvent, 'seq'> {
+  rows: RowWrite[];
+}
+
+/** State of one conversation. `key` is `room:ID`, `thread:ID` or `dm:ID`. */
+export interface ConversationRow {
+  key: ConversationKey;
+  kind: ConversationKind;
+  id: string;
+  /** Of a room or thread. */
+  room_id: string | null;
+  parent_message_id: string | null;
+  /** Of a DM: canonical ids, sorted. */
+  participants: string[] | null;
+  message_count: number;
+  first_seq: number;
+  last_seq: number;
+  last_message_at: string;
+  /** Storm guard: agent turns since a person, FQID of the last agent that spoke, and the hold. */
+  guard_turns: number;
+  guard_speaker: string | null;
+  held_at: string | null;
+  /** seq of the `conversation.held` event; held messages come after it. */
+  held_seq: number | null;
+  held_messages: number;
+}
+
+export interface RoomRow {
+  id: string;
+  name: string;
+  visibility: string;
+  write_policy: string;
+  /** JSON of GuardSettings, `{}` for defaults. */
+  guard: string;
+  created_at: string;
+  created_seq: number;
+  removed_at: string | null;
+}
+export interface MemberRow {
+  room_id: string;
+  member_id: string;
+  since_seq: number;
+}
+export interface AgentRow {
+  id: string;
+  actor_uid: string;
+  display_name: string | null;
+  credential_key: string;
+  created_at: string;
+  updated_at: string;
+  removed_at: string | null;
+}
+
+/** Rows written with an event; `seq` is filled in by the engine from the event that carries them. */
+export type RowWrite =
+  | { op: 'message'; id: string; origin_network: string; origin_id: string; content_hash: string | null; conversation: ConversationKey; room_id: string | null; sender: string }
+  | { op: 'mention'; agent_id: string; conversation: ConversationKey }
+  | { op: 'artifact'; id: string; message_id: string; part_index: number; conversation: ConversationKey; room_id: string | null; payload: string }
+  /** The whole row as it is after this message; first_seq is kept, last_seq becomes the event's seq. held_seq -1 means the seq of this row's event. */
+  | { op: 'conversation'; row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'>; touch: boolean }
+  | { op: 'participant'; dm_id: string; participant: string }
+  | { op: 'room'; row: Omit<RowOf<RoomRow>, 'created_seq'> }
+  | { op: 'room.remove'; id: string; removed_at: string }
+  | { op: 'member.add'; room_id: string; member_id: string }
+  | { op: 'member.remove'; room_id: string; member_id: string }
+  | { op: 'agent'; row: AgentRow }
+  | { op: 'agent.remove'; id: string; removed_at: string }
+  /** Replaces the payload of a message's event, deletes its artifacts and mentions, and forgets its content hash. */
+  | { op: 'redact'; message_id: string; payload: string }
+  | { op: 'meta'; key: string; value: string }
+  | DeliveryWrite;
+type RowOf<T> = T;
+
+/** Delivery state: no event belongs to it. A lost one means redelivery, not loss. */
+export type DeliveryWrite =
+  /** Everything of this scope (`room:ID` with its threads, or `dms`) up to settled_seq is done with, but for conversations with a position below it. */
+  | { op: 'scope'; agent_id: string; scope: string; start_seq: number; settled_seq: number }
+  | { op: 'position'; agent_id: string; conversation: ConversationKey; acked_seq: number }
+  | { op: 'positions.clear'; agent_id: string; scope: string; up_to: number }
+  | { op: 'wake.open'; row: WakeRow }
+  | { op: 'wake.close'; wake_id: string; state: 'done' | 'failed'; error: string | null; closed_at: string }
+  | { op: 'bootstrap'; agent_id: string; room_id: string; at: string };
+
+export interface ScopeRow {
+  agent_id: string;
+  scope: string;
+  start_seq: number;
+  settled_seq: number;
+}
+export interface PositionRow {
+  agent_id: string;
+  conversation: ConversationKey;
+  acked_seq: number;
+}
+export interface WakeRow {
+  wake_id: string;
+  agent_id: string;
+  conversation: ConversationKey;
+  /** Exclusive: the position before it. */
+  after_seq: number;
+  /** Inclusive. */
+  last_seq: number;
+  attempt: number;
+  state: 'open' | 'done' | 'failed';
+  error: string | null;
+  opened_at: string;
+  closed_at: string | null;
+}
+
+/** One command's writes. All of one batch commit in one durable transaction. */
+export interface Writes {
+  events: EventWrite[];
+  /** Rows without an event. */
+  rows: RowWrite[];
+}
+
+/** Everything a process holds in memory about the network, at `head`. */
+export interface TopologyRows {
+  head: number;
+  rooms: RoomRow[];
+  members: MemberRow[];
+  agents: AgentRow[];
+  /** Conversations that the guard holds now. */
+  held: ConversationRow[];
+}
+
+export interface StoredMessage {
+  seq: number;
+  id: string;
+  event_id: string;
+  conversation: ConversationKey;
+  room_id: string | null;
+  content_hash: string | null;
+  sender: string;
+  /** JSON of the Message. */
+  payload: string;
+  created_at: string;
+}
+export interface PageRequest {
+  limit: number;
+  /** Exclusive bounds: a seq for messages and artifacts, an id for the id-sorted collections. */
+  before?: number | string;
+  after?: number | string;
+}
+/** Rows in ascending order, and whether there are more on either side of them. */
+export interface PageRows<T> {
+  rows: T[];
+  more_before: boolean;
+  more_after: boolean;
+}
+export interface ArtifactRow {
+  id: string;
+  seq: number;
+  part_index: number;
+  conversation: ConversationKey;
+  payload: string;
+}
+
+export interface Store {
+  readonly kind: 'sqlite' | 'memory' | 'postgres';
+  readonly networkId: string;
+  /** seq of the newest committed event, 0 for none. */
+  readonly head: number;
+  loadTopology(): Promise<TopologyRows>;
+
+  /**
+   * Commits all writes, in order, in one durable transaction, and resolves with the seqs: seqs[i][j] is that of
+   * writes[i].events[j]. Rejects with ConstraintError when a unique id is taken (nothing was stored), with
+   * StorageError when the engine cannot write now (nothing was stored).
+   */
+  commit(writes: readonly Writes[]): Promise<number[][]>;
+
+  meta(key: string): Promise<string | undefined>;
+  messages(ids: readonly string[]): Promise<Map<string, StoredMessage>>;
+  conversations(keys: readonly ConversationKey[]): Promise<Map<ConversationKey, ConversationRow>>;
+  /** before/after are seqs. No bound: the newest. Always ascending. */
+  messagePage(conversation: ConversationKey, page: PageRequest): Promise<PageRows<StoredMessage>>;
+  /** Artifacts of a conversation, or of a room with its threads; ordered by (seq, part_index). before/after are artifact ids. */
+  artifactPage(of: { conversation: ConversationKey } | { room_id: string }, page: PageRequest): Promise<PageRows<ArtifactRow>>;
+  artifactExists(of: { conversation: ConversationKey } | { room_id: string }, id: string): Promise<boolean>;
+  /** Sorted by thread id, or by activity (newest first) when `order` says so. */
+  threadPage(room_id: string, page: PageRequest): Promise<PageRows<ConversationRow>>;
+  /** All DMs, or those of one participant; sorted by id. */
+  dmPage(participant: string | undefined, page: PageRequest): Promise<PageRows<ConversationRow>>;
+
+  /** seq of an event id; undefined when unknown or pruned. */
+  eventSeq(event_id: string): Promise<number | undefined>;
+  /** Ids of the oldest and newest event, for stream.replay_gap. */
+  eventBounds(): Promise<{ oldest?: string; newest?: string }>;
+  /**
+   * Events with seq > after, ascending, at most `limit` (500). `all`: every one. Else those of the given rooms, of the
+   * DMs the participant is in, and about the agent itself.
+   */
+  events(audience: { all: true } | { rooms: readonly string[]; participant?: string; agent_id?: string }, after: number, limit: number): Promise<LogEvent[]>;
+  /** message.created events of one conversation with after < seq <= up_to, ascending. */
+  conversationEvents(conversation: ConversationKey, after: number, limit: number, up_to?: number): Promise<LogEvent[]>;
+  /** Conversations (room and its threads, or all DMs of a participant) with last_seq > after, ascending by last_seq. */
+  roomConversationsAfter(room_id: string, after: number, limit: number): Promise<ConversationRow[]>;
+  dmConversationsAfter(participant: string, after: number, limit: number): Promise<ConversationRow[]>;
+  /** Messages that mention a local agent, in one room or in all, with seq > after, ascending. */
+  mentionsAfter(agent_id: string, room_id: string | undefined, after: number, limit: number): Promise<{ seq: number; conversation: ConversationKey }[]>;
+
+  scopes(agent_id: string): Promise<ScopeRow[]>;
+  positions(agent_id: string): Promise<PositionRow[]>;
+  openWakes(agent_id: string): Promise<WakeRow[]>;
+  /** The latest wakes that failed for good, newest first. */
+  failedWakes(agent_id: string | undefined, limit: number): Promise<WakeRow[]>;
+  bootstraps(agent_id: string): Promise<string[]>;
+
+  /** Resolves when the engine answers; rejects with StorageError. */
+  ping(): Promise<void>;
+  /** Flushes, checkpoints, closes; idempotent. */
+  close(): Promise<void>;
+}
+
+/** A unique id was taken: the batch holds a loser, nothing was stored. */
+export class ConstraintError extends Error {
+  override readonly name = 'ConstraintError';
+}
+/** The engine cannot take the write now (disk full, locked, away); nothing was stored. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+}

@@ -1,0 +1,33 @@
+// Builds what `bin/moltnet` runs: dist/moltnet.js with its lazily loaded chunks, the SQLite worker, and the
+// console's files. Called by npm's `prepare`, so a fresh `npm ci` is enough.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+rmSync('dist', { recursive: true, force: true });
+
+await build({
+  entryPoints: {
+    moltnet: 'src/cli/main.ts',
+    'sqlite-worker': 'src/store/sqlite-worker.ts',
+  },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node22.13',
+  chunkNames: '[name]-[hash]',
+  sourcemap: true,
+  legalComments: 'none',
+  // Some dependencies are CommonJS and call require() for Node's own modules.
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  logLevel: 'warning',
+});
+
+if (existsSync('console/vite.config.ts') && !process.argv.includes('--no-console')) {
+  execFileSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'console', '--logLevel', 'warn'], { stdio: 'inherit' });
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** The whole suite, `npm test`. The real agent CLIs stand apart: vitest.runtimes.config.ts. */
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/src/**/*.test.{ts,tsx}'],
+    exclude: ['**/node_modules/**', 'test/runtimes/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
