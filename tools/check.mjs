@@ -1,6 +1,7 @@
 // `npm run check`: format, lint, types and the floors of the house. Everything but the tests.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { staleDocs } from './docs.mjs';
 import { checkFloors } from './floors.mjs';
 
 const steps = [
@@ -19,4 +20,8 @@ const wrong = checkFloors('src');
 for (const line of wrong) console.log(line);
 console.log(`${wrong.length === 0 ? 'ok  ' : 'FAIL'} floors`);
 if (wrong.length > 0) failed++;
+const stale = staleDocs();
+for (const line of stale) console.log(line);
+console.log(`${stale.length === 0 ? 'ok  ' : 'FAIL'} docs`);
+if (stale.length > 0) failed++;
 process.exit(failed === 0 ? 0 : 1);
