@@ -40,7 +40,14 @@ export interface ServerConfig {
   /** Undefined when the file declares none: an empty store then gets `general`. */
   rooms?: RoomConfig[];
   guard: GuardSettings;
-  pairings: { id: string; remote_base_url: string; remote_network_id?: string; remote_network_name?: string; token?: string; status?: string }[];
+  pairings: {
+    id: string;
+    remote_base_url: string;
+    remote_network_id?: string;
+    remote_network_name?: string;
+    token?: string;
+    status?: string;
+  }[];
 }
 
 export interface TokenSource {
@@ -80,7 +87,11 @@ export interface AttachmentConfig {
   /** Base URL of the server, without a trailing slash. */
   base_url: string;
   network_id: string;
-  auth: { mode: 'none' | 'bearer' | 'open'; registration?: 'disabled' | 'token' | 'open'; static_token: boolean } & TokenSource;
+  auth: {
+    mode: 'none' | 'bearer' | 'open';
+    registration?: 'disabled' | 'token' | 'open';
+    static_token: boolean;
+  } & TokenSource;
   runtime: RuntimeConfig;
   rooms: { id: string; wake: WakePolicy }[];
   dms: { enabled: boolean; wake: 'all' | 'mentions' | 'never' };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nullish } from './nullish.ts';
 
 export const AgentSummary = z.object({
   id: z.string(),
@@ -11,7 +12,14 @@ export const AgentSummary = z.object({
   /** Additive: how many attachments are open and since when the agent has been connected. */
   attachments: z.number().int().optional(),
   connected_since: z.string().optional(),
-  last_wake_failure: z.object({ message_id: z.string().optional(), error: z.string().optional(), classification: z.string().optional(), at: z.string() }).optional(),
+  last_wake_failure: z
+    .object({
+      message_id: z.string().optional(),
+      error: z.string().optional(),
+      classification: z.string().optional(),
+      at: z.string(),
+    })
+    .optional(),
 });
 export type AgentSummary = z.infer<typeof AgentSummary>;
 
@@ -28,8 +36,8 @@ export const AgentRegistration = z.object({
 export type AgentRegistration = z.infer<typeof AgentRegistration>;
 
 export const RegisterAgentRequest = z.object({
-  requested_agent_id: z.string().nullish().transform((v) => v ?? undefined),
-  name: z.string().nullish().transform((v) => v ?? undefined),
+  requested_agent_id: nullish(z.string()),
+  name: nullish(z.string()),
 });
 export type RegisterAgentRequest = z.infer<typeof RegisterAgentRequest>;
 

@@ -18,11 +18,19 @@ export function parseConversation(key: string): { kind: ConversationKind; id: st
   const kind = key.slice(0, colon);
   const id = key.slice(colon + 1);
   if ((kind === 'room' || kind === 'thread' || kind === 'dm') && isId(id)) return { kind, id };
-  throw new MoltnetError('invalid_target', `not a conversation: ${JSON.stringify(key.slice(0, 160))} (use room:ID, thread:ID or dm:ID)`);
+  throw new MoltnetError(
+    'invalid_target',
+    `not a conversation: ${JSON.stringify(key.slice(0, 160))} (use room:ID, thread:ID or dm:ID)`,
+  );
 }
 
 /** The conversation a message belongs to. */
-export function conversationOf(target: { kind: string; room_id?: string; thread_id?: string; dm_id?: string }): ConversationKey {
+export function conversationOf(target: {
+  kind: string;
+  room_id?: string;
+  thread_id?: string;
+  dm_id?: string;
+}): ConversationKey {
   if (target.kind === 'thread') return conversationKey('thread', target.thread_id ?? '');
   if (target.kind === 'dm') return conversationKey('dm', target.dm_id ?? '');
   return conversationKey('room', target.room_id ?? '');

@@ -78,23 +78,46 @@ export const Event = z.object({
 });
 export type Event = z.infer<typeof Event>;
 /** The key of an event under which its payload stands. */
-export type PayloadKey = 'agent' | 'message' | 'room' | 'thread' | 'dm' | 'pairing' | 'replay_gap' | 'guard' | 'redaction';
+export type PayloadKey =
+  | 'agent'
+  | 'message'
+  | 'room'
+  | 'thread'
+  | 'dm'
+  | 'pairing'
+  | 'replay_gap'
+  | 'guard'
+  | 'redaction';
 
 export function payloadKey(type: string): PayloadKey {
   switch (type) {
-    case 'message.created': return 'message';
-    case 'message.redacted': return 'redaction';
-    case 'thread.created': return 'thread';
-    case 'dm.created': return 'dm';
-    case 'pairing.updated': return 'pairing';
-    case 'stream.replay_gap': return 'replay_gap';
+    case 'message.created':
+      return 'message';
+    case 'message.redacted':
+      return 'redaction';
+    case 'thread.created':
+      return 'thread';
+    case 'dm.created':
+      return 'dm';
+    case 'pairing.updated':
+      return 'pairing';
+    case 'stream.replay_gap':
+      return 'replay_gap';
     case 'conversation.held':
-    case 'conversation.resumed': return 'guard';
-    default: return type.startsWith('room.') ? 'room' : 'agent';
+    case 'conversation.resumed':
+      return 'guard';
+    default:
+      return type.startsWith('room.') ? 'room' : 'agent';
   }
 }
 
 /** The event as JSON text, from a payload that is JSON text already: a stored event is never parsed to be sent. */
-export function encodeEvent(e: { id: string; type: string; network_id: string; created_at: string; payload: string }): string {
+export function encodeEvent(e: {
+  id: string;
+  type: string;
+  network_id: string;
+  created_at: string;
+  payload: string;
+}): string {
   return `{"id":${JSON.stringify(e.id)},"type":${JSON.stringify(e.type)},"network_id":${JSON.stringify(e.network_id)},"${payloadKey(e.type)}":${e.payload},"created_at":"${e.created_at}"}`;
 }

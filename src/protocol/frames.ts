@@ -43,7 +43,18 @@ export const BindingsSchema = z.object({
   catch_up: z.enum(CATCH_UP_POLICIES).default('all'),
 });
 
-export const FRAME_OPS = ['HELLO', 'IDENTIFY', 'READY', 'EVENT', 'ACK', 'PING', 'PONG', 'ERROR', 'WAKE', 'BOOTSTRAP'] as const;
+export const FRAME_OPS = [
+  'HELLO',
+  'IDENTIFY',
+  'READY',
+  'EVENT',
+  'ACK',
+  'PING',
+  'PONG',
+  'ERROR',
+  'WAKE',
+  'BOOTSTRAP',
+] as const;
 export type FrameOp = (typeof FRAME_OPS)[number];
 
 export const AttachmentFrame = z.object({

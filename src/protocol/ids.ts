@@ -60,12 +60,17 @@ export function memberFqid(canonical: string, networkId: string): string {
 }
 
 export type FqidKind = 'rooms' | 'threads' | 'dms' | 'agents' | 'artifacts';
-export const fqid = (network: string, kind: FqidKind, id: string): string => `molt://${network}/${kind}/${id}`;
+export const fqid = (network: string, kind: FqidKind, id: string): string =>
+  `molt://${network}/${kind}/${id}`;
 
 /** Trims and checks an id by the generic rule; throws `invalid_id` naming the field. */
 export function requireId(value: unknown, field: string): string {
   const id = typeof value === 'string' ? value.trim() : '';
-  if (!isId(id)) throw new MoltnetError('invalid_id', `${field}: not an id: ${JSON.stringify(String(value ?? '').slice(0, 160))}`);
+  if (!isId(id))
+    throw new MoltnetError(
+      'invalid_id',
+      `${field}: not an id: ${JSON.stringify(String(value ?? '').slice(0, 160))}`,
+    );
   return id;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nullish } from './nullish.ts';
 import { Actor } from './actors.ts';
 
 /** Where a message came into the world. Both fields are always present, and may be empty in a request. */
@@ -12,7 +13,7 @@ export const Target = z.object({
   thread_id: z.string().optional(),
   parent_message_id: z.string().optional(),
   dm_id: z.string().optional(),
-  participant_ids: z.array(z.string()).nullish().transform((v) => v ?? undefined),
+  participant_ids: z.array(z.string()).optional(),
 });
 export type Target = z.infer<typeof Target>;
 
@@ -23,7 +24,7 @@ export const Part = z.object({
   media_type: z.string().optional(),
   url: z.string().optional(),
   filename: z.string().optional(),
-  data: z.record(z.string(), z.unknown()).nullish().transform((v) => v ?? undefined),
+  data: z.record(z.string(), z.unknown()).optional(),
 });
 export type Part = z.infer<typeof Part>;
 
@@ -36,18 +37,23 @@ export const Message = z.object({
   parts: z.array(Part),
   mentions: z.array(z.string()).optional().describe('FQIDs of the agents and people mentioned'),
   created_at: z.string(),
-  redacted_at: z.string().optional().describe('when its content was removed; then its parts are one text, `[redacted]`'),
+  redacted_at: z
+    .string()
+    .optional()
+    .describe('when its content was removed; then its parts are one text, `[redacted]`'),
 });
 export type Message = z.infer<typeof Message>;
 
 /** Body of POST /v1/messages. Types are checked here (400), the rules of wire.md 4 by the network (422 and others). */
 export const SendMessageRequest = z.object({
-  id: z.string().nullish().transform((v) => v ?? undefined).describe('idempotency key: a retry with the same id and content is answered like the first'),
-  origin: z.object({ network_id: z.string().optional(), message_id: z.string().optional() }).nullish().transform((v) => v ?? undefined),
-  target: Target.partial().nullish().transform((v) => v ?? undefined),
-  from: Actor.partial().nullish().transform((v) => v ?? undefined),
-  parts: z.array(Part.partial()).nullish().transform((v) => v ?? undefined),
-  mentions: z.array(z.string()).nullish().transform((v) => v ?? undefined),
+  id: nullish(z.string()).describe(
+    'idempotency key: a retry with the same id and content is answered like the first',
+  ),
+  origin: nullish(z.object({ network_id: z.string().optional(), message_id: z.string().optional() })),
+  target: nullish(Target.extend({ participant_ids: nullish(z.array(z.string())) }).partial()),
+  from: nullish(Actor.partial()),
+  parts: nullish(z.array(Part.extend({ data: nullish(z.record(z.string(), z.unknown())) }).partial())),
+  mentions: nullish(z.array(z.string())),
 });
 export type SendMessageRequest = z.infer<typeof SendMessageRequest>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nullish } from './nullish.ts';
 import { AgentRegistration } from './agents.ts';
 import { CreateRoomRequest, Room } from './rooms.ts';
 
@@ -43,11 +44,15 @@ export const Network = z.object({
 });
 export type Network = z.infer<typeof Network>;
 
-const CredentialedAgent = z.object({ id: z.string(), name: z.string().optional(), credential_key: z.string().optional() });
+const CredentialedAgent = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  credential_key: z.string().optional(),
+});
 export const ApplyConfigRequest = z.object({
-  network_id: z.string().nullish().transform((v) => v ?? undefined),
-  rooms: z.array(CreateRoomRequest).nullish().transform((v) => v ?? undefined),
-  agents: z.array(CredentialedAgent).nullish().transform((v) => v ?? undefined),
+  network_id: nullish(z.string()),
+  rooms: nullish(z.array(CreateRoomRequest)),
+  agents: nullish(z.array(CredentialedAgent)),
 });
 export type ApplyConfigRequest = z.infer<typeof ApplyConfigRequest>;
 
@@ -59,5 +64,9 @@ export const ApplyConfigResult = z.object({
 export type ApplyConfigResult = z.infer<typeof ApplyConfigResult>;
 
 /** Every refusal over HTTP. Keys in alphabetical order, as on the wire. */
-export const ErrorEnvelope = z.object({ code: z.string(), error: z.string(), request_id: z.string().optional() });
+export const ErrorEnvelope = z.object({
+  code: z.string(),
+  error: z.string(),
+  request_id: z.string().optional(),
+});
 export type ErrorEnvelope = z.infer<typeof ErrorEnvelope>;

@@ -4,11 +4,19 @@ import { GuardState } from './events.ts';
 import { Message } from './messages.ts';
 import { Artifact, DirectConversation, Room, Thread } from './rooms.ts';
 
-export const PageInfo = z.object({ has_more: z.boolean(), next_before: z.string().optional(), next_after: z.string().optional() });
+export const PageInfo = z.object({
+  has_more: z.boolean(),
+  next_before: z.string().optional(),
+  next_after: z.string().optional(),
+});
 export type PageInfo = z.infer<typeof PageInfo>;
 
 /** Query of every page: strings as they come; `limit` is clamped, never refused (wire.md 3.5). */
-export const PageQuery = z.object({ limit: z.string().optional(), before: z.string().optional(), after: z.string().optional() });
+export const PageQuery = z.object({
+  limit: z.string().optional(),
+  before: z.string().optional(),
+  after: z.string().optional(),
+});
 export type PageQuery = z.infer<typeof PageQuery>;
 
 export const RoomPage = z.object({ rooms: z.array(Room), page: PageInfo });

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-const nullToUndefined = <T>(v: T | null | undefined): T | undefined => v ?? undefined;
+import { nullish } from './nullish.ts';
 
 /** Storm guard of a room: agent turns without a person before its wakes are held; `off` never holds. */
 export const GuardSettings = z.object({
@@ -13,7 +12,11 @@ export const WRITE_POLICIES = ['members', 'registered_agents', 'operators'] as c
 export type Visibility = (typeof VISIBILITIES)[number];
 export type WritePolicy = (typeof WRITE_POLICIES)[number];
 
-export const RoomAccess = z.object({ can_read: z.boolean(), can_write: z.boolean(), reason: z.string().optional() });
+export const RoomAccess = z.object({
+  can_read: z.boolean(),
+  can_write: z.boolean(),
+  reason: z.string().optional(),
+});
 export type RoomAccess = z.infer<typeof RoomAccess>;
 
 export const Room = z.object({
@@ -32,11 +35,11 @@ export type Room = z.infer<typeof Room>;
 
 export const CreateRoomRequest = z.object({
   id: z.string().optional(),
-  name: z.string().nullish().transform(nullToUndefined),
-  members: z.array(z.string()).nullish().transform(nullToUndefined),
-  visibility: z.string().nullish().transform(nullToUndefined),
-  write_policy: z.string().nullish().transform(nullToUndefined),
-  guard: GuardSettings.nullish().transform(nullToUndefined),
+  name: nullish(z.string()),
+  members: nullish(z.array(z.string())),
+  visibility: nullish(z.string()),
+  write_policy: nullish(z.string()),
+  guard: nullish(GuardSettings),
 });
 export type CreateRoomRequest = z.infer<typeof CreateRoomRequest>;
 
@@ -50,12 +53,17 @@ export const UpdateRoomRequest = z.object({
 export type UpdateRoomRequest = z.infer<typeof UpdateRoomRequest>;
 
 export const UpdateRoomMembersRequest = z.object({
-  add: z.array(z.string()).nullish().transform(nullToUndefined),
-  remove: z.array(z.string()).nullish().transform(nullToUndefined),
+  add: nullish(z.array(z.string())),
+  remove: nullish(z.array(z.string())),
 });
 export type UpdateRoomMembersRequest = z.infer<typeof UpdateRoomMembersRequest>;
 
-export const RemoveResult = z.object({ removed: z.boolean(), kind: z.string(), id: z.string(), mode: z.string() });
+export const RemoveResult = z.object({
+  removed: z.boolean(),
+  kind: z.string(),
+  id: z.string(),
+  mode: z.string(),
+});
 export type RemoveResult = z.infer<typeof RemoveResult>;
 
 export const Thread = z.object({

@@ -9,7 +9,8 @@ export const isStorableText = (value: string): boolean => !NUL.test(value) && va
 
 /** Throws `invalid_text` naming the field. */
 export function requireText(value: string, field: string): string {
-  if (!isStorableText(value)) throw new MoltnetError('invalid_text', `${field}: holds U+0000 or an unpaired surrogate`);
+  if (!isStorableText(value))
+    throw new MoltnetError('invalid_text', `${field}: holds U+0000 or an unpaired surrogate`);
   return value;
 }
 
@@ -17,6 +18,7 @@ export function requireText(value: string, field: string): string {
 export function requireName(value: string, field: string, max: number): string {
   const name = requireText(value, field).trim();
   if (CONTROL.test(name)) throw new MoltnetError('invalid_name', `${field}: holds a control character`);
-  if ([...name].length > max) throw new MoltnetError('invalid_name', `${field}: longer than ${max} characters`);
+  if ([...name].length > max)
+    throw new MoltnetError('invalid_name', `${field}: longer than ${max} characters`);
   return name;
 }

@@ -34,15 +34,21 @@ export function wakeReason(agent: WakeAgent, bindings: Bindings, message: Messag
   if (target.kind === 'dm') {
     if (!bindings.dms.enabled || bindings.dms.wake === 'never') return undefined;
     const scoped = `${agent.network_id}:${agent.id}`;
-    return target.participant_ids?.some((p) => p === agent.id || p === scoped || p === self) ? 'dm' : undefined;
+    return target.participant_ids?.some((p) => p === agent.id || p === scoped || p === self)
+      ? 'dm'
+      : undefined;
   }
   const binding = bindings.rooms.find((room) => room.id === target.room_id);
   if (!binding) return undefined;
   const mentioned = message.mentions?.includes(self) ?? false;
   switch (binding.wake) {
-    case 'all': return mentioned ? 'mention' : target.kind === 'thread' ? 'thread' : 'room';
-    case 'mentions': return mentioned ? 'mention' : undefined;
-    case 'thread_only': return target.kind === 'thread' ? (mentioned ? 'mention' : 'thread') : undefined;
-    default: return undefined;
+    case 'all':
+      return mentioned ? 'mention' : target.kind === 'thread' ? 'thread' : 'room';
+    case 'mentions':
+      return mentioned ? 'mention' : undefined;
+    case 'thread_only':
+      return target.kind === 'thread' ? (mentioned ? 'mention' : 'thread') : undefined;
+    default:
+      return undefined;
   }
 }

@@ -83,11 +83,32 @@ export interface AgentRow {
 
 /** Rows written with an event; `seq` is filled in by the engine from the event that carries them. */
 export type RowWrite =
-  | { op: 'message'; id: string; origin_network: string; origin_id: string; content_hash: string | null; conversation: ConversationKey; room_id: string | null; sender: string }
+  | {
+      op: 'message';
+      id: string;
+      origin_network: string;
+      origin_id: string;
+      content_hash: string | null;
+      conversation: ConversationKey;
+      room_id: string | null;
+      sender: string;
+    }
   | { op: 'mention'; agent_id: string; conversation: ConversationKey }
-  | { op: 'artifact'; id: string; message_id: string; part_index: number; conversation: ConversationKey; room_id: string | null; payload: string }
-  /** The whole row as it is after this message; first_seq is kept, last_seq becomes the event's seq. held_seq -1 means the seq of this row's event. */
-  | { op: 'conversation'; row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'>; touch: boolean }
+  | {
+      op: 'artifact';
+      id: string;
+      message_id: string;
+      part_index: number;
+      conversation: ConversationKey;
+      room_id: string | null;
+      payload: string;
+    }
+  /** The whole row as it is after this message; first_seq is kept, last_seq becomes the event's seq. held_seq -1 means held: a hold that stands keeps its seq, a new one has the seq of this row's event. touch false: not a message, last_seq stays. */
+  | {
+      op: 'conversation';
+      row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'>;
+      touch: boolean;
+    }
   | { op: 'participant'; dm_id: string; participant: string }
   | { op: 'room'; row: Omit<RowOf<RoomRow>, 'created_seq'> }
   | { op: 'room.remove'; id: string; removed_at: string }
@@ -171,6 +192,8 @@ export interface PageRequest {
   /** Exclusive bounds: a seq for messages and artifacts, an id for the id-sorted collections. */
   before?: number | string;
   after?: number | string;
+  /** Of a thread page: `activity` is newest first, and `after` then goes on to older ones. Default `id`. */
+  order?: 'id' | 'activity';
 }
 /** Rows in ascending order, and whether there are more on either side of them. */
 export interface PageRows<T> {
@@ -206,7 +229,10 @@ export interface Store {
   /** before/after are seqs. No bound: the newest. Always ascending. */
   messagePage(conversation: ConversationKey, page: PageRequest): Promise<PageRows<StoredMessage>>;
   /** Artifacts of a conversation, or of a room with its threads; ordered by (seq, part_index). before/after are artifact ids. */
-  artifactPage(of: { conversation: ConversationKey } | { room_id: string }, page: PageRequest): Promise<PageRows<ArtifactRow>>;
+  artifactPage(
+    of: { conversation: ConversationKey } | { room_id: string },
+    page: PageRequest,
+  ): Promise<PageRows<ArtifactRow>>;
   artifactExists(of: { conversation: ConversationKey } | { room_id: string }, id: string): Promise<boolean>;
   /** Sorted by thread id, or by activity (newest first) when `order` says so. */
   threadPage(room_id: string, page: PageRequest): Promise<PageRows<ConversationRow>>;
@@ -221,14 +247,28 @@ export interface Store {
    * Events with seq > after, ascending, at most `limit` (500). `all`: every one. Else those of the given rooms, of the
    * DMs the participant is in, and about the agent itself.
    */
-  events(audience: { all: true } | { rooms: readonly string[]; participant?: string; agent_id?: string }, after: number, limit: number): Promise<LogEvent[]>;
+  events(
+    audience: { all: true } | { rooms: readonly string[]; participant?: string; agent_id?: string },
+    after: number,
+    limit: number,
+  ): Promise<LogEvent[]>;
   /** message.created events of one conversation with after < seq <= up_to, ascending. */
-  conversationEvents(conversation: ConversationKey, after: number, limit: number, up_to?: number): Promise<LogEvent[]>;
+  conversationEvents(
+    conversation: ConversationKey,
+    after: number,
+    limit: number,
+    up_to?: number,
+  ): Promise<LogEvent[]>;
   /** Conversations (room and its threads, or all DMs of a participant) with last_seq > after, ascending by last_seq. */
   roomConversationsAfter(room_id: string, after: number, limit: number): Promise<ConversationRow[]>;
   dmConversationsAfter(participant: string, after: number, limit: number): Promise<ConversationRow[]>;
   /** Messages that mention a local agent, in one room or in all, with seq > after, ascending. */
-  mentionsAfter(agent_id: string, room_id: string | undefined, after: number, limit: number): Promise<{ seq: number; conversation: ConversationKey }[]>;
+  mentionsAfter(
+    agent_id: string,
+    room_id: string | undefined,
+    after: number,
+    limit: number,
+  ): Promise<{ seq: number; conversation: ConversationKey }[]>;
 
   scopes(agent_id: string): Promise<ScopeRow[]>;
   positions(agent_id: string): Promise<PositionRow[]>;

@@ -1,0 +1,146 @@
+import { useEffect, useMemo, useState } from 'react';
+import { remember } from './live/remember.ts';
+import { useApp, useClient } from './live/client.ts';
+import { plainName } from './model/names.ts';
+import { texts } from './texts.ts';
+import { AgentsPage } from './ui/agents-page.tsx';
+import styles from './ui/app.module.css';
+import { Banners } from './ui/banners.tsx';
+import { Button, IconButton, SkipLink } from './ui/controls.tsx';
+import { cx } from './ui/cx.ts';
+import { DrawerContext } from './ui/drawer.ts';
+import { Empty, NotFound, PageHeader } from './ui/page.tsx';
+import { RoomPage } from './ui/room-page.tsx';
+import { navigate, parseRoute, paths, usePath, type Route } from './ui/router.ts';
+import { Sidebar } from './ui/sidebar.tsx';
+import { ThreadPage } from './ui/thread-page.tsx';
+
+/** The whole console: the sidebar (a drawer on a narrow screen), banners, and the page. */
+export function App() {
+  const path = usePath();
+  const route = useMemo(() => parseRoute(path), [path]);
+  const [drawer, setDrawer] = useState(false);
+  useEffect(() => setDrawer(false), [path]);
+  useEffect(() => {
+    if (!drawer) return;
+    const close = (event: KeyboardEvent) => {
+      if (event.key === 'Escape' && !document.querySelector('dialog[open]')) setDrawer(false);
+    };
+    document.addEventListener('keydown', close);
+    return () => document.removeEventListener('keydown', close);
+  }, [drawer]);
+  useTitle(route);
+  const narrow = useNarrow();
+  return (
+    <DrawerContext value={useMemo(() => ({ open: drawer, setOpen: setDrawer }), [drawer])}>
+      <div className={styles.app}>
+        <SkipLink href="#messages">{texts.skipToMessages}</SkipLink>
+        <nav
+          className={cx(styles.side, drawer && styles.open)}
+          aria-label={texts.navigation}
+          inert={narrow && !drawer}
+        >
+          {narrow && (
+            <IconButton
+              icon="close"
+              label={texts.close}
+              className={styles.close}
+              onClick={() => setDrawer(false)}
+            />
+          )}
+          <Sidebar route={route} />
+        </nav>
+        {narrow && drawer && <div className={styles.scrim} onClick={() => setDrawer(false)} />}
+        <main className={styles.main} inert={narrow && drawer}>
+          <Banners />
+          <Page route={route} />
+        </main>
+      </div>
+    </DrawerContext>
+  );
+}
+
+function Page({ route }: { route: Route }) {
+  const client = useClient();
+  const failed = useApp((state) => (state.boot === 'failed' ? (state.bootError ?? '') : undefined));
+  if (failed !== undefined) {
+    return (
+      <Empty title={texts.bootFailed} text={failed}>
+        <Button onClick={() => client.restart()}>{texts.tryAgain}</Button>
+      </Empty>
+    );
+  }
+  switch (route.page) {
+    case 'home':
+      return <Home />;
+    case 'room':
+      return <RoomPage key={route.id} id={route.id} />;
+    case 'thread':
+      return <ThreadPage key={route.id} id={route.id} />;
+    case 'agents':
+      return <AgentsPage />;
+    default:
+      return (
+        <>
+          <PageHeader title={texts.product} />
+          <NotFound />
+        </>
+      );
+  }
+}
+
+/** Goes on to the room that was open last, or the first one; without rooms it says how to get one. */
+function Home() {
+  const rooms = useApp((state) => state.rooms);
+  const boot = useApp((state) => state.boot);
+  const last = remember.lastRoom();
+  const room =
+    rooms.find((candidate) => candidate.id === last) ??
+    rooms.find((candidate) => candidate.id === 'general') ??
+    rooms[0];
+  useEffect(() => {
+    if (room) navigate(paths.room(room.id), { replace: true });
+  }, [room]);
+  return (
+    <>
+      <PageHeader title={texts.product} />
+      {boot === 'ready' && !room && (
+        <Empty title={texts.noRoomsTitle} text={texts.noRoomsText}>
+          <pre>{texts.noRoomsExample}</pre>
+        </Empty>
+      )}
+    </>
+  );
+}
+
+/** `(3) #general · Local Lab`: the number counts what was not seen, anywhere. */
+function useTitle(route: Route): void {
+  const network = useApp((state) => plainName(state.network?.name ?? '') || texts.product);
+  const unread = useApp((state) => Object.values(state.unread).reduce((sum, entry) => sum + entry.count, 0));
+  const room = useApp((state) =>
+    route.page === 'room' ? state.rooms.find((candidate) => candidate.id === route.id)?.name : undefined,
+  );
+  const place =
+    route.page === 'room'
+      ? `#${plainName(room ?? route.id)}`
+      : route.page === 'thread'
+        ? texts.thread
+        : route.page === 'agents'
+          ? texts.agents
+          : '';
+  useEffect(() => {
+    document.title = `${unread > 0 ? `(${unread}) ` : ''}${place ? `${place} · ` : ''}${network}`;
+  }, [network, unread, place]);
+}
+
+const NARROW = '(max-width: 720px)';
+function useNarrow(): boolean {
+  const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
+  useEffect(() => {
+    const query = matchMedia(NARROW);
+    const change = () => setNarrow(query.matches);
+    query.addEventListener('change', change);
+    return () => query.removeEventListener('change', change);
+  }, []);
+  return narrow;
+}

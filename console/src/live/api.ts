@@ -1,0 +1,128 @@
+import type { GuardState } from '../../../src/protocol/events.ts';
+import type {
+  Message,
+  MessageAccepted,
+  MessageRedacted,
+  SendMessageRequest,
+} from '../../../src/protocol/messages.ts';
+import type { ErrorEnvelope, Network } from '../../../src/protocol/network.ts';
+import type {
+  AgentPage,
+  GuardPage,
+  MessagePage,
+  PageInfo,
+  RoomPage,
+  ThreadPage,
+} from '../../../src/protocol/pages.ts';
+import type { Room, Thread } from '../../../src/protocol/rooms.ts';
+import type { AgentSummary } from '../../../src/protocol/agents.ts';
+
+/** A refusal of the server, or no answer at all (`status` 0). `code` is one of the protocol's error codes. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+  /** The same request may succeed later. */
+  get transient(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+const TIMEOUT_MS = 20_000;
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      cache: 'no-store',
+      credentials: 'same-origin',
+    });
+  } catch {
+    throw new ApiError(0, 'no_answer', '');
+  }
+  const text = await response.text().catch(() => '');
+  const json = parse(text);
+  if (!response.ok) {
+    const { code, error } = (json ?? {}) as Partial<ErrorEnvelope>;
+    throw new ApiError(response.status, code ?? 'internal_error', error ?? response.statusText);
+  }
+  // Something else than Moltnet answers on this address (a proxy's page, say).
+  if (json === undefined) throw new ApiError(502, 'bad_gateway', '');
+  return json as T;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const query = (parameters: Record<string, string | number | undefined>): string => {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return given.length === 0
+    ? ''
+    : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+};
+
+/** Every page of an id-sorted collection. */
+async function all<P extends { page: PageInfo }, T>(path: string, items: (page: P) => T[]): Promise<T[]> {
+  const found: T[] = [];
+  let after: string | undefined;
+  do {
+    const page = await request<P>('GET', `${path}${query({ limit: 500, after })}`);
+    found.push(...items(page));
+    after = page.page.next_after;
+  } while (after !== undefined);
+  return found;
+}
+
+export interface MessageQuery {
+  limit?: number;
+  before?: string;
+  after?: string;
+}
+
+/** Where a conversation's messages are read. */
+function messagesPath(key: string): string {
+  const colon = key.indexOf(':');
+  return `/v1/${key.slice(0, colon)}s/${encodeURIComponent(key.slice(colon + 1))}/messages`;
+}
+
+export const api = {
+  network: () => request<Network>('GET', '/v1/network'),
+  rooms: (): Promise<Room[]> => all<RoomPage, Room>('/v1/rooms', (page) => page.rooms),
+  agents: (): Promise<AgentSummary[]> => all<AgentPage, AgentSummary>('/v1/agents', (page) => page.agents),
+  guard: (): Promise<GuardState[]> => all<GuardPage, GuardState>('/v1/guard', (page) => page.conversations),
+  resume: (conversation: string) => request<GuardState>('POST', '/v1/guard/resume', { conversation }),
+  threads: (roomId: string): Promise<Thread[]> =>
+    all<ThreadPage, Thread>(`/v1/rooms/${encodeURIComponent(roomId)}/threads`, (page) => page.threads),
+  thread: (id: string) => request<Thread>('GET', `/v1/threads/${encodeURIComponent(id)}`),
+  /** Oldest first. `older` is the cursor for `before`, `newer` that for `after`. */
+  async messages(
+    key: string,
+    ask: MessageQuery,
+  ): Promise<{ messages: Message[]; older?: string; newer?: string }> {
+    const { messages, page } = await request<MessagePage>('GET', messagesPath(key) + query({ ...ask }));
+    return {
+      messages: messages ?? [],
+      ...(page.next_before ? { older: page.next_before } : {}),
+      ...(page.next_after ? { newer: page.next_after } : {}),
+    };
+  },
+  send: (message: SendMessageRequest) => request<MessageAccepted>('POST', '/v1/messages', message),
+  redact: (messageId: string) =>
+    request<MessageRedacted>('DELETE', `/v1/messages/${encodeURIComponent(messageId)}`),
+};
+export type Api = typeof api;

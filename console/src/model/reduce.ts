@@ -1,0 +1,154 @@
+import type { AgentSummary } from '../../../src/protocol/agents.ts';
+import type { AgentEvent, Event } from '../../../src/protocol/events.ts';
+import type { Message } from '../../../src/protocol/messages.ts';
+import type { Room } from '../../../src/protocol/rooms.ts';
+import { conversationOf } from './conversation.ts';
+import { agentKey, personId } from './names.ts';
+import type { State } from './state.ts';
+import { withAppended, withRedacted } from './timeline.ts';
+
+/** The state after these events, which came in this order. `seen`: the person looks at the current conversation now. */
+export function applyEvents(state: State, events: readonly Event[], seen: boolean): State {
+  let next = state;
+  // Messages are applied together: one copy of a timeline per batch, however many arrived.
+  const arrived: Message[] = [];
+  for (const event of events) {
+    if (event.type === 'message.created' && event.message) {
+      arrived.push(event.message);
+      continue;
+    }
+    if (event.type === 'message.redacted' && arrived.length > 0)
+      next = applyMessages(next, arrived.splice(0), seen);
+    next = applyEvent(next, event);
+  }
+  return applyMessages(next, arrived, seen);
+}
+
+function applyMessages(state: State, messages: readonly Message[], seen: boolean): State {
+  if (messages.length === 0) return state;
+  const timelines: State['timelines'] = { ...state.timelines };
+  const unread = { ...state.unread };
+  for (const [key, arrived] of Map.groupBy(messages, (message) => conversationOf(message.target))) {
+    let timeline = timelines[key];
+    if (seen && key === state.current) {
+      if (timeline) (timelines as Record<string, unknown>)[key] = withAppended(timeline, arrived);
+      continue;
+    }
+    const known = new Set(timeline?.messages.slice(-1_000).map((message) => message.id));
+    const mine = personId(state.me);
+    const news = arrived.filter(
+      (message) => !known.has(message.id) && !(message.from.type === 'human' && message.from.id === mine),
+    );
+    const first = news[0];
+    if (first) {
+      const before = unread[key];
+      unread[key] = before
+        ? { ...before, count: before.count + news.length }
+        : { count: news.length, from: first.id };
+    }
+    if (!timeline) continue;
+    timeline = withAppended(timeline, arrived);
+    // The person looked away while it is on screen: the line marks where.
+    if (first && key === state.current && state.unread[key] === undefined)
+      timeline = { ...timeline, newFrom: first.id };
+    (timelines as Record<string, unknown>)[key] = timeline;
+  }
+  return { ...state, timelines, unread, outbox: withoutStored(state, messages) };
+}
+
+/** The outbox without what has arrived. */
+function withoutStored(state: State, messages: readonly Message[]): State['outbox'] {
+  if (state.outbox.length === 0) return state.outbox;
+  const stored = new Set(messages.map((message) => message.id));
+  const rest = state.outbox.filter((outgoing) => !stored.has(outgoing.message.id));
+  return rest.length === state.outbox.length ? state.outbox : rest;
+}
+
+function applyEvent(state: State, event: Event): State {
+  switch (event.type) {
+    case 'message.redacted': {
+      if (!event.redaction) return state;
+      const key = conversationOf(event.redaction.target);
+      const timeline = state.timelines[key];
+      if (!timeline) return state;
+      const next = withRedacted(timeline, event.redaction.message_id, event.created_at);
+      return next === timeline ? state : { ...state, timelines: { ...state.timelines, [key]: next } };
+    }
+    case 'room.created':
+    case 'room.updated':
+    case 'room.members.updated':
+      return event.room ? { ...state, rooms: withRoom(state.rooms, event.room) } : state;
+    case 'room.removed':
+      return event.room
+        ? { ...state, rooms: state.rooms.filter((room) => room.id !== event.room?.id) }
+        : state;
+    case 'thread.created': {
+      if (!event.thread) return state;
+      return {
+        ...state,
+        threads: { ...state.threads, [event.thread.id]: state.threads[event.thread.id] ?? event.thread },
+      };
+    }
+    case 'conversation.held':
+      return event.guard
+        ? { ...state, held: { ...state.held, [event.guard.conversation]: event.guard } }
+        : state;
+    case 'conversation.resumed': {
+      if (!event.guard || !state.held[event.guard.conversation]) return state;
+      const { [event.guard.conversation]: _, ...held } = state.held;
+      return { ...state, held };
+    }
+    case 'agent.connected':
+    case 'agent.disconnected':
+    case 'agent.registered':
+    case 'agent.removed':
+    case 'agent.wake.failed':
+      return event.agent ? applyAgentEvent(state, event, event.agent) : state;
+    default:
+      return state;
+  }
+}
+
+/** Room events carry no `access`: what was known of it stays. */
+function withRoom(rooms: readonly Room[], room: Room): Room[] {
+  const access = room.access ?? rooms.find((known) => known.id === room.id)?.access;
+  return byId([...rooms.filter((known) => known.id !== room.id), access ? { ...room, access } : room]);
+}
+
+function applyAgentEvent(state: State, event: Event, agent: AgentEvent): State {
+  const key = agentKey({ id: agent.agent_id, ...(agent.fqid ? { fqid: agent.fqid } : {}) });
+  if (event.type === 'agent.removed')
+    return { ...state, agents: state.agents.filter((known) => agentKey(known) !== key) };
+  const known: AgentSummary = state.agents.find((candidate) => agentKey(candidate) === key) ?? {
+    id: agent.agent_id,
+    network_id: agent.network_id ?? event.network_id,
+    connected: false,
+    ...(agent.fqid ? { fqid: agent.fqid } : {}),
+  };
+  const changed: AgentSummary = { ...known, ...(agent.name ? { name: agent.name } : {}) };
+  let { offlineSince } = state;
+  if (event.type === 'agent.connected') {
+    changed.connected = true;
+    changed.connected_since = event.created_at;
+  } else if (event.type === 'agent.disconnected') {
+    changed.connected = false;
+    delete changed.connected_since;
+    offlineSince = { ...offlineSince, [key]: event.created_at };
+  } else if (event.type === 'agent.wake.failed') {
+    changed.last_wake_failure = {
+      at: event.created_at,
+      ...(agent.message_id ? { message_id: agent.message_id } : {}),
+      ...(agent.error ? { error: agent.error } : {}),
+      ...(agent.classification ? { classification: agent.classification } : {}),
+    };
+  }
+  return {
+    ...state,
+    offlineSince,
+    agents: byId([...state.agents.filter((other) => agentKey(other) !== key), changed]),
+  };
+}
+
+/** Ascending by id, as the server sorts. */
+export const byId = <T extends { id: string }>(items: readonly T[]): T[] =>
+  [...items].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));

@@ -1,0 +1,66 @@
+import type { AgentSummary } from '../../../src/protocol/agents.ts';
+import type { GuardState } from '../../../src/protocol/events.ts';
+import type { Message } from '../../../src/protocol/messages.ts';
+import type { Network } from '../../../src/protocol/network.ts';
+import type { Room, Thread } from '../../../src/protocol/rooms.ts';
+import type { ConversationKey } from './conversation.ts';
+import type { Timeline } from './timeline.ts';
+
+/** The event stream: `lost` and `back` are what the person is told of. */
+export type Connection = 'connecting' | 'live' | 'lost' | 'back';
+
+/** A message of this window that is not in a timeline yet. */
+export interface Outgoing {
+  key: ConversationKey;
+  /** As it will look. Its id was made here, so that a retry cannot store it twice. */
+  message: Message;
+  status: 'sending' | 'sent' | 'failed';
+  /** Why it failed, in words for the person. */
+  error?: string;
+  /** Failed without an answer: worth another try by itself when the connection is back. */
+  unanswered?: boolean;
+}
+
+export interface Unread {
+  count: number;
+  /** The first message not seen. */
+  from: string;
+}
+
+export interface State {
+  connection: Connection;
+  boot: 'loading' | 'ready' | 'failed';
+  bootError?: string;
+  network?: Network;
+  /** Sorted by id. */
+  rooms: readonly Room[];
+  /** Sorted by id. */
+  agents: readonly AgentSummary[];
+  /** When this window saw an agent leave, by agent key; the server does not say it. */
+  offlineSince: Readonly<Record<string, string>>;
+  /** Conversations that the guard holds, by key. */
+  held: Readonly<Record<string, GuardState>>;
+  /** By thread id. */
+  threads: Readonly<Record<string, Thread>>;
+  timelines: Readonly<Record<string, Timeline>>;
+  unread: Readonly<Record<string, Unread>>;
+  outbox: readonly Outgoing[];
+  /** The conversation on screen. */
+  current?: ConversationKey;
+  /** The name under which this person writes. */
+  me: string;
+}
+
+export const initialState = (me: string): State => ({
+  connection: 'connecting',
+  boot: 'loading',
+  rooms: [],
+  agents: [],
+  offlineSince: {},
+  held: {},
+  threads: {},
+  timelines: {},
+  unread: {},
+  outbox: [],
+  me,
+});

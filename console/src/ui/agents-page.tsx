@@ -1,0 +1,138 @@
+import { useMemo } from 'react';
+import type { AgentSummary } from '../../../src/protocol/agents.ts';
+import { useApp } from '../live/client.ts';
+import { agentKey, agentName, plainName } from '../model/names.ts';
+import { exactTime, millis, shortTime } from '../model/times.ts';
+import { texts } from '../texts.ts';
+import styles from './agents-page.module.css';
+import { Avatar, CopyLine } from './controls.tsx';
+import { cx } from './cx.ts';
+import { Icon } from './icons.tsx';
+import { Link } from './link.tsx';
+import { PageHeader } from './page.tsx';
+import { paths } from './router.ts';
+
+/** Who is attached, since when, and what went wrong; and how to attach one more. */
+export function AgentsPage() {
+  const agents = useApp((state) => state.agents);
+  const boot = useApp((state) => state.boot);
+  const sorted = useMemo(
+    () => agents.toSorted((a, b) => Number(b.connected) - Number(a.connected)),
+    [agents],
+  );
+  const connected = agents.filter((agent) => agent.connected).length;
+  const none = boot === 'ready' && agents.length === 0;
+  return (
+    <>
+      <PageHeader
+        title={texts.agents}
+        mark={<Icon name="agents" />}
+        about={agents.length > 0 && texts.connectedCount(connected, agents.length)}
+      />
+      <div className={styles.scroller} tabIndex={-1}>
+        <div className={styles.column}>
+          {none && (
+            <div className={styles.none}>
+              <h2>{texts.noAgentsTitle}</h2>
+              <AttachHelp />
+            </div>
+          )}
+          {sorted.length > 0 && (
+            <ul className={styles.list}>
+              {sorted.map((agent) => (
+                <AgentItem key={agentKey(agent)} agent={agent} />
+              ))}
+            </ul>
+          )}
+          {sorted.length > 0 && (
+            <details className={styles.help}>
+              <summary>
+                <Icon name="plus" size={14} /> {texts.addAgent}
+              </summary>
+              <AttachHelp />
+            </details>
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function AgentItem({ agent }: { agent: AgentSummary }) {
+  const offlineSince = useApp((state) => state.offlineSince[agentKey(agent)]);
+  const rooms = useApp((state) => state.rooms);
+  const name = agentName(agent);
+  const since = agent.connected ? agent.connected_since : offlineSince;
+  const presence = agent.connected
+    ? since
+      ? texts.connectedSince(shortTime(since))
+      : texts.connected
+    : since
+      ? texts.offlineSince(shortTime(since))
+      : texts.offline;
+  const failure = agent.last_wake_failure;
+  return (
+    <li className={styles.agent}>
+      <span className={cx(!agent.connected && styles.faded)}>
+        <Avatar name={name} id={`agent|${agentKey(agent)}`} type="agent" />
+      </span>
+      <div className={styles.what}>
+        <p className={styles.head}>
+          <bdi className={styles.name}>{name}</bdi>
+          <bdi className={styles.id}>@{plainName(agent.id)}</bdi>
+        </p>
+        <p className={styles.rooms}>
+          {agent.rooms && agent.rooms.length > 0 ? (
+            <>
+              {texts.inRooms}{' '}
+              {agent.rooms.map((id, index) => (
+                <span key={id}>
+                  {index > 0 && ', '}
+                  <Link href={paths.room(id)}>
+                    #{plainName(rooms.find((room) => room.id === id)?.name ?? '') || id}
+                  </Link>
+                </span>
+              ))}
+            </>
+          ) : (
+            texts.noRooms
+          )}
+        </p>
+      </div>
+      <p
+        className={cx(styles.presence, agent.connected && styles.connected)}
+        title={since ? exactTime(millis(since)) : undefined}
+      >
+        {presence}
+      </p>
+      {failure && (
+        <div className={styles.failure}>
+          <Icon name="warning" size={14} />
+          <p>
+            <strong title={exactTime(millis(failure.at))}>{texts.wakeFailed(shortTime(failure.at))}</strong>
+            {failure.classification &&
+              `: ${texts.wakeFailures[failure.classification] ?? plainName(failure.classification)}`}
+            .{failure.error && <code dir="auto">{failure.error.slice(0, 600)}</code>}
+          </p>
+        </div>
+      )}
+    </li>
+  );
+}
+
+function AttachHelp() {
+  const networkId = useApp((state) => state.network?.id ?? 'local');
+  const room = useApp((state) =>
+    state.rooms.some((candidate) => candidate.id === 'general')
+      ? 'general'
+      : (state.rooms[0]?.id ?? 'general'),
+  );
+  return (
+    <div className={styles.attach}>
+      <p>{texts.addAgentText}</p>
+      <CopyLine text={texts.connectCommand(location.origin, networkId, room)} label="moltnet connect" />
+      <CopyLine text={texts.nodeCommand} label={texts.nodeCommand} />
+      <p className={styles.small}>{texts.addAgentRuntime}</p>
+    </div>
+  );
+}

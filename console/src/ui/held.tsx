@@ -1,0 +1,71 @@
+import { useState } from 'react';
+import type { GuardState } from '../../../src/protocol/events.ts';
+import { useClient } from '../live/client.ts';
+import type { ConversationKey } from '../model/conversation.ts';
+import { texts, wordsOf } from '../texts.ts';
+import { Button } from './controls.tsx';
+import styles from './held.module.css';
+import { Icon } from './icons.tsx';
+
+/** Says that the guard holds this conversation, why, and how it goes on. */
+export function HeldNotice({
+  guard,
+  conversation,
+  name,
+}: {
+  guard: GuardState;
+  conversation: ConversationKey;
+  name: string;
+}) {
+  return (
+    <section className={styles.notice} aria-label={texts.heldTitle} role="status">
+      <Icon name="pause" size={18} />
+      <p>
+        <strong>{texts.heldTitle}</strong> {texts.heldText(guard.limit === 'off' ? guard.turns : guard.limit)}{' '}
+        {guard.held_messages ? `${texts.heldWaiting(guard.held_messages)} ` : ''}
+        {texts.heldHow}
+      </p>
+      <ContinueButton conversation={conversation} name={name} />
+    </section>
+  );
+}
+
+/** Lets a held conversation go on. The notice goes when the server says so. */
+export function ContinueButton({
+  conversation,
+  name,
+  compact,
+}: {
+  conversation: ConversationKey;
+  name: string;
+  compact?: boolean;
+}) {
+  const client = useClient();
+  const [state, setState] = useState<'idle' | 'working' | { error: string }>('idle');
+  const resume = () => {
+    setState('working');
+    client.resume(conversation).then(
+      () => setState('idle'),
+      (error: unknown) => setState({ error: wordsOf(error) }),
+    );
+  };
+  return (
+    <>
+      <Button
+        className={compact ? styles.compact : undefined}
+        kind={compact ? undefined : 'primary'}
+        onClick={resume}
+        disabled={state === 'working'}
+        aria-label={texts.continueIn(name)}
+      >
+        {!compact && <Icon name="play" size={12} />}
+        {texts.continue}
+      </Button>
+      {typeof state === 'object' && (
+        <p role="alert" className={styles.error}>
+          {state.error}
+        </p>
+      )}
+    </>
+  );
+}

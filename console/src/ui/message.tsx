@@ -1,0 +1,193 @@
+import { memo, useState, type ReactNode } from 'react';
+import type { Message } from '../../../src/protocol/messages.ts';
+import type { Thread } from '../../../src/protocol/rooms.ts';
+import { useClient } from '../live/client.ts';
+import { actorKey, actorName, personId } from '../model/names.ts';
+import type { Row } from '../model/rows.ts';
+import type { Outgoing } from '../model/state.ts';
+import { clockTime, exactTime, millis, shortTime } from '../model/times.ts';
+import { texts, wordsOf } from '../texts.ts';
+import { Avatar, Button, copyText, Dialog, DialogButtons, DialogError, IconButton } from './controls.tsx';
+import { cx } from './cx.ts';
+import { Icon } from './icons.tsx';
+import { Link } from './link.tsx';
+import styles from './message.module.css';
+import { Parts } from './parts.tsx';
+import { paths } from './router.ts';
+
+interface MessageRowProps {
+  row: Row;
+  /** What the beginning of the conversation says. */
+  startLine: string;
+  thread: Thread | undefined;
+  /** The network whose agents need no network behind their name. */
+  networkId: string | undefined;
+  me: string;
+  /** A message of this window was taken back to be written anew. */
+  onEdit: (text: string) => void;
+}
+
+/** One message with the lines that stand above it. */
+export const MessageRow = memo(function MessageRow({
+  row,
+  startLine,
+  thread,
+  networkId,
+  me,
+  onEdit,
+}: MessageRowProps) {
+  const { message, outgoing } = row;
+  const { from } = message;
+  const name = actorName(from);
+  const at = millis(message.created_at);
+  const mine = from.type === 'human' && from.id === personId(me);
+  const remote =
+    from.network_id !== undefined && networkId !== undefined && from.network_id !== networkId
+      ? from.network_id
+      : undefined;
+  const time = (
+    <time className={styles.time} dateTime={message.created_at} title={exactTime(at)}>
+      {clockTime(at)}
+    </time>
+  );
+  return (
+    <>
+      {row.start && <p className={styles.start}>{startLine}</p>}
+      {row.day && (
+        <Line kind="day">
+          <span>{row.day}</span>
+        </Line>
+      )}
+      {row.isNew && (
+        <Line kind="new">
+          <span>{texts.newLine}</span>
+        </Line>
+      )}
+      {row.heldHere && (
+        <Line kind="held">
+          <span>
+            <Icon name="pause" size={12} /> {texts.heldLine}
+          </span>
+        </Line>
+      )}
+      <div
+        className={cx(
+          styles.message,
+          row.lead && styles.lead,
+          outgoing && outgoing.status !== 'sent' && styles.pending,
+        )}
+        id={`m-${message.id}`}
+      >
+        {row.lead ? (
+          <Avatar name={name} id={actorKey(from)} type={from.type} />
+        ) : (
+          <span className={styles.gutter}>{time}</span>
+        )}
+        <div className={styles.content}>
+          {row.lead && (
+            <p className={styles.head}>
+              <bdi className={styles.name}>{name}</bdi>
+              {mine ? (
+                <span className={styles.kind}>{texts.you}</span>
+              ) : (
+                from.type !== 'agent' && (
+                  <span className={styles.kind}>{from.type === 'human' ? texts.person : texts.system}</span>
+                )
+              )}
+              {remote && <bdi className={styles.kind}>{remote}</bdi>}
+              {time}
+            </p>
+          )}
+          <Parts message={message} />
+          {thread && <ThreadLink thread={thread} />}
+          {outgoing && <OutgoingState outgoing={outgoing} onEdit={onEdit} />}
+        </div>
+        {!outgoing && message.redacted_at === undefined && <Actions message={message} />}
+      </div>
+    </>
+  );
+});
+
+const Line = ({ kind, children }: { kind: 'day' | 'new' | 'held'; children: ReactNode }) => (
+  <div className={cx(styles.line, styles[`${kind}Line`])} role="separator">
+    {children}
+  </div>
+);
+
+function ThreadLink({ thread }: { thread: Thread }) {
+  return (
+    <Link href={paths.thread(thread.id)} className={styles.thread}>
+      <Icon name="thread" size={14} />
+      <span>{texts.replies(thread.message_count)}</span>
+      {millis(thread.last_message_at) > 0 && (
+        <span className={styles.threadTime}>{texts.lastReply(shortTime(thread.last_message_at))}</span>
+      )}
+    </Link>
+  );
+}
+
+function OutgoingState({ outgoing, onEdit }: { outgoing: Outgoing; onEdit: (text: string) => void }) {
+  const { outbox } = useClient();
+  const { id } = outgoing.message;
+  if (outgoing.status === 'sent') return null;
+  if (outgoing.status === 'sending') {
+    return <p className={styles.sending}>{texts.sending}</p>;
+  }
+  return (
+    <div className={styles.failed} role="alert">
+      <p>
+        <Icon name="warning" size={14} /> <strong>{texts.notSent}</strong> {outgoing.error}
+      </p>
+      <Button onClick={() => outbox.retry(id)}>{texts.tryAgain}</Button>
+      <Button onClick={() => onEdit(outbox.discard(id))}>{texts.edit}</Button>
+    </div>
+  );
+}
+
+function Actions({ message }: { message: Message }) {
+  const [removing, setRemoving] = useState(false);
+  const [copied, setCopied] = useState(false);
+  const text = message.parts
+    .map((part) => part.text ?? part.url ?? '')
+    .filter(Boolean)
+    .join('\n');
+  return (
+    <>
+      <div className={styles.actions} role="toolbar" aria-label={texts.actions}>
+        {text && (
+          <IconButton
+            icon={copied ? 'check' : 'copy'}
+            label={copied ? texts.copied : texts.copyText}
+            onClick={() => void copyText(text).then(setCopied)}
+            onBlur={() => setCopied(false)}
+          />
+        )}
+        <IconButton icon="trash" label={texts.remove} onClick={() => setRemoving(true)} />
+      </div>
+      {removing && <RemoveDialog message={message} onClose={() => setRemoving(false)} />}
+    </>
+  );
+}
+
+function RemoveDialog({ message, onClose }: { message: Message; onClose: () => void }) {
+  const client = useClient();
+  const [state, setState] = useState<'asking' | 'working' | { error: string }>('asking');
+  const remove = () => {
+    setState('working');
+    client.redact(message).then(onClose, (error: unknown) => setState({ error: wordsOf(error) }));
+  };
+  return (
+    <Dialog title={texts.removeTitle} onClose={onClose}>
+      <p>{texts.removeText}</p>
+      {typeof state === 'object' && <DialogError>{state.error}</DialogError>}
+      <DialogButtons>
+        <Button onClick={onClose} autoFocus>
+          {texts.cancel}
+        </Button>
+        <Button kind="danger" onClick={remove} disabled={state === 'working'}>
+          {texts.removeConfirm}
+        </Button>
+      </DialogButtons>
+    </Dialog>
+  );
+}

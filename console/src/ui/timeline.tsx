@@ -1,0 +1,301 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import {
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type RefObject,
+} from 'react';
+import type { Thread } from '../../../src/protocol/rooms.ts';
+import { useApp, useClient } from '../live/client.ts';
+import type { ConversationKey } from '../model/conversation.ts';
+import { actorName } from '../model/names.ts';
+import { rowsOf, type Row } from '../model/rows.ts';
+import type { Timeline as TimelineState } from '../model/timeline.ts';
+import { texts } from '../texts.ts';
+import { Button, Hidden } from './controls.tsx';
+import { Icon } from './icons.tsx';
+import { MessageRow } from './message.tsx';
+import styles from './timeline.module.css';
+
+/** So close to the end counts as at it. */
+const END_PX = 80;
+/** Older messages are asked for before the reader gets there. */
+const AHEAD_PX = 1_200;
+/** New messages are read out at most this often. */
+const ANNOUNCE_MS = 1_500;
+
+interface TimelineProps {
+  conversation: ConversationKey;
+  /** The conversation's name, for screen readers. */
+  name: string;
+  timeline: TimelineState;
+  startLine: string;
+  threads: ReadonlyMap<string, Thread>;
+  heldAt: string | undefined;
+  onEdit: (text: string) => void;
+}
+
+/**
+ * The messages of a conversation. Only those near the window are in the page. It follows new ones while the reader is
+ * at the end, and keeps the reader's place when older ones come in front.
+ */
+export function Timeline({
+  conversation,
+  name,
+  timeline,
+  startLine,
+  threads,
+  heldAt,
+  onEdit,
+}: TimelineProps) {
+  const client = useClient();
+  const networkId = useApp((state) => state.network?.id);
+  const me = useApp((state) => state.me);
+  const outbox = useApp((state) => state.outbox);
+  const mine = useMemo(
+    () => outbox.filter((outgoing) => outgoing.key === conversation),
+    [outbox, conversation],
+  );
+  const today = useToday();
+  const rows = useMemo(() => rowsOf(timeline, mine, heldAt, today), [timeline, mine, heldAt, today]);
+
+  const scroller = useRef<HTMLDivElement>(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const [leftAt, setLeftAt] = useState<string>();
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimate(rows[index]),
+    getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
+    anchorTo: 'end',
+    followOnAppend: true,
+    scrollEndThreshold: END_PX,
+    overscan: 6,
+    paddingStart: 20,
+    paddingEnd: 14,
+  });
+
+  // The first picture: at the end, or at the first message not seen.
+  const placed = useRef(false);
+  useLayoutEffect(() => {
+    if (placed.current || rows.length === 0) return;
+    placed.current = true;
+    const firstNew = rows.findIndex((row) => row.isNew);
+    if (firstNew > 0) virtual.scrollToIndex(firstNew, { align: 'start' });
+    else virtual.scrollToEnd();
+  }, [rows, virtual]);
+
+  // What the reader sees decides what is asked for and what counts as seen.
+  const lastKey = rows.at(-1)?.key;
+  const { older } = timeline;
+  const look = useCallback(() => {
+    const element = scroller.current;
+    if (!element || !placed.current) return;
+    const end = element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
+    setAtEnd(end);
+    if (end && !document.hidden) client.seen(conversation);
+    if (older === 'some' && element.scrollTop < AHEAD_PX) void client.loadOlder(conversation);
+  }, [client, conversation, older]);
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    element.addEventListener('scroll', look, { passive: true });
+    document.addEventListener('visibilitychange', look);
+    look();
+    return () => {
+      element.removeEventListener('scroll', look);
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, [look, rows]);
+
+  // At the end, the end stays in view when the window or the composer takes room away.
+  const follows = useRef(true);
+  follows.current = atEnd;
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      if (follows.current && placed.current) virtual.scrollToEnd();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [virtual]);
+
+  // What one writes oneself is always shown.
+  const lastOutgoing = mine.at(-1)?.message.id;
+  useEffect(() => {
+    if (lastOutgoing) virtual.scrollToEnd();
+  }, [lastOutgoing, virtual]);
+
+  useEffect(() => {
+    setLeftAt((known) => (atEnd ? undefined : (known ?? lastKey)));
+    // Only leaving the end remembers the place, not what arrives after it.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [atEnd]);
+  const fresh = leftAt === undefined ? 0 : rows.length - 1 - rows.findLastIndex((row) => row.key === leftAt);
+
+  const keys = useRowKeys(scroller, rows, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
+  const items = virtual.getVirtualItems();
+  return (
+    <div className={styles.frame}>
+      <div
+        ref={scroller}
+        id="messages"
+        className={styles.scroller}
+        role="feed"
+        aria-label={texts.timeline(name)}
+        aria-busy={older === 'loading'}
+        tabIndex={0}
+        onKeyDown={keys}
+      >
+        <div className={styles.sizer} style={{ height: virtual.getTotalSize() }}>
+          <div className={styles.rows} style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}>
+            {items.map((item) => {
+              const row = rows[item.index];
+              if (!row) return null;
+              return (
+                <div
+                  key={item.key}
+                  ref={virtual.measureElement}
+                  data-index={item.index}
+                  className={styles.row}
+                  role="article"
+                  tabIndex={-1}
+                  aria-label={actorName(row.message.from)}
+                  aria-posinset={item.index + 1}
+                  aria-setsize={older === 'none' ? rows.length : -1}
+                >
+                  <MessageRow
+                    row={row}
+                    startLine={startLine}
+                    thread={threads.get(row.message.id)}
+                    networkId={networkId}
+                    me={me}
+                    onEdit={onEdit}
+                  />
+                </div>
+              );
+            })}
+          </div>
+        </div>
+      </div>
+      {older === 'loading' && <p className={styles.older}>{texts.loadingOlder}</p>}
+      {older === 'failed' && (
+        <p className={styles.older}>
+          {texts.olderFailed}{' '}
+          <Button onClick={() => void client.loadOlder(conversation)}>{texts.tryAgain}</Button>
+        </p>
+      )}
+      {!atEnd && (
+        <button
+          type="button"
+          className={styles.pill}
+          title={texts.toNewest}
+          onClick={() => virtual.scrollToEnd()}
+        >
+          {fresh > 0 ? <span>{texts.newPill(fresh)}</span> : <Hidden>{texts.toNewest}</Hidden>}
+          <Icon name="down" size={14} />
+        </button>
+      )}
+      <Announcer rows={rows} />
+    </div>
+  );
+}
+
+/** A good guess spares the reader a jump: the height of a row before it was laid out. */
+function estimate(row: Row | undefined): number {
+  if (!row) return 40;
+  let height = (row.lead ? 48 : 28) + (row.day ? 42 : 0) + (row.isNew ? 42 : 0) + (row.start ? 50 : 0);
+  for (const part of row.message.parts) {
+    if (part.text)
+      height += Math.min(15, Math.floor(part.text.length / 90) + part.text.split('\n', 16).length - 1) * 23;
+    if (part.url || part.filename) height += 64;
+    if (part.data) height += 44;
+  }
+  return height;
+}
+
+/** A number that changes at midnight, so that `Today` becomes `Yesterday` in a window that stays open. */
+function useToday(): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const midnight = new Date(now);
+    midnight.setHours(24, 0, 1, 0);
+    const timer = setTimeout(() => setNow(Date.now()), midnight.getTime() - now);
+    return () => clearTimeout(timer);
+  }, [now]);
+  return now;
+}
+
+/** Arrow keys go from message to message; End goes to the newest. */
+function useRowKeys(
+  scroller: RefObject<HTMLDivElement | null>,
+  rows: readonly Row[],
+  reveal: (index: number) => void,
+) {
+  return (event: KeyboardEvent<HTMLDivElement>) => {
+    if (
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey ||
+      (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')
+    )
+      return;
+    const target = event.target as HTMLElement;
+    if (target !== scroller.current && target.closest('[role=article]') !== target) return;
+    event.preventDefault();
+    const from =
+      target === scroller.current
+        ? lastVisible(scroller.current) + (event.key === 'ArrowUp' ? 1 : 0)
+        : Number(target.dataset.index);
+    const index = Math.max(0, Math.min(rows.length - 1, from + (event.key === 'ArrowUp' ? -1 : 1)));
+    reveal(index);
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true }),
+    );
+  };
+}
+
+function lastVisible(scroller: HTMLElement): number {
+  const bottom = scroller.getBoundingClientRect().bottom;
+  let last = 0;
+  for (const row of scroller.querySelectorAll<HTMLElement>('[data-index]')) {
+    if (row.getBoundingClientRect().bottom <= bottom + 4) last = Number(row.dataset.index);
+  }
+  return last;
+}
+
+/** Tells screen readers what arrived, in one sentence however much it was. */
+function Announcer({ rows }: { rows: readonly Row[] }) {
+  const [sentence, setSentence] = useState('');
+  const told = useRef<string>(undefined);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const current = useRef(rows);
+  current.current = rows;
+  useEffect(() => {
+    told.current ??= rows.at(-1)?.key;
+    if (told.current === rows.at(-1)?.key || timer.current !== undefined) return;
+    timer.current = setTimeout(() => {
+      timer.current = undefined;
+      const since = current.current.findLastIndex((row) => row.key === told.current);
+      const fresh = current.current.slice(since + 1).filter((row) => !row.outgoing);
+      told.current = current.current.at(-1)?.key;
+      const [only] = fresh;
+      if (fresh.length === 1 && only)
+        setSentence(
+          texts.announced(actorName(only.message.from), (only.message.parts[0]?.text ?? '').slice(0, 200)),
+        );
+      else if (fresh.length > 1) setSentence(texts.announcedMany(fresh.length));
+    }, ANNOUNCE_MS);
+  }, [rows]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return (
+    <div aria-live="polite" role="status">
+      <Hidden>{sentence}</Hidden>
+    </div>
+  );
+}

@@ -1,0 +1,150 @@
+/**
+ * Pictures of every page of the console, desktop and phone, dark and light, from a fake network:
+ * `node console/tools/screenshots.ts <folder>` after `npm run build`.
+ */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import { launchBrowser } from '../../test/support/browser.ts';
+import { startFakeApi, type FakeNetwork } from '../../test/support/fake-api.ts';
+import { emptyNetwork, fullNetwork, hugeNetwork } from './sample-network.ts';
+
+const folder = path.resolve(process.argv[2] ?? 'screenshots');
+const only = process.argv[3];
+mkdirSync(folder, { recursive: true });
+
+interface Shot {
+  name: string;
+  network: () => FakeNetwork;
+  path: string;
+  /** What is done on the page before the picture. */
+  act?: (page: Page) => Promise<void>;
+}
+
+const feed = (page: Page) => page.getByRole('feed');
+const shots: Shot[] = [
+  {
+    name: 'room',
+    network: fullNetwork,
+    path: '/console/rooms/general',
+    act: async (page) =>
+      void (await page.getByRole('main').getByRole('button', { name: 'Continue' }).waitFor()),
+  },
+  {
+    name: 'room-older',
+    network: fullNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => {
+      await feed(page).getByText('Deploy is green').waitFor();
+      await feed(page).evaluate((element) => element.scrollTo(0, 0));
+      await page.getByText('This is the beginning').waitFor();
+    },
+  },
+  {
+    name: 'composer',
+    network: fullNetwork,
+    path: '/console/rooms/research',
+    act: async (page) => {
+      await page
+        .getByRole('combobox')
+        .fill('Could you look at the **failing** test?\nThe log is attached. @');
+      await page.getByRole('listbox').waitFor();
+    },
+  },
+  {
+    name: 'agents',
+    network: fullNetwork,
+    path: '/console/agents',
+    act: async (page) => void (await page.getByText('runtime').first().waitFor()),
+  },
+  {
+    name: 'thread',
+    network: fullNetwork,
+    path: '/console/threads/thr_flaky',
+    act: async (page) => void (await feed(page).getByText('bisected').waitFor()),
+  },
+  {
+    name: 'remove',
+    network: fullNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => {
+      const message = feed(page).getByText('Deploy is green');
+      await message.hover();
+      await message.click();
+      await page.getByRole('button', { name: 'Remove content…' }).last().click();
+    },
+  },
+  {
+    name: 'empty-room',
+    network: emptyNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => void (await page.getByText('Nothing said').waitFor()),
+  },
+  {
+    name: 'empty-agents',
+    network: emptyNetwork,
+    path: '/console/agents',
+    act: async (page) => void (await page.getByText('No agents yet').waitFor()),
+  },
+  {
+    name: 'no-rooms',
+    network: () => ({ ...emptyNetwork(), rooms: [] }),
+    path: '/console/',
+    act: async (page) => void (await page.getByText('No rooms yet').waitFor()),
+  },
+  {
+    name: 'huge',
+    network: hugeNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => {
+      await feed(page).getByRole('article').first().waitFor();
+      for (let i = 0; i < 12; i++) {
+        await feed(page).evaluate((element) => element.scrollBy(0, -900));
+        await page.waitForTimeout(60);
+      }
+      await page.getByTitle('Go to the newest message').waitFor();
+    },
+  },
+];
+
+const browser = await launchBrowser();
+for (const shot of shots.filter((candidate) => !only || candidate.name.includes(only))) {
+  const api = await startFakeApi(shot.network());
+  for (const [device, viewport] of [
+    ['desktop', { width: 1440, height: 900 }],
+    ['phone', { width: 390, height: 844 }],
+  ] as const) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const context = await browser.newContext({
+        viewport,
+        colorScheme,
+        deviceScaleFactor: device === 'phone' ? 2 : 1,
+        hasTouch: device === 'phone',
+        locale: 'en-GB',
+      });
+      const page = await context.newPage();
+      page.setDefaultTimeout(5_000);
+      page.on('pageerror', (error) => console.log(`${shot.name}: ${error.message}`));
+      page.on(
+        'console',
+        (message) => message.type() === 'error' && console.log(`${shot.name}: ${message.text()}`),
+      );
+      await page.goto(api.url + shot.path);
+      try {
+        await shot.act?.(page);
+      } catch (error) {
+        console.log(`${shot.name} ${device}: ${String(error).split('\n')[0]}`);
+      }
+      await page.waitForTimeout(250);
+      await page.screenshot({ path: path.join(folder, `${shot.name}-${device}-${colorScheme}.png`) });
+      if (shot.name === 'room' && device === 'phone') {
+        await page.getByRole('button', { name: 'Rooms and agents' }).click();
+        await page.waitForTimeout(300);
+        await page.screenshot({ path: path.join(folder, `menu-${device}-${colorScheme}.png`) });
+      }
+      await context.close();
+    }
+  }
+  await api.close();
+}
+await browser.close();

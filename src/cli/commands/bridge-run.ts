@@ -1,0 +1,17 @@
+import { loadBridgeConfig } from '../../config/node.ts';
+import type { Command } from '../command.ts';
+import { usageFailure } from '../failure.ts';
+import { runNode } from '../run-node.ts';
+
+export const command: Command = {
+  usage: 'bridge run <path>',
+  summary: 'run one attachment from a bridge file',
+  positionals: 1,
+  flags: [],
+  async run({ positionals }, io) {
+    const [file] = positionals;
+    if (file === undefined)
+      throw usageFailure('the bridge file is missing', 'write: moltnet bridge run bridge.json');
+    return runNode(loadBridgeConfig(file, io), io);
+  },
+};

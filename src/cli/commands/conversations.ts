@@ -1,0 +1,78 @@
+import { canonicalMemberId } from '../../protocol/ids.ts';
+import type { DirectConversation, Room } from '../../protocol/rooms.ts';
+import type { Client, RefusedError } from '../../client/http.ts';
+import { allDms, allRooms, explained, openClient, statusOf } from '../api.ts';
+import type { Command } from '../command.ts';
+import { OUTPUT_FLAGS, print } from '../format.ts';
+import { findSpeaker, SELECTION_FLAGS, type Speaker } from '../speaker.ts';
+import { safeLine } from '../style.ts';
+
+export const command: Command = {
+  usage: 'conversations',
+  summary: 'list your rooms and DMs',
+  positionals: 0,
+  flags: [
+    { name: 'all', what: "also rooms that are not in the agent's configuration" },
+    ...SELECTION_FLAGS,
+    ...OUTPUT_FLAGS,
+  ],
+  async run(args, io) {
+    const speaker = await findSpeaker(args, io, { speaks: false });
+    const client = openClient(speaker);
+    await explained(async () => {
+      const networkId = speaker.network_id ?? (await client.network()).id;
+      const rooms = (await allRooms(client)).filter(
+        (room) => args.on('all') === true || isListed(speaker, room),
+      );
+      const dms = await ownDms(client, speaker, networkId, (text) => io.err(text));
+      const value = {
+        ...(dms.length > 0 ? { dms } : {}),
+        member_id: speaker.from.id,
+        network_id: networkId,
+        ...(rooms.length > 0 ? { rooms } : {}),
+      };
+      await print(args, io, value, (color) => {
+        const lines = [
+          ...rooms.map(
+            (room) => `room:${room.id}${room.name === room.id ? '' : color.dim(`  ${safeLine(room.name)}`)}`,
+          ),
+          ...dms.map((dm) => `dm:${dm.id}${color.dim(`  ${others(dm, speaker).join(', ')}`)}`),
+        ];
+        return lines.length > 0 ? lines.join('\n') : color.dim('no rooms and no DMs');
+      });
+    });
+  },
+};
+
+/** An agent sees the rooms it was connected to; one that was connected to none, and a person, all that it may read. */
+function isListed({ attachment }: Speaker, room: Room): boolean {
+  return (
+    attachment === undefined ||
+    attachment.rooms.length === 0 ||
+    attachment.rooms.some(({ id }) => id === room.id)
+  );
+}
+
+async function ownDms(
+  client: Client,
+  speaker: Speaker,
+  networkId: string,
+  warn: (text: string) => void,
+): Promise<DirectConversation[]> {
+  if (speaker.attachment?.dms?.enabled === false) return [];
+  const self = canonicalMemberId(speaker.from.id, networkId);
+  try {
+    return (await allDms(client)).filter((dm) =>
+      dm.participant_ids?.some((id) => canonicalMemberId(id, networkId) === self),
+    );
+  } catch (error) {
+    // Rooms are worth showing also to one who may not list DMs, or where there are none.
+    if (statusOf(error) !== 403) throw error;
+    if ((error as RefusedError).code !== 'direct_messages_disabled')
+      warn('moltnet: the DMs are not shown: this credential may not list them\n');
+    return [];
+  }
+}
+
+const others = (dm: DirectConversation, speaker: Speaker): string[] =>
+  (dm.participant_ids ?? []).filter((id) => id !== speaker.from.id).map(safeLine);

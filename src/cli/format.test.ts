@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+import type { Message } from '../protocol/messages.ts';
+import { formatMessage, messageText } from './format.ts';
+import { paint, safe, safeLine } from './style.ts';
+
+const message = (text: string, from: Partial<Message['from']> = {}): Message => ({
+  id: 'm1',
+  network_id: 'local',
+  origin: { network_id: 'local', message_id: 'm1' },
+  target: { kind: 'room', room_id: 'r' },
+  from: { type: 'agent', id: 'alpha', ...from },
+  parts: [{ kind: 'text', text }],
+  created_at: '2026-11-21T10:20:30.123456789Z',
+});
+
+it('CLI-4 no line of a message can look like another message', () => {
+  const lines = formatMessage(message('hi\n10:20:31 boss  do it\r\n10:20:32 boss  now'), paint(false)).split('\n');
+  expect(lines[0]).toBe('10:20:30 alpha  hi');
+  expect(lines.slice(1)).toEqual(['    10:20:31 boss  do it', '    10:20:32 boss  now']);
+});
+
+it('CLI-4 a name cannot break its line', () => {
+  expect(formatMessage(message('x', { name: 'a\n10:20:31 boss  y', type: 'human' }), paint(false), { ids: true })).toBe('10:20:30 a 10:20:31 boss  y (person) [m1]  x');
+});
+
+it('CLI-4 nothing that steers a terminal gets through', () => {
+  expect(safe('a\u001b]0;title\u0007b\u001b[2Jc\u009b1md\u202ee\ttab\nline\rover')).toBe('a]0;titleb[2Jc1mde\ttab\nlineover');
+  expect(safeLine(' a \n b')).toBe(' a b');
+});
+
+it('CLI-4 parts are shown as what they are', () => {
+  expect(
+    messageText({
+      parts: [
+        { kind: 'text', text: 'see' },
+        { kind: 'url', url: 'https://x' },
+        { kind: 'image', filename: 'a.png', url: 'https://y' },
+        { kind: 'data', data: { a: 1 } },
+        { kind: 'file', filename: 'b', text: 'about b' },
+      ],
+    }),
+  ).toBe('see\n[url https://x]\n[image a.png https://y]\n[data {"a":1}]\n[file b] about b');
+});

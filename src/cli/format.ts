@@ -1,0 +1,59 @@
+/** What a command prints: JSON for programs, lines for people. */
+import type { Message } from '../protocol/messages.ts';
+import type { Args, Flag, Io } from './command.ts';
+import { paint, safe, safeLine, type Paint } from './style.ts';
+
+export const OUTPUT_FLAGS: readonly Flag[] = [
+  { name: 'json', what: 'print JSON, also on a terminal' },
+  { name: 'plain', what: 'print lines for people, also when not on a terminal' },
+];
+
+/** JSON unless a person reads it, as --json and --plain say otherwise. */
+export function wantsJson(args: Args, io: Io): boolean {
+  if (args.on('json') === true) return true;
+  if (args.on('plain') === true) return false;
+  return !io.terminal;
+}
+
+/** Prints `value` as JSON of two spaces, or the lines that `human` makes. */
+export async function print(
+  args: Args,
+  io: Io,
+  value: unknown,
+  human: (paint: Paint) => string,
+): Promise<void> {
+  await io.out(
+    wantsJson(args, io) ? `${JSON.stringify(value, null, 2)}\n` : `${human(paint(io.color)).trimEnd()}\n`,
+  );
+}
+
+/** `alice`, or `operator (person)`. */
+export const actorName = (from: Message['from'], color: Paint): string => {
+  const name = safeLine(from.name ?? from.id) || from.id;
+  return `${color.name(name)}${from.type === 'human' ? color.dim(' (person)') : from.type === 'system' ? color.dim(' (system)') : ''}`;
+};
+
+/** Text of all parts, as one would read them. */
+export function messageText(message: Pick<Message, 'parts'>): string {
+  return message.parts
+    .map((part) => {
+      const label = [part.kind, part.filename, part.url].filter((v) => v !== undefined && v !== '').join(' ');
+      if (part.kind === 'text')
+        return [part.text ?? '', part.url].filter((v) => v !== undefined && v !== '').join(' ');
+      if (part.kind === 'data') return `[data ${JSON.stringify(part.data ?? {})}]`;
+      return `[${label}]${part.text ? ` ${part.text}` : ''}`;
+    })
+    .join('\n');
+}
+
+/**
+ * One message: a line that says when and who (and, for a reader that may answer in a thread, its id), then the text.
+ * Every further line of the text is indented, so that no text can look like another's message.
+ */
+export function formatMessage(message: Message, color: Paint, options: { ids?: boolean } = {}): string {
+  const time = message.created_at.slice(11, 19);
+  const head = `${color.dim(time)} ${actorName(message.from, color)}`;
+  const id = options.ids ? ` ${color.dim(`[${message.id}]`)}` : '';
+  const where = message.target.kind === 'thread' ? color.dim(` #${message.target.thread_id ?? ''}`) : '';
+  return `${head}${where}${id}  ${safe(messageText(message)).trimEnd().replaceAll('\n', '\n    ')}`;
+}

@@ -1,0 +1,125 @@
+/** Adding an agent to a MoltnetNode file. What a person wrote there, comments and order included, stays. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
+import type { WakePolicy } from '../protocol/wake.ts';
+import { NODE_FILES } from '../config/discover.ts';
+import { loadNodeConfig, NODE_VERSION } from '../config/node.ts';
+import { ensurePrivateDir, writeFileAtomic } from '../config/private-files.ts';
+import { Failure } from './failure.ts';
+
+export interface NodeEntry {
+  base_url: string;
+  network_id: string;
+  agent: { id: string; name?: string };
+  /** Of this attachment; mode none has none. */
+  auth: { mode: 'none' | 'bearer' | 'open'; token_env?: string; token_path?: string };
+  runtime: { kind: string; workspace_path: string };
+  rooms: { id: string; wake: WakePolicy }[];
+  /** Also change how a room is bound that the file has already. */
+  rebind: boolean;
+  dms: { enabled: boolean };
+}
+
+const HEADER = ` The agents of this machine. Run them with: moltnet node start`;
+
+/** The node file that a command means: the one named, else the one in the folder, else a new MoltnetNode there. */
+export function nodeFilePath(cwd: string, named: string | undefined): string {
+  if (named !== undefined && named !== '') {
+    const file = path.resolve(cwd, named);
+    return existsSync(file) && statSync(file).isDirectory() ? nodeFilePath(file, undefined) : file;
+  }
+  return path.join(cwd, NODE_FILES.find((name) => existsSync(path.join(cwd, name))) ?? NODE_FILES[0]);
+}
+
+/**
+ * Puts an agent's attachment into a node file, or brings the one it has to the given runtime and rooms; its other
+ * keys stay. Throws a Failure when the file is another network's, a ConfigError when it is not valid.
+ */
+export function upsertNodeFile(
+  file: string,
+  entry: NodeEntry,
+  where: { cwd: string; env: NodeJS.ProcessEnv },
+): 'created' | 'updated' | 'unchanged' {
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (before !== undefined) loadNodeConfig({ ...where, path: file });
+  const json = file.endsWith('.json');
+  const doc = parseDocument(before ?? '{}');
+  if (before === undefined) {
+    doc.contents = doc.createNode({ version: NODE_VERSION }) as never;
+    if (!json) doc.commentBefore = HEADER;
+  }
+  const root = doc.contents;
+  if (!isMap(root)) throw new Failure(`${file} is empty`, { hint: 'delete it, and run the command again' });
+  setNetwork(doc, file, entry);
+  setAttachment(doc, root as YAMLMap, entry);
+  const text = json ? `${JSON.stringify(doc.toJS(), null, 2)}\n` : doc.toString({ lineWidth: 0 });
+  if (text === before) return 'unchanged';
+  if (!existsSync(path.dirname(file))) ensurePrivateDir(path.dirname(file));
+  const mode = before === undefined ? 0o600 : statSync(file).mode & 0o777;
+  writeFileAtomic(file, text, mode);
+  return before === undefined ? 'created' : 'updated';
+}
+
+function setNetwork(doc: Document, file: string, entry: NodeEntry): void {
+  const url = doc.getIn(['moltnet', 'base_url']);
+  const network = doc.getIn(['moltnet', 'network_id']);
+  if (typeof url === 'string' && typeof network === 'string') {
+    if (url.replace(/\/+$/, '') !== entry.base_url || network !== entry.network_id) {
+      throw new Failure(
+        `${file} is for network ${network} at ${url}, not for ${entry.network_id} at ${entry.base_url}`,
+        { hint: 'name another file: --node=OTHER/MoltnetNode' },
+      );
+    }
+    return;
+  }
+  const mode = entry.auth.mode === 'none' ? {} : { auth_mode: entry.auth.mode };
+  doc.setIn(['moltnet'], doc.createNode({ base_url: entry.base_url, network_id: entry.network_id, ...mode }));
+}
+
+function setAttachment(doc: Document, root: YAMLMap, entry: NodeEntry): void {
+  if (!isSeq(root.get('attachments', true))) root.set('attachments', doc.createNode([]));
+  const list = root.get('attachments', true);
+  if (!isSeq(list)) return;
+  list.flow = false;
+  const found = list.items.find((item) => isMap(item) && item.getIn(['agent', 'id']) === entry.agent.id);
+  const token =
+    entry.auth.token_path === undefined
+      ? entry.auth.token_env === undefined
+        ? undefined
+        : { token_env: entry.auth.token_env }
+      : { token_path: entry.auth.token_path };
+  if (!isMap(found)) {
+    list.items.push(
+      doc.createNode({
+        agent: entry.agent,
+        ...(token ? { moltnet: token } : {}),
+        runtime: entry.runtime,
+        rooms: entry.rooms,
+        dms: entry.dms,
+      }),
+    );
+    return;
+  }
+  const set = (keys: string[], value: unknown): void => {
+    const now = found.getIn(keys, true);
+    const same =
+      JSON.stringify(isMap(now) || isSeq(now) ? now.toJSON() : found.getIn(keys)) === JSON.stringify(value);
+    if (!same) found.setIn(keys, typeof value === 'object' ? doc.createNode(value) : value);
+  };
+  if (entry.agent.name !== undefined) set(['agent', 'name'], entry.agent.name);
+  set(['runtime', 'kind'], entry.runtime.kind);
+  set(['runtime', 'workspace_path'], entry.runtime.workspace_path);
+  set(['dms', 'enabled'], entry.dms.enabled);
+  if (token) set(['moltnet'], token);
+  // A room the file has keeps how it is bound; what is new is added.
+  const rooms = found.get('rooms', true);
+  if (!isSeq(rooms)) found.set('rooms', doc.createNode(entry.rooms));
+  else {
+    for (const room of entry.rooms) {
+      const bound = rooms.items.find((item) => isMap(item) && item.get('id') === room.id);
+      if (!bound) rooms.items.push(doc.createNode(room));
+      else if (entry.rebind && isMap(bound) && bound.get('wake') !== room.wake) bound.set('wake', room.wake);
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/** Every command by its name, loaded only when it runs. */
+import type { Command } from './command.ts';
+
+export interface Entry {
+  readonly summary: string;
+  /** Under which heading the overview shows it; hidden without. */
+  readonly group?: 'Run' | 'Attach agents' | 'Talk' | 'Look after' | 'Files';
+  load(): Promise<Command>;
+}
+
+const one = (summary: string, group: Entry['group'], load: () => Promise<{ command: Command }>): Entry => ({
+  summary,
+  ...(group === undefined ? {} : { group }),
+  load: async () => (await load()).command,
+});
+
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  start: one(
+    'run the server (alias: server; also without a command)',
+    'Run',
+    () => import('./commands/start.ts'),
+  ),
+  'node start': one('run the agents of a MoltnetNode file', 'Run', () => import('./commands/node-start.ts')),
+  'bridge run': one(
+    'run one attachment from a bridge file (alias: attachment run)',
+    'Run',
+    () => import('./commands/bridge-run.ts'),
+  ),
+  demo: one('see it work in one minute, with two scripted agents', 'Run', () => import('./commands/demo.ts')),
+
+  connect: one(
+    'let an agent take part: its config, identity and skill',
+    'Attach agents',
+    () => import('./commands/connect.ts'),
+  ),
+  'register-agent': one('claim an agent id', 'Attach agents', () => import('./commands/register-agent.ts')),
+  'skill install': one(
+    'write the skill into a workspace',
+    'Attach agents',
+    () => import('./commands/skill-install.ts'),
+  ),
+
+  send: one('say something in a room, a thread or a DM', 'Talk', () => import('./commands/send.ts')),
+  read: one('read what was said', 'Talk', () => import('./commands/read.ts')),
+  conversations: one('list rooms and DMs', 'Talk', () => import('./commands/conversations.ts')),
+  participants: one('list who is in a conversation', 'Talk', () => import('./commands/participants.ts')),
+
+  'guard list': one(
+    'conversations that the storm guard holds',
+    'Look after',
+    () => import('./commands/guard-list.ts'),
+  ),
+  'guard resume': one(
+    'let a held conversation go on',
+    'Look after',
+    () => import('./commands/guard-resume.ts'),
+  ),
+  'room list': one('list the rooms', 'Look after', () => import('./commands/room-list.ts')),
+  'room create': one('create a room', 'Look after', () => import('./commands/room-create.ts')),
+  'room remove': one(
+    'remove a room; its messages are kept',
+    'Look after',
+    () => import('./commands/room-remove.ts'),
+  ),
+  'admin room members add': one('add members to a room', 'Look after', async () => ({
+    command: (await import('./commands/room-members.ts')).add,
+  })),
+  'admin room members remove': one('remove members from a room', 'Look after', async () => ({
+    command: (await import('./commands/room-members.ts')).remove,
+  })),
+  'admin room remove': one('remove a room', undefined, () => import('./commands/room-remove.ts')),
+  'admin agent remove': one(
+    'remove an agent from the network',
+    'Look after',
+    () => import('./commands/agent-remove.ts'),
+  ),
+  apply: one(
+    "bring a running server's rooms to what a file says",
+    'Look after',
+    () => import('./commands/apply.ts'),
+  ),
+
+  init: one(
+    'write a Moltnet and a MoltnetNode file to begin with',
+    'Files',
+    () => import('./commands/init.ts'),
+  ),
+  validate: one('check files without running anything', 'Files', () => import('./commands/validate.ts')),
+  version: one('print the version', 'Files', () => import('./commands/version.ts')),
+  help: one('this overview, or help on a command', 'Files', () => import('./commands/help.ts')),
+
+  // The scripted agent of the demo, in the place of codex or claude.
+  'demo-agent': one('', undefined, () => import('./demo/scripted-agent.ts')),
+};
+
+/** Other words for the same. */
+const ALIASES: Readonly<Record<string, string>> = {
+  server: 'start',
+  node: 'node start',
+  bridge: 'bridge run',
+  'attachment run': 'bridge run',
+  attachment: 'bridge run',
+  guard: 'guard list',
+  '--version': 'version',
+  '-version': 'version',
+  '-v': 'version',
+  '--help': 'help',
+  '-help': 'help',
+  '-h': 'help',
+};
+
+/** Names and aliases of one to four words. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ...Object.keys(COMMANDS).map((name): [string, string] => [name, name]),
+  ...Object.entries(ALIASES),
+]);
+
+/** The command that the words begin with, by its longest name, and the words after it. */
+export function findCommand(
+  words: readonly string[],
+): { name: string; entry: Entry; rest: string[] } | undefined {
+  for (let length = Math.min(4, words.length); length > 0; length--) {
+    const name = NAMES.get(words.slice(0, length).join(' '));
+    if (name !== undefined) return { name, entry: COMMANDS[name]!, rest: words.slice(length) };
+  }
+  return undefined;
+}
+
+/** Names that begin with these words: the commands of a group such as `admin`. */
+export const commandsUnder = (prefix: string): string[] =>
+  Object.keys(COMMANDS).filter((name) => name.startsWith(`${prefix} `));

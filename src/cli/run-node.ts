@@ -1,0 +1,49 @@
+/** Running a node's attachments in the foreground: what `node start` and `bridge run` share. */
+import type { NodeConfig } from '../config/types.ts';
+import { startNode, type RunningNode } from '../node/node.ts';
+import type { Io } from './command.ts';
+import { Failure } from './failure.ts';
+import { launcherFolder } from './launcher.ts';
+import { paint } from './style.ts';
+import { untilStopped } from './until-stopped.ts';
+
+/** Resolves with the exit code: 0 after a signal, 1 when no attachment could go on. */
+export async function runNode(config: NodeConfig, io: Io): Promise<number> {
+  const stopping = untilStopped();
+  await io.out(summary(config, io));
+  const bin = launcherFolder();
+  let node: RunningNode;
+  try {
+    node = await startNode(config, { env: io.env, ...(bin === undefined ? {} : { moltnetBin: bin }) });
+  } catch (error) {
+    throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  // A node without attachments runs idle until it is stopped, as the original's does.
+  const ended = await Promise.race([
+    stopping.requested.then(() => undefined),
+    config.attachments.length === 0 ? new Promise<never>(() => {}) : node.done,
+  ]);
+  if (ended === undefined) return stopping.finish(() => node.stop());
+  await node.stop();
+  const reasons = ended.ended.map(
+    (attachment) => `${attachment.agent_id}: ${attachment.problems.join('; ')}`,
+  );
+  throw new Failure(`no attachment can go on${reasons.length > 0 ? `: ${reasons.join(' | ')}` : ''}`, {
+    hint: 'correct the node file, and start it again',
+  });
+}
+
+function summary(config: NodeConfig, io: Io): string {
+  const color = paint(io.color);
+  const from = config.path === undefined ? '' : color.dim(` (${config.path})`);
+  if (config.attachments.length === 0)
+    return `${color.bold('Moltnet node')}${from}: no attachments; add one with: moltnet connect my-agent --runtime codex --node\n`;
+  const lines = config.attachments.map(({ agent, runtime, rooms, dms, base_url, network_id }) => {
+    const where =
+      [...rooms.map(({ id, wake }) => `${id} (${wake})`), ...(dms.enabled ? [`DMs (${dms.wake})`] : [])].join(
+        ', ',
+      ) || 'no rooms';
+    return `  ${color.name(agent.id)}  ${runtime.kind}  ${where}  ${color.dim(`${network_id} at ${base_url}`)}`;
+  });
+  return `${[`${color.bold('Moltnet node')}${from}`, ...lines, color.dim('Ctrl-C stops it.')].join('\n')}\n`;
+}

@@ -1,0 +1,39 @@
+/** Colours, and text of others made safe for a terminal. */
+
+export interface Paint {
+  bold(text: string): string;
+  dim(text: string): string;
+  red(text: string): string;
+  yellow(text: string): string;
+  green(text: string): string;
+  /** Always the same colour for the same name. */
+  name(text: string): string;
+}
+
+const NAME_COLORS = [36, 32, 35, 33, 34, 96, 92, 95, 93, 94];
+
+export function paint(color: boolean): Paint {
+  const as = (code: number | string) => (text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return {
+    bold: as(1),
+    dim: as(2),
+    red: as(31),
+    yellow: as(33),
+    green: as(32),
+    name(text) {
+      let hash = 0;
+      for (const char of text) hash = (hash * 31 + char.codePointAt(0)!) >>> 0;
+      return as(`1;${NAME_COLORS[hash % NAME_COLORS.length]}`)(text);
+    },
+  };
+}
+
+// Control characters (but tab and line feed) steer a terminal; bidirectional overrides make text lie about its order.
+// eslint-disable-next-line no-control-regex -- these are what is looked for
+const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Text of others without what steers a terminal. */
+export const safe = (text: string): string => text.replaceAll('\r\n', '\n').replace(STEERING, '');
+
+/** The same on one line. */
+export const safeLine = (text: string): string => safe(text).replace(/\s*\n\s*/g, ' ');

@@ -1,0 +1,230 @@
+/**
+ * The HTTP API of a server (wire.md 3) as functions. Types only are taken from the protocol, no schema library is
+ * loaded: this file is on the path of `moltnet send`. A refusal rejects with RefusedError, anything else that keeps
+ * an answer from coming with ConnectionError.
+ */
+import type { AgentRegistration, AgentSummary, WakeFailedRequest } from '../protocol/agents.ts';
+import { parseConversation } from '../protocol/conversation.ts';
+import type { GuardState } from '../protocol/events.ts';
+import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
+import type { ApplyConfigRequest, ApplyConfigResult, Network } from '../protocol/network.ts';
+import type { AgentPage, ArtifactPage, DirectConversationPage, GuardPage, MessagePage, PageInfo, RoomPage, ThreadPage } from '../protocol/pages.ts';
+import type { CreateRoomRequest, DirectConversation, RemoveResult, Room, Thread, UpdateRoomMembersRequest, UpdateRoomRequest } from '../protocol/rooms.ts';
+import { ConnectionError, RefusedError } from './errors.ts';
+import { createTransport, type Answer } from './http-request.ts';
+
+export { ConnectionError, RefusedError } from './errors.ts';
+
+export interface ClientOptions {
+  /** `http://host:port`, or https, with or without a path and a trailing slash. */
+  baseUrl: string;
+  /** Bearer token. */
+  token?: string;
+  /** For a whole request with its answer; 10 s when left out. */
+  timeoutMs?: number;
+  /** Largest answer in bytes; 16 MiB when left out. Ours answer with at most 1 MiB. */
+  maxBytes?: number;
+  /** Keeps connections for the next request; false when left out. */
+  keepAlive?: boolean;
+}
+
+/** `before` and `after` exclude each other; `limit` is clamped to 500 by the server. */
+export interface PageRequest {
+  limit?: number;
+  before?: string;
+  after?: string;
+}
+
+/** A message to send: everything but `target`, `from` and `parts` may be left out (wire.md 4). */
+export interface SendRequest {
+  id?: string;
+  origin?: { network_id: string; message_id: string };
+  target: { kind: string; room_id?: string; thread_id?: string; parent_message_id?: string; dm_id?: string; participant_ids?: string[] };
+  from: { type: string; id: string; name?: string; network_id?: string; fqid?: string };
+  parts: { kind: string; text?: string; media_type?: string; url?: string; filename?: string; data?: Record<string, unknown> }[];
+  mentions?: string[];
+}
+
+export interface Client {
+  readonly baseUrl: string;
+  network(): Promise<Network>;
+
+  rooms(page?: PageRequest): Promise<RoomPage>;
+  room(id: string): Promise<Room>;
+  createRoom(request: Partial<CreateRoomRequest> & { id: string }): Promise<Room>;
+  updateRoom(id: string, request: UpdateRoomRequest): Promise<Room>;
+  updateRoomMembers(id: string, request: Partial<UpdateRoomMembersRequest>): Promise<Room>;
+  removeRoom(id: string): Promise<RemoveResult>;
+  roomMessages(id: string, page?: PageRequest): Promise<MessagePage>;
+  roomThreads(id: string, page?: PageRequest): Promise<ThreadPage>;
+
+  thread(id: string): Promise<Thread>;
+  threadMessages(id: string, page?: PageRequest): Promise<MessagePage>;
+
+  dms(page?: PageRequest): Promise<DirectConversationPage>;
+  dm(id: string): Promise<DirectConversation>;
+  dmMessages(id: string, page?: PageRequest): Promise<MessagePage>;
+
+  /** Of `room:ID`, `thread:ID` or `dm:ID`. */
+  messages(conversation: string, page?: PageRequest): Promise<MessagePage>;
+  artifacts(of: { room_id?: string; thread_id?: string; dm_id?: string }, page?: PageRequest): Promise<ArtifactPage>;
+  send(request: SendRequest): Promise<MessageAccepted>;
+  redact(messageId: string): Promise<MessageRedacted>;
+
+  agents(page?: PageRequest): Promise<AgentPage>;
+  agent(id: string): Promise<AgentSummary>;
+  registerAgent(request: { requested_agent_id?: string; name?: string }): Promise<AgentRegistration>;
+  removeAgent(id: string): Promise<RemoveResult>;
+  /** Reports a wake that was given up (wire-newer.md 4). */
+  wakeFailed(request: WakeFailedRequest): Promise<void>;
+
+  apply(request: Partial<ApplyConfigRequest>): Promise<ApplyConfigResult>;
+  guard(page?: PageRequest): Promise<GuardPage>;
+  /** Lets a held conversation go on. */
+  resumeGuard(conversation: string): Promise<GuardState>;
+
+  /** A text document such as `/skill.md`. */
+  text(path: string): Promise<string>;
+  /** Breaks off what is under way. Idempotent. */
+  close(): void;
+}
+
+type Page = { page: PageInfo };
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 16 * 1_048_576;
+
+export function createClient(options: ClientOptions): Client {
+  const baseUrl = options.baseUrl.replace(/\/+$/, '');
+  const transport = createTransport({
+    baseUrl,
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    maxBytes: options.maxBytes ?? MAX_BYTES,
+    keepAlive: options.keepAlive ?? false,
+    ...(options.token === undefined ? {} : { token: options.token }),
+  });
+
+  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await transport.exchange(method, path, body === undefined ? undefined : JSON.stringify(body));
+    const value = parse(answer, baseUrl, path);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notMoltnet(baseUrl, path, answer);
+    return value as T;
+  }
+  const get = <T>(path: string): Promise<T> => call('GET', path);
+
+  /** A list that is `null` (wire.md 0.2.8) or missing is an empty one. */
+  async function list<K extends string, T extends Page & Record<K, unknown[]>>(path: string, key: K, page: PageRequest = {}): Promise<T> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(page)) if (value !== undefined) query.set(name, String(value));
+    const text = query.toString();
+    const found = await get<T>(text === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${text}`);
+    return { ...found, [key]: found[key] ?? [], page: found.page ?? { has_more: false } };
+  }
+  const messages = (kind: 'rooms' | 'threads' | 'dms', id: string, page?: PageRequest): Promise<MessagePage> => list(`/v1/${kind}/${segment(id)}/messages`, 'messages', page);
+
+  return {
+    baseUrl,
+    network: () => get('/v1/network'),
+
+    rooms: (page) => list('/v1/rooms', 'rooms', page),
+    room: (id) => get(`/v1/rooms/${segment(id)}`),
+    createRoom: (request) => call('POST', '/v1/rooms', request),
+    updateRoom: (id, request) => call('PATCH', `/v1/rooms/${segment(id)}`, request),
+    updateRoomMembers: (id, request) => call('PATCH', `/v1/rooms/${segment(id)}/members`, request),
+    removeRoom: (id) => call('DELETE', `/v1/rooms/${segment(id)}`),
+    roomMessages: (id, page) => messages('rooms', id, page),
+    roomThreads: (id, page) => list(`/v1/rooms/${segment(id)}/threads`, 'threads', page),
+
+    thread: (id) => get(`/v1/threads/${segment(id)}`),
+    threadMessages: (id, page) => messages('threads', id, page),
+
+    dms: (page) => list('/v1/dms', 'dms', page),
+    dm: (id) => get(`/v1/dms/${segment(id)}`),
+    dmMessages: (id, page) => messages('dms', id, page),
+
+    messages(conversation, page) {
+      const { kind, id } = parseConversation(conversation);
+      return messages(`${kind}s`, id, page);
+    },
+    artifacts(of, page) {
+      const query = new URLSearchParams(Object.entries(of).filter((entry): entry is [string, string] => entry[1] !== undefined));
+      return list(`/v1/artifacts?${query.toString()}`, 'artifacts', page);
+    },
+    send: (request) => call('POST', '/v1/messages', { ...request, origin: request.origin ?? { network_id: '', message_id: '' } }),
+    redact: (id) => call('DELETE', `/v1/messages/${segment(id)}`),
+
+    agents: (page) => list('/v1/agents', 'agents', page),
+    agent: (id) => get(`/v1/agents/${segment(id)}`),
+    registerAgent: (request) => call('POST', '/v1/agents/register', request),
+    removeAgent: (id) => call('DELETE', `/v1/agents/${segment(id)}`),
+    async wakeFailed(request) {
+      await call('POST', '/v1/agents/wake-failed', request);
+    },
+
+    apply: (request) => call('POST', '/v1/apply', request),
+    guard: (page) => list('/v1/guard', 'conversations', page),
+    resumeGuard: (conversation) => call('POST', '/v1/guard/resume', { conversation }),
+
+    async text(path) {
+      const answer = await transport.exchange('GET', path);
+      if (answer.status !== 200) parse(answer, baseUrl, path);
+      return answer.text;
+    },
+    close: () => transport.close(),
+  };
+}
+
+/**
+ * Every item of a list, page by page: `everyItem((page) => client.rooms(page), (page) => page.rooms)`. At most
+ * `max` (10,000) items, so that a server that repeats itself cannot hold the caller.
+ */
+export async function everyItem<P extends Page, T>(fetch: (page: PageRequest) => Promise<P>, items: (page: P) => readonly T[], max = 10_000): Promise<T[]> {
+  const all: T[] = [];
+  let after: string | undefined;
+  do {
+    const page = await fetch({ limit: 500, ...(after === undefined ? {} : { after }) });
+    all.push(...items(page));
+    const next = items(page).length > 0 ? page.page.next_after : undefined;
+    after = next === after ? undefined : next;
+  } while (after !== undefined && all.length < max);
+  return all;
+}
+
+const segment = (id: string): string => encodeURIComponent(id);
+
+/** The value of an answer that is 2xx; throws RefusedError or ConnectionError otherwise. */
+function parse(answer: Answer, baseUrl: string, path: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(answer.text);
+  } catch {
+    throw notMoltnet(baseUrl, path, answer);
+  }
+  if (answer.status >= 200 && answer.status < 300) return value;
+  const refusal = value as { code?: unknown; error?: unknown; request_id?: unknown } | null;
+  if (answer.status < 400 || typeof refusal !== 'object' || typeof refusal?.code !== 'string') throw notMoltnet(baseUrl, path, answer);
+  const error = typeof refusal.error === 'string' && refusal.error !== '' ? refusal.error : `${path} was refused with ${answer.status}`;
+  throw new RefusedError(
+    answer.status,
+    { code: refusal.code, error, ...(typeof refusal.request_id === 'string' ? { request_id: refusal.request_id } : {}) },
+    answer.retry_after,
+  );
+}
+
+/** What answers is no Moltnet server, or something stands in between. */
+function notMoltnet(baseUrl: string, path: string, answer: Answer): Error {
+  const { status, location } = answer;
+  const where = `${baseUrl}${path}`;
+  if (status >= 300 && status < 400 && location !== undefined) {
+    return new ConnectionError('bad_answer', `${where} redirects to ${shown(location)}, which is not followed; use the address that it leads to as base URL`, { maybe_done: false });
+  }
+  // A proxy in front of a server that is away, or a plain-text refusal (405).
+  if (status === 401 || status === 403 || status === 405 || status === 429 || status >= 500) {
+    return new RefusedError(status, { code: '', error: `${where} answered ${status}${answer.text.trim() === '' ? '' : `: ${shown(answer.text)}`}` }, answer.retry_after);
+  }
+  return new ConnectionError('bad_answer', `what answers at ${where} (status ${status}, ${answer.content_type === '' ? 'no content type' : shown(answer.content_type)}) is not a Moltnet server; correct the address`, {
+    maybe_done: status < 300,
+  });
+}
+
+/** One line of foreign text for an error message. */
+const shown = (text: string): string => JSON.stringify(text.trim().replace(/\s+/g, ' ').slice(0, 200)).slice(1, -1);

@@ -1,0 +1,29 @@
+/** What a valid configuration may ask for that this version cannot do. Said at `start`, never passed over. */
+import type { ServerConfig } from './types.ts';
+
+export interface Unavailable {
+  /** Keeps the server from starting; else it is only said. */
+  fatal: boolean;
+  text: string;
+}
+
+export function unavailable(config: ServerConfig): Unavailable[] {
+  const list: Unavailable[] = [];
+  if (config.auth.mode !== 'none') {
+    list.push({
+      fatal: true,
+      text: `auth.mode ${config.auth.mode} is not available in this version; only none is. A server in mode none must not be reachable by people you do not trust`,
+    });
+  }
+  if (config.storage.kind === 'postgres')
+    list.push({
+      fatal: true,
+      text: 'storage.kind postgres is not available in this version; write sqlite or memory',
+    });
+  if (config.pairings.length > 0)
+    list.push({
+      fatal: false,
+      text: `${config.pairings.length} of pairings: pairing is not available in this version, nothing is relayed`,
+    });
+  return list;
+}

@@ -1,0 +1,198 @@
+/** `MoltnetNode`, the node's file, and the bridge file with its one attachment (wire.md 10.2 to 10.4). */
+import path from 'node:path';
+import { isLocalAgentId } from '../protocol/ids.ts';
+import { CATCH_UP_POLICIES, WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
+import {
+  defined,
+  finish,
+  idTest,
+  newCheck,
+  note,
+  openSection,
+  urlTest,
+  type Check,
+  type Section,
+  type Test,
+} from './check.ts';
+import { discover, foundAt, NODE_FILES, type Found, type Where } from './discover.ts';
+import { ConfigError, configError } from './issues.ts';
+import { requirePrivate } from './private-files.ts';
+import { readRuntime, RUNTIME_KEYS } from './runtime-block.ts';
+import { jsonSource, readText } from './source.ts';
+import { hasTokenSource } from './tokens.ts';
+import type { AttachmentConfig, NodeConfig, TokenSource } from './types.ts';
+import { readSource } from './yaml-source.ts';
+
+export const NODE_VERSION = 'moltnet.node.v1';
+/** Turns that one node runs at once, over all its workspaces. */
+export const DEFAULT_NODE_TURNS = 4;
+
+const TOKEN_KEYS = ['token', 'token_env', 'token_path'] as const;
+const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'static_token', ...TOKEN_KEYS];
+/** The last four are hints of a client's configuration; a node passes them over. */
+const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
+const DM_WAKES = ['all', 'mentions', 'never'] as const;
+
+/** The agent id rule of this network: an id with `:` or `/` would look like another network's. */
+export const agentIdTest: Test = (value) =>
+  isLocalAgentId(value)
+    ? undefined
+    : {
+        problem: `${JSON.stringify(value)} is not an agent id`,
+        fix: 'use 1 to 128 letters, digits, . _ - and begin with a letter or digit',
+      };
+
+/**
+ * The node's configuration from the file named, `MOLTNET_NODE_CONFIG`, or the first of MoltnetNode,
+ * moltnet-node.yaml, .yml, .json. Throws a ConfigError with every mistake, or when there is no file.
+ */
+export function loadNodeConfig(where: Where): NodeConfig {
+  const found = discover(where, 'MOLTNET_NODE_CONFIG', NODE_FILES);
+  if (!found)
+    throw configError(
+      where.cwd,
+      `has no node file (${NODE_FILES.join(', ')})`,
+      'make one with: moltnet connect … --node, or moltnet init; or name one: moltnet node start PATH',
+    );
+  const check = newCheck(readSource(found.file, found.shown));
+  const root = openSection(check, [], check.source.value, ['version', 'moltnet', 'attachments', 'max_turns']);
+  root.text('version', (v) =>
+    v === NODE_VERSION ? undefined : { problem: `is ${JSON.stringify(v)}`, fix: `write ${NODE_VERSION}` },
+  );
+  const network = root.section('moltnet', NETWORK_KEYS);
+  const blocks = root.sections('attachments', [
+    'agent',
+    'moltnet',
+    'runtime',
+    'rooms',
+    'dms',
+    'catch_up',
+    'bootstrap',
+  ]);
+  if (!network && blocks.length > 0)
+    note(check, ['moltnet'], 'is missing', 'write moltnet: with base_url and network_id');
+  const seen = new Map<string, number>();
+  const attachments = blocks.map((block, index) => {
+    const attachment = readAttachment(check, block, network, found, where.cwd, TOKEN_KEYS);
+    const first = seen.get(attachment.agent.id);
+    if (attachment.agent.id !== '' && first !== undefined)
+      note(
+        check,
+        [...block.path, 'agent', 'id'],
+        `${JSON.stringify(attachment.agent.id)} stands at attachments[${first}] too`,
+        'an agent has one attachment in a node',
+      );
+    seen.set(attachment.agent.id, first ?? index);
+    return attachment;
+  });
+  checkPrivacy(check, found, attachments);
+  const max_turns = root.number('max_turns', 1, 64) ?? DEFAULT_NODE_TURNS;
+  finish(check);
+  return { path: found.file, attachments, max_turns };
+}
+
+/** A bridge file: JSON, `version` present, unknown keys passed over, one attachment without a list around it. */
+export function loadBridgeConfig(file: string, where: { cwd: string } = { cwd: process.cwd() }): NodeConfig {
+  const found = foundAt(where.cwd, file);
+  const check = newCheck(jsonSource(found.shown, readText(found.file)));
+  const root = openSection(check, [], check.source.value, 'any');
+  root.required('version');
+  const network = root.section('moltnet', 'any');
+  if (!network) note(check, ['moltnet'], 'is missing', 'write "moltnet": {"base_url": …, "network_id": …}');
+  const attachment = readAttachment(check, root, network, found, where.cwd, 'any');
+  checkPrivacy(check, found, [attachment]);
+  finish(check);
+  return { path: found.file, attachments: [attachment], max_turns: DEFAULT_NODE_TURNS };
+}
+
+/** `own`: the keys an attachment's own `moltnet` block may have; 'any' for a bridge, where that block is the shared one. */
+function readAttachment(
+  check: Check,
+  block: Section,
+  network: Section | undefined,
+  found: Found,
+  cwd: string,
+  own: readonly string[] | 'any',
+): AttachmentConfig {
+  const bridge = own === 'any';
+  const agent = block.section('agent', bridge ? 'any' : ['id', 'name']);
+  if (!agent) block.note('agent', 'is missing', 'write agent: {id: …}');
+  const id = agent?.required('id', agentIdTest) ?? '';
+  const name = agent?.text('name');
+  const runtime = readRuntime(block.section('runtime', bridge ? 'any' : RUNTIME_KEYS), block, cwd);
+  const dms = block.section('dms', bridge ? 'any' : ['enabled', 'wake', 'allowed_wake_senders']);
+  if (dms?.has('allowed_wake_senders') && !bridge)
+    dms.note('allowed_wake_senders', 'is not available in this version', 'remove it');
+  return {
+    agent: { id, ...(name === undefined ? {} : { name }) },
+    base_url: (network?.required('base_url', urlTest('http', 'https')) ?? '').replace(/\/+$/, ''),
+    network_id: network?.required('network_id', idTest) ?? '',
+    auth: readAuth(network, bridge ? undefined : block.section('moltnet', own), found),
+    runtime,
+    rooms: readRooms(check, block, bridge),
+    dms: { enabled: dms?.flag('enabled') ?? false, wake: dms?.oneOf('wake', DM_WAKES) ?? 'all' },
+    catch_up: block.oneOf('catch_up', CATCH_UP_POLICIES) ?? 'all',
+    bootstrap: block.flag('bootstrap') ?? false,
+  };
+}
+
+function readRooms(check: Check, block: Section, bridge: boolean): { id: string; wake: WakePolicy }[] {
+  const seen = new Set<string>();
+  return block.sections('rooms', bridge ? 'any' : ROOM_KEYS).map((room) => {
+    const id = room.required('id', idTest);
+    if (id !== '' && seen.has(id))
+      note(check, [...room.path, 'id'], `${JSON.stringify(id)} stands twice`, 'a room stands once');
+    seen.add(id);
+    return { id, wake: room.oneOf('wake', WAKE_POLICIES) ?? 'all' };
+  });
+}
+
+function readTokenSource(section: Section | undefined, found: Found): TokenSource {
+  const file = section?.text('token_path');
+  return defined({
+    token: section?.text('token'),
+    token_env: section?.text('token_env'),
+    token_path: file === undefined ? undefined : path.resolve(path.dirname(found.file), file),
+  });
+}
+
+/** An attachment that names any token source of its own replaces all three shared ones. */
+function readAuth(
+  network: Section | undefined,
+  own: Section | undefined,
+  found: Found,
+): AttachmentConfig['auth'] {
+  const mine = readTokenSource(own, found);
+  const shared = readTokenSource(network, found);
+  const source = hasTokenSource(mine) ? mine : shared;
+  const mode =
+    network?.oneOf('auth_mode', ['none', 'bearer', 'open']) ?? (hasTokenSource(source) ? 'bearer' : 'none');
+  const registration = network?.oneOf('registration', ['disabled', 'token', 'open']);
+  const static_token = network?.flag('static_token') ?? false;
+  if (mode !== 'none' && !hasTokenSource(source)) {
+    (own ?? network)?.note(
+      undefined,
+      `has no token in auth mode ${mode}`,
+      'write token_path, token_env or token',
+    );
+  }
+  if (mode === 'none' && static_token) network?.note('static_token', 'is set in auth mode none', 'remove it');
+  if (mode === 'open' && !hasTokenSource(mine) && hasTokenSource(shared) && !static_token) {
+    network?.note(
+      undefined,
+      'shares one token among agents in auth mode open',
+      'give each attachment its own token_path, or set static_token: true for an operator token',
+    );
+  }
+  return { mode, ...(registration === undefined ? {} : { registration }), static_token, ...source };
+}
+
+function checkPrivacy(check: Check, found: Found, attachments: readonly AttachmentConfig[]): void {
+  if (!attachments.some((a) => a.auth.token !== undefined || a.runtime.token !== undefined)) return;
+  try {
+    requirePrivate(found.file, 'a token');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    check.issues.push(...error.issues);
+  }
+}

@@ -1,0 +1,81 @@
+/** Files that hold secrets: nobody else may read them, no symlink may stand in their place, a crash leaves the old one. */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import { configError } from './issues.ts';
+
+/** POSIX permission bits say nothing on Windows. */
+const hasModes = process.platform !== 'win32';
+
+/** Throws a ConfigError unless the file is a regular file, no symlink, that only its owner can read. */
+export function requirePrivate(file: string, why: string): void {
+  let stat;
+  try {
+    stat = lstatSync(file);
+  } catch {
+    throw configError(file, 'does not exist');
+  }
+  if (stat.isSymbolicLink())
+    throw configError(file, `is a symbolic link and holds ${why}`, 'name the real file');
+  if (!stat.isFile()) throw configError(file, 'is not a regular file');
+  if (hasModes && (stat.mode & 0o077) !== 0) {
+    const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
+    throw configError(file, `holds ${why} and others may use it (mode ${mode})`, `run: chmod 600 ${file}`);
+  }
+}
+
+/** Makes a folder, 0700 when it is new. Refuses a symbolic link or a file in its place. */
+export function ensurePrivateDir(dir: string): void {
+  mkdirSync(path.dirname(dir), { recursive: true });
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const stat = lstatSync(dir);
+    if (stat.isSymbolicLink())
+      throw configError(dir, 'is a symbolic link', 'a folder for secrets must be a real folder');
+    if (!stat.isDirectory()) throw configError(dir, 'is not a folder', 'move that file away');
+  }
+}
+
+/**
+ * Writes a file so that a reader, and a crash, meets the old content or the new one, never half of it: a temporary
+ * file beside it, flushed, renamed over it. A symbolic link in its place is replaced, not followed.
+ */
+export function writeFileAtomic(file: string, content: string, mode = 0o600): void {
+  const temporary = path.join(
+    path.dirname(file),
+    `.${path.basename(file)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`,
+  );
+  const fd = openSync(temporary, 'wx', mode);
+  try {
+    try {
+      if (hasModes) fchmodSync(fd, mode);
+      const bytes = Buffer.from(content);
+      for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** writeFileAtomic into a folder of its own that is made 0700 when it is missing. */
+export function writePrivateFile(file: string, content: string): void {
+  ensurePrivateDir(path.dirname(file));
+  writeFileAtomic(file, content, 0o600);
+}

@@ -1,0 +1,161 @@
+/**
+ * What a delivery holds in memory, and how it is written down. A **scope** is a room with its threads, or all DMs of
+ * the agent; a **feed** is a conversation of which something is not settled yet. Every conversation without a feed is
+ * settled up to its scope's floor.
+ *
+ * On disk: the scope's `settled_seq` (the floor), and a position for each conversation that is behind or ahead of it.
+ */
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { Bindings, WakePolicy, WakeReason } from '../protocol/wake.ts';
+import type { DeliveryWrite, WakeRow } from '../store/store.ts';
+
+/** With more unsettled conversations than this, each is written when it changes instead of all with every save. */
+const FEW = 64;
+
+/** An event that was sent and is not acknowledged. */
+export interface Outstanding {
+  readonly seq: number;
+  /** Its event id. */
+  readonly cursor: string;
+  readonly message_id: string;
+  readonly reason: WakeReason;
+  readonly feed: Feed;
+}
+
+export interface OpenWake {
+  readonly wake_id: string;
+  /** The range: after_seq < seq <= last_seq. */
+  readonly after_seq: number;
+  readonly last_seq: number;
+  /** Event id of the last event sent of it. */
+  readonly cursor: string;
+  attempt: number;
+}
+
+export class Feed {
+  readonly conversation: ConversationKey;
+  readonly scope: Scope;
+  /** Settled up to here. */
+  acked: number;
+  /** Looked at up to here: sent, or it wakes nobody. */
+  read: number;
+  /** The log may hold more after `read`. */
+  more: boolean;
+  /** Waits for conversation.resumed. */
+  held = false;
+  readonly out: Outstanding[] = [];
+  wake: OpenWake | undefined;
+  /** An open wake of an earlier attachment that has to be sent before anything else. */
+  owed: WakeRow | undefined;
+  /** Counts pushes and resumes, so that a read sees what came while it waited. */
+  version = 0;
+  /** Its position differs from what is written down. */
+  dirty = false;
+
+  constructor(scope: Scope, conversation: ConversationKey, options: { acked: number; read?: number; more: boolean }) {
+    this.scope = scope;
+    this.conversation = conversation;
+    this.acked = options.acked;
+    this.read = options.read ?? options.acked;
+    this.more = options.more;
+  }
+
+  get settled(): boolean {
+    return this.out.length === 0 && !this.more && !this.held && this.wake === undefined && this.owed === undefined;
+  }
+}
+
+export class Scope {
+  /** `room:ID` or `dms`. */
+  readonly name: string;
+  readonly room_id: string | undefined;
+  /** Only what concerns this scope, so that the wake decision does not look through all rooms. */
+  readonly bindings: Bindings;
+  readonly start: number;
+  /** While there is a scan: conversations without a feed or a position are settled up to here. Else all are, up to the head. */
+  floor: number;
+  /** What came while the agent was away: from < seq <= to. The catch_up policy decides about it. */
+  readonly away: { readonly from: number; readonly to: number };
+  /** The search for conversations that hold something: it has seen those whose last message is up to `after`. */
+  scan: { after: number } | undefined;
+  /** Counts pushes, as in Feed. */
+  version = 0;
+  readonly feeds = new Set<Feed>();
+  /** While there is a scan: positions of conversations without a feed that differ from the floor. */
+  readonly positions = new Map<ConversationKey, number>();
+  /** Conversations that became settled since the last save. */
+  settled = new Map<ConversationKey, number>();
+  dirty = false;
+  /** There may be rows of positions on disk. */
+  hasRows = true;
+  /** Positions below the floor do not count any more. */
+  readonly lifted: boolean;
+  /** Its row on disk says another floor than ours, or there is none: written anew with the next save. */
+  #rewrite: boolean;
+
+  constructor(options: { room_id?: string; bindings: Bindings; start: number; floor: number; away: Scope['away']; scanning: boolean; rewrite: boolean; lifted?: boolean }) {
+    this.room_id = options.room_id;
+    this.name = options.room_id === undefined ? 'dms' : `room:${options.room_id}`;
+    this.bindings = options.bindings;
+    this.start = options.start;
+    this.floor = options.floor;
+    this.away = options.away;
+    this.scan = options.scanning ? { after: options.floor } : undefined;
+    this.lifted = options.lifted ?? false;
+    this.#rewrite = this.dirty = options.rewrite;
+  }
+
+  /** Of a room; DMs wake like `all` (wire.md 12.3). */
+  get policy(): WakePolicy {
+    return this.room_id === undefined ? 'all' : (this.bindings.rooms[0]?.wake ?? 'never');
+  }
+
+  /** A save failed: all of it is to be written again. `settled`: what it would have said. */
+  notWritten(settled: ReadonlyMap<ConversationKey, number>): void {
+    this.settled = new Map([...settled, ...this.settled]);
+    this.dirty = this.hasRows = this.#rewrite = true;
+  }
+
+  /** How to look at what comes after a position, and up to where that holds. */
+  stretch(after: number, head: number): { of: 'messages' | 'mentions' | 'nothing'; end: number } {
+    const { policy, away, room_id } = this;
+    const { catch_up } = this.bindings;
+    const live = policy === 'never' ? 'nothing' : policy === 'mentions' ? 'mentions' : 'messages';
+    const filtered = catch_up === 'none' || (catch_up === 'mentions' && room_id !== undefined);
+    if (!filtered || after >= away.to) return { of: live, end: head };
+    if (after < away.from) return { of: live, end: Math.min(away.from, head) };
+    return { of: catch_up === 'none' || live === 'nothing' ? 'nothing' : 'mentions', end: Math.min(away.to, head) };
+  }
+
+  positionOf(conversation: ConversationKey): number {
+    return this.positions.get(conversation) ?? this.floor;
+  }
+
+  /** What has to be written down now; afterwards it counts as written. `head`: everything up to it was looked at. */
+  takeWrites(agent_id: string, head: number): DeliveryWrite[] {
+    const writes: DeliveryWrite[] = [];
+    const position = (conversation: ConversationKey, acked_seq: number) => writes.push({ op: 'position', agent_id, conversation, acked_seq });
+    const scope = (settled_seq: number) => writes.push({ op: 'scope', agent_id, scope: this.name, start_seq: this.start, settled_seq });
+    const clear = () => writes.push({ op: 'positions.clear', agent_id, scope: this.name, up_to: head });
+    if (!this.scan && this.feeds.size <= FEW) {
+      if (this.hasRows) clear();
+      scope(head);
+      for (const feed of this.feeds) position(feed.conversation, feed.acked);
+      this.hasRows = this.feeds.size > 0;
+      this.positions.clear();
+    } else {
+      if (this.#rewrite) {
+        clear();
+        scope(this.scan ? this.floor : head);
+      }
+      for (const [conversation, seq] of this.#rewrite ? [...this.positions, ...this.settled] : this.settled) position(conversation, seq);
+      for (const feed of this.feeds) if (feed.dirty || this.#rewrite) position(feed.conversation, feed.acked);
+      this.hasRows = true;
+    }
+    this.#rewrite = false;
+    for (const feed of this.feeds) feed.dirty = false;
+    this.settled = new Map();
+    this.dirty = false;
+    return writes;
+  }
+}

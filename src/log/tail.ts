@@ -1,0 +1,219 @@
+/**
+ * The live end of the log. Committed events come in through `publish`, in seq order, and go to the subscribers whose
+ * interest they meet: found in an index of rooms and participants, never by a scan of all (LOG-3). The newest events
+ * stay in a ring; what is older is read from storage, so nobody's slowness costs memory here.
+ */
+import { messageEventId, newEventId } from '../protocol/ids.ts';
+import type { EventType } from '../protocol/events.ts';
+import type { LogEvent, Store } from '../store/store.ts';
+import { LogEntry } from './entry.ts';
+import { Ring } from './ring.ts';
+
+/** What a reader may and wants to see. */
+export interface Interest {
+  /** `all`, or ids of rooms (they need not exist yet). */
+  readonly rooms: 'all' | ReadonlySet<string>;
+  /** The DMs of this participant, in canonical form. */
+  readonly participant?: string;
+  /** Everything, and the volatile facts too. */
+  readonly observer?: boolean;
+}
+
+export interface Subscriber {
+  /** The next event it is interested in, in seq order, each once. Must not throw. */
+  push(entry: LogEntry): void;
+  /** A volatile fact; only observers get them. */
+  announce?(entry: LogEntry): void;
+}
+
+/** A fact that is not in the log: presence, wake telemetry. */
+export interface VolatileFact {
+  type: EventType;
+  /** The payload that stands under the type's payload key. */
+  payload: object;
+}
+
+export interface TailOptions {
+  store: Store;
+  /** Milliseconds since 1970, for the time of volatile facts. */
+  clock?: () => number;
+  /** Events and bytes that the ring holds at most. */
+  ringCount?: number;
+  ringBytes?: number;
+  /** A subscriber threw: a fault, which must not reach the others. */
+  onFault?: (error: unknown) => void;
+}
+
+export const matches = (interest: Interest, event: LogEvent): boolean => {
+  if (interest.observer) return true;
+  if (event.room_id !== undefined) return interest.rooms === 'all' || interest.rooms.has(event.room_id);
+  if (event.dm_id !== undefined) return interest.participant !== undefined && event.participants?.includes(interest.participant) === true;
+  return false;
+};
+
+export class Tail {
+  readonly store: Store;
+  readonly ring: Ring;
+  readonly #clock: () => number;
+  readonly #onFault: (error: unknown) => void;
+  readonly #interests = new Map<Subscriber, Interest>();
+  readonly #observers = new Set<Subscriber>();
+  readonly #everyRoom = new Set<Subscriber>();
+  readonly #byRoom = new Map<string, Set<Subscriber>>();
+  readonly #byParticipant = new Map<string, Set<Subscriber>>();
+  readonly #listeners = new Set<(event: LogEvent) => void>();
+  #afterBatch: (() => void)[] | undefined;
+  #head: number;
+
+  constructor(options: TailOptions) {
+    this.store = options.store;
+    this.#clock = options.clock ?? Date.now;
+    this.#onFault = options.onFault ?? (() => {});
+    this.#head = options.store.head;
+    this.ring = new Ring({ floor: this.#head, maxCount: options.ringCount ?? 4_096, maxBytes: options.ringBytes ?? 16 * 1_048_576 });
+  }
+
+  /** seq of the newest published event. Everything up to it has been pushed to all who wanted it. */
+  get head(): number {
+    return this.#head;
+  }
+  get networkId(): string {
+    return this.store.networkId;
+  }
+  /** Subscribers now. */
+  get size(): number {
+    return this.#interests.size;
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.#clock();
+  }
+
+  /** Takes committed events, in seq order. Called by the writer before it answers. */
+  publish(events: readonly LogEvent[]): void {
+    if (events.length === 0) return;
+    const entries = events.map((event) => new LogEntry(event));
+    // The ring and the head come first: a reader that is pushed to may look back at once (LOG-4).
+    for (const entry of entries) {
+      this.ring.add(entry);
+      if (entry.event.type === 'message.redacted') this.#forgetRedacted(entry);
+    }
+    this.#head = events.at(-1)!.seq;
+    const batch = entries.length > 1 ? (this.#afterBatch = []) : undefined;
+    for (const entry of entries) this.#route(entry);
+    this.#afterBatch = undefined;
+    if (batch) for (const flush of batch) this.#guarded(flush);
+    for (const entry of entries) {
+      entry.forget();
+      for (const listener of this.#listeners) this.#guarded(() => listener(entry.event));
+    }
+  }
+
+  /** Sends a volatile fact to the observers. It gets a random id, which is no cursor. */
+  announce(fact: VolatileFact): void {
+    if (this.#observers.size === 0) return;
+    const created_at = new Date(this.now()).toISOString();
+    const entry = new LogEntry({ seq: 0, id: newEventId(), type: fact.type, created_at, payload: JSON.stringify(fact.payload), held: false });
+    for (const observer of this.#observers) if (observer.announce) this.#guarded(() => observer.announce!(entry));
+  }
+
+  /** Subscribes from the head on. Returns the way out; calling it twice does nothing. */
+  subscribe(subscriber: Subscriber, interest: Interest): () => void {
+    this.#add(subscriber, interest);
+    return () => this.#remove(subscriber);
+  }
+
+  /** Changes what a subscriber is interested in, from the next event on. */
+  update(subscriber: Subscriber, interest: Interest): void {
+    if (!this.#interests.has(subscriber)) return;
+    this.#remove(subscriber);
+    this.#add(subscriber, interest);
+  }
+
+  /** Calls with every event, after its readers had it. Returns the way out. */
+  listen(listener: (event: LogEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Within `publish` of several events: runs the function when the last of them is pushed, and answers true. Else
+   * answers false. Lets a socket write a burst at once.
+   */
+  atEndOfBatch(flush: () => void): boolean {
+    this.#afterBatch?.push(flush);
+    return this.#afterBatch !== undefined;
+  }
+
+  /** The ring must not keep what storage has blanked: whoever is behind it reads storage from there on. */
+  #forgetRedacted(entry: LogEntry): void {
+    const { message_id } = JSON.parse(entry.event.payload) as { message_id: string };
+    const id = messageEventId(message_id);
+    const redacted = this.ring.find((each) => each.event.id === id);
+    if (redacted) this.ring.forget(redacted.seq);
+  }
+
+  #route(entry: LogEntry): void {
+    const { event } = entry;
+    for (const subscriber of this.#observers) this.#push(subscriber, entry);
+    if (event.room_id !== undefined) {
+      for (const subscriber of this.#everyRoom) this.#push(subscriber, entry);
+      const readers = this.#byRoom.get(event.room_id);
+      if (readers) for (const subscriber of readers) this.#push(subscriber, entry);
+    } else if (event.dm_id !== undefined && event.participants) {
+      for (const participant of event.participants) {
+        const readers = this.#byParticipant.get(participant);
+        if (readers) for (const subscriber of readers) this.#push(subscriber, entry);
+      }
+    }
+  }
+
+  #push(subscriber: Subscriber, entry: LogEntry): void {
+    try {
+      subscriber.push(entry);
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  #add(subscriber: Subscriber, interest: Interest): void {
+    this.#interests.set(subscriber, interest);
+    if (interest.observer) {
+      this.#observers.add(subscriber);
+      return;
+    }
+    if (interest.rooms === 'all') this.#everyRoom.add(subscriber);
+    else for (const room of interest.rooms) addTo(this.#byRoom, room, subscriber);
+    if (interest.participant !== undefined) addTo(this.#byParticipant, interest.participant, subscriber);
+  }
+
+  #remove(subscriber: Subscriber): void {
+    const interest = this.#interests.get(subscriber);
+    if (!interest) return;
+    this.#interests.delete(subscriber);
+    this.#observers.delete(subscriber);
+    this.#everyRoom.delete(subscriber);
+    if (interest.rooms !== 'all') for (const room of interest.rooms) removeFrom(this.#byRoom, room, subscriber);
+    if (interest.participant !== undefined) removeFrom(this.#byParticipant, interest.participant, subscriber);
+  }
+}
+
+function addTo(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): void {
+  const readers = index.get(key);
+  if (readers) readers.add(subscriber);
+  else index.set(key, new Set([subscriber]));
+}
+function removeFrom(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): void {
+  const readers = index.get(key);
+  readers?.delete(subscriber);
+  if (readers?.size === 0) index.delete(key);
+}

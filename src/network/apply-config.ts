@@ -1,0 +1,215 @@
+/**
+ * POST /v1/apply and the configuration at start-up: agents, then rooms, in one transaction. A declaration wins for
+ * the fields it gives. At start-up it wins only where it says something new since the last one (W42): what was changed
+ * over the API since then stays, and a room that was removed stays removed.
+ */
+import { MoltnetError } from '../protocol/errors.ts';
+import { requireId } from '../protocol/ids.ts';
+import { limits } from '../protocol/limits.ts';
+import type { AgentRegistration } from '../protocol/agents.ts';
+import type { CreateRoomRequest, Room } from '../protocol/rooms.ts';
+import { requireName } from '../protocol/text.ts';
+import type { AgentRow, EventWrite, Writes } from '../store/store.ts';
+import { requireAccess } from './access.ts';
+import type { CommandOf } from './commands.ts';
+import { createRoom } from './create-room.ts';
+import { FIRST_ROOM, GENERAL, declarationKey } from './first-room.ts';
+import { resumeByLimit, turnLimit } from './guard.ts';
+import { Overlay } from './overlay.ts';
+import type { Random } from './random.ts';
+import { registered, renamed, requireLocalAgentId, requireRoomForAgent } from './register-agent.ts';
+import { memberList } from './room-fields.ts';
+import { membershipEvents } from './room-members.ts';
+import type { Rule } from './rule.ts';
+import type { RoomState } from './state.ts';
+import { updateEvents, updatedRow } from './update-room.ts';
+import { membersOf, registrationWire, roomWire } from './views.ts';
+
+type Apply = CommandOf<'config.apply'>;
+
+export const applyConfig: Rule<'config.apply'> = (state, command, random) => {
+  const { request, source } = command;
+  const { settings } = state;
+  requireAccess(settings, command.identity, 'administer');
+  const network = request.network_id?.trim() ?? '';
+  if (network !== '' && network !== settings.id) {
+    throw new MoltnetError(
+      'network_mismatch',
+      `network_id: this network is ${settings.id}, not ${JSON.stringify(network.slice(0, 160))}`,
+    );
+  }
+  if (source === 'api') {
+    atMost(request.rooms?.length ?? 0, 'rooms');
+    atMost(request.agents?.length ?? 0, 'agents');
+  }
+  const applying = new Applying(new Overlay(state), command, random);
+  for (const agent of request.agents ?? []) applying.agent(agent);
+  for (const room of request.rooms ?? []) applying.room(room);
+  if (source === 'startup') applying.start(request.rooms === undefined);
+  return applying.decided();
+};
+
+/** One application: each step sees the ones before it, and all of them become one set of writes. */
+class Applying {
+  readonly #state: Overlay;
+  readonly #command: Apply;
+  readonly #random: Random;
+  readonly #writes: Writes = { events: [], rows: [] };
+  readonly #agents = new Map<string, { row: AgentRow; key: string }>();
+  readonly #rooms: Room[] = [];
+
+  constructor(state: Overlay, command: Apply, random: Random) {
+    this.#state = state;
+    this.#command = command;
+    this.#random = random;
+  }
+
+  decided() {
+    const network = this.#state.settings.id;
+    const agents: AgentRegistration[] = [...this.#agents.values()].map(({ row }) =>
+      registrationWire(network, row),
+    );
+    const answer = {
+      applied: true,
+      ...(this.#rooms.length > 0 && { rooms: this.#rooms }),
+      ...(agents.length > 0 && { agents }),
+    };
+    return { writes: this.#writes, answer };
+  }
+
+  /** Registers the agent under its key; an existing registration is bound to that key. */
+  agent({ id: given, name, credential_key }: NonNullable<Apply['request']['agents']>[number]): void {
+    const { at, identity } = this.#command;
+    const id = requireLocalAgentId(given, 'agents[].id');
+    const key = credential_key?.trim() || (identity.mode === 'none' ? 'anonymous' : '');
+    if (key === '')
+      throw new MoltnetError('unprocessable_entity', `agents[].credential_key: agent ${id} has none`);
+    const twice = this.#agents.get(id);
+    if (twice && twice.key !== key)
+      throw new MoltnetError(
+        'unprocessable_entity',
+        `agents[].credential_key: agent ${id} is declared with two`,
+      );
+    if (twice) return;
+    const display_name = requireName(name ?? '', 'agents[].name', limits.name.value) || null;
+    const record = this.#state.agentRecord(id);
+    // At start-up the file is as old as the removal or older; over the API somebody means it now.
+    if (record && record.removed_at !== null && this.#command.source === 'startup') return;
+    let row: AgentRow;
+    if (record && record.removed_at === null) {
+      row = renamed(record, display_name, at);
+      if (row.credential_key !== key) row = { ...row, credential_key: key, updated_at: at };
+    } else {
+      requireRoomForAgent(this.#state);
+      row = {
+        id,
+        actor_uid: this.#random.actorUid(),
+        display_name,
+        credential_key: key,
+        created_at: at,
+        updated_at: at,
+        removed_at: null,
+      };
+    }
+    this.#agents.set(id, { row, key });
+    if (row !== record) this.#add([registered(this.#state, this.#random, row)]);
+  }
+
+  room(request: CreateRoomRequest): void {
+    const id = requireId(request.id, 'rooms[].id');
+    const { source } = this.#command;
+    const before = this.#state.roomRecord(id);
+    if (!before) {
+      this.#create(request);
+    } else if (before.row.removed_at !== null) {
+      if (source === 'api')
+        throw new MoltnetError(
+          'not_found',
+          `room ${id} was removed; bring it back with POST /v1/rooms, then apply`,
+        );
+    } else {
+      this.#reconcile(before, source === 'startup' ? this.#news(id, request) : request);
+    }
+    this.#declare(id, request);
+  }
+
+  /** Start-up, after the declared rooms: the first room, and what a changed default limit lets go on. */
+  start(nothingDeclared: boolean): void {
+    const state = this.#state;
+    const fresh = state.meta(FIRST_ROOM) === undefined;
+    if (fresh && nothingDeclared && !this.#anyRoomEver()) this.#create(GENERAL);
+    if (fresh) this.#add([], [{ op: 'meta', key: FIRST_ROOM, value: this.#command.at }]);
+    const limitOf = (row: { room_id: string | null }) =>
+      turnLimit(state.settings, row.room_id === null ? undefined : state.room(row.room_id));
+    this.#add(resumeByLimit(this.#random, this.#command.at, state.held(), limitOf));
+  }
+
+  #anyRoomEver(): boolean {
+    return this.#state.roomCount > 0 || this.#state.roomRecord(GENERAL.id!) !== undefined;
+  }
+
+  #create(request: CreateRoomRequest): void {
+    const { identity, at } = this.#command;
+    const { writes, answer } = createRoom(
+      this.#state,
+      { kind: 'room.create', request, identity, at },
+      this.#random,
+    );
+    this.#add(writes.events);
+    this.#rooms.push(answer);
+  }
+
+  #reconcile(room: RoomState, request: CreateRoomRequest): void {
+    const { at } = this.#command;
+    const state = this.#state;
+    const network = state.settings.id;
+    this.#add(updateEvents(state, this.#random, at, room, updatedRow(room.row, request)));
+    const { row } = state.room(room.row.id)!;
+    let members = membersOf(room);
+    if (request.members !== undefined) {
+      const wanted = memberList(request.members, 'members', network);
+      const gone = [...room.members.keys()].filter((member) => !wanted.includes(member));
+      const change = membershipEvents(network, this.#random, at, state.room(row.id)!, wanted, gone);
+      this.#add(change.events);
+      members = change.members;
+    }
+    this.#rooms.push(roomWire(network, row, members));
+  }
+
+  /** What the file says that it did not say last time. */
+  #news(id: string, request: CreateRoomRequest): CreateRoomRequest {
+    const last = this.#state.meta(declarationKey(id));
+    if (last === undefined) return request;
+    const before = JSON.parse(last) as Record<string, unknown>;
+    const news = Object.entries(request).filter(
+      ([field, value]) => JSON.stringify(value) !== JSON.stringify(before[field]),
+    );
+    return { ...EMPTY, ...Object.fromEntries(news) };
+  }
+
+  #declare(id: string, request: CreateRoomRequest): void {
+    const value = JSON.stringify(request);
+    if (this.#state.meta(declarationKey(id)) !== value)
+      this.#add([], [{ op: 'meta', key: declarationKey(id), value }]);
+  }
+
+  #add(events: EventWrite[], rows: Writes['rows'] = []): void {
+    this.#state.apply({ events, rows });
+    this.#writes.events.push(...events);
+    this.#writes.rows.push(...rows);
+  }
+}
+
+const EMPTY: CreateRoomRequest = {
+  name: undefined,
+  members: undefined,
+  visibility: undefined,
+  write_policy: undefined,
+  guard: undefined,
+};
+
+function atMost(count: number, what: 'rooms' | 'agents'): void {
+  const max = limits.apply_items.value;
+  if (count > max)
+    throw new MoltnetError('unprocessable_entity', `${what}: ${count}, at most ${max} in one apply`);
+}

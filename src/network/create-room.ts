@@ -1,0 +1,31 @@
+/** POST /v1/rooms. The id of a removed room may be used again: the room comes back, with its history. */
+import { MoltnetError } from '../protocol/errors.ts';
+import { requireId } from '../protocol/ids.ts';
+import { limits } from '../protocol/limits.ts';
+import type { RowWrite } from '../store/store.ts';
+import { requireAccess } from './access.ts';
+import { memberList, newRoomRow } from './room-fields.ts';
+import { roomEvent, type Rule } from './rule.ts';
+import { roomWire } from './views.ts';
+
+export const createRoom: Rule<'room.create'> = (state, command, random) => {
+  const { request, at } = command;
+  requireAccess(state.settings, command.identity, 'administer');
+  const id = requireId(request.id, 'id');
+  const members = memberList(request.members, 'members', state.settings.id);
+  const before = state.roomRecord(id);
+  const row = newRoomRow(id, request, at, before?.row);
+  if (before && before.row.removed_at === null) {
+    throw new MoltnetError('room_exists', `room ${id} exists; change it with PATCH /v1/rooms/${id}`);
+  }
+  if (state.roomCount >= limits.rooms.value) {
+    throw new MoltnetError(
+      'too_many_rooms',
+      `the network has ${limits.rooms.value} rooms, as many as it may; remove one first`,
+    );
+  }
+  const rows: RowWrite[] = [{ op: 'room', row }];
+  for (const member_id of members) rows.push({ op: 'member.add', room_id: id, member_id });
+  const answer = roomWire(state.settings.id, row, members);
+  return { writes: { events: [roomEvent(random, 'room.created', at, id, answer, rows)], rows: [] }, answer };
+};

@@ -1,0 +1,43 @@
+/** Which rule decides which command. */
+import { applyConfig } from './apply-config.ts';
+import type { Command, CommandKind } from './commands.ts';
+import { createRoom } from './create-room.ts';
+import { resumeGuard } from './guard-resume.ts';
+import type { Random } from './random.ts';
+import { redactMessage } from './redact-message.ts';
+import { registerAgent } from './register-agent.ts';
+import { removeAgent } from './remove-agent.ts';
+import { removeRoom } from './remove-room.ts';
+import { changeMembers } from './room-members.ts';
+import type { Decided } from './rule.ts';
+import { saveDelivery } from './save-delivery.ts';
+import { sendMessage } from './send-message.ts';
+import type { State } from './state.ts';
+import { updateRoom } from './update-room.ts';
+
+export function decide(state: State, command: Command, random: Random): Decided<CommandKind> {
+  switch (command.kind) {
+    case 'message.send':
+      return sendMessage(state, command, random);
+    case 'message.redact':
+      return redactMessage(state, command, random);
+    case 'room.create':
+      return createRoom(state, command, random);
+    case 'room.update':
+      return updateRoom(state, command, random);
+    case 'room.members':
+      return changeMembers(state, command, random);
+    case 'room.remove':
+      return removeRoom(state, command, random);
+    case 'agent.register':
+      return registerAgent(state, command, random);
+    case 'agent.remove':
+      return removeAgent(state, command, random);
+    case 'config.apply':
+      return applyConfig(state, command, random);
+    case 'guard.resume':
+      return resumeGuard(state, command, random);
+    case 'delivery.save':
+      return saveDelivery(state, command, random);
+  }
+}

@@ -1,0 +1,308 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  codeOf,
+  countingRandom,
+  openLab,
+  sendRequest,
+  text,
+  type Lab,
+} from '../../test/support/network-lab.ts';
+import { limits } from '../protocol/limits.ts';
+import { ApplyConfigRequest } from '../protocol/network.ts';
+import { MoltnetError } from '../protocol/errors.ts';
+import { CreateRoomRequest } from '../protocol/rooms.ts';
+import { ConstraintError, StorageError, type Store } from '../store/store.ts';
+import { anyone } from './identity.ts';
+import type { CommandKind, CommandTypes } from './commands.ts';
+import type { Topology } from './topology.ts';
+
+type Step = { [K in CommandKind]: [K, CommandTypes[K][0]] }[CommandKind];
+
+const agent = fc.constantFrom('alpha', 'beta', 'gamma', 'net_b:delta');
+const room = fc.constantFrom('general', 'ops', 'dev');
+const id = fc.constantFrom('m1', 'm2', 'm3', undefined);
+const guard = fc.constantFrom<{ turns: number | 'off' } | undefined>(
+  { turns: 1 },
+  { turns: 3 },
+  { turns: 'off' },
+  undefined,
+);
+const target = fc.oneof(
+  room.map((one) => `room:${one}`),
+  fc.tuple(fc.constantFrom('t1', 't2'), room).map(([thread, one]) => `thread:${thread}@${one}`),
+  fc.constantFrom(
+    'thread:t1',
+    'dm:d1',
+    'dm:d1@alpha,beta',
+    'dm:d1@alpha,beta,gamma',
+    'dm:@alpha,beta',
+    'dm:@alpha,ana',
+  ),
+);
+const body = fc.constantFrom('hi', '@alpha @beta', 'a\u0000b');
+const sendStep = fc
+  .tuple(
+    fc.oneof(
+      agent.map((one) => `agent:${one}`),
+      fc.constant('human:ana'),
+    ),
+    target,
+    id,
+    body,
+  )
+  .map(([as, to, given, words]): Step => [
+    'message.send',
+    { request: sendRequest(as, to, { id: given, parts: text(words) }) },
+  ]);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: sendStep },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('m1', 'm2').map((message_id): Step => ['message.redact', { message_id }]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(room, fc.array(agent, { maxLength: 3 }), guard)
+      .map(([one, members, settings]): Step => [
+        'room.create',
+        { request: CreateRoomRequest.parse({ id: one, members, guard: settings }) },
+      ]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(room, guard)
+      .map(([room_id, settings]): Step => ['room.update', { room_id, request: { guard: settings } }]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(room, fc.array(agent), fc.array(agent))
+      .map(([room_id, add, remove]): Step => ['room.members', { room_id, request: { add, remove } }]),
+  },
+  { weight: 1, arbitrary: room.map((room_id): Step => ['room.remove', { room_id }]) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(agent, fc.constantFrom('http' as const, 'attach' as const), fc.constantFrom('Name', undefined))
+      .map(([requested_id, via, name]): Step => [
+        'agent.register',
+        { requested_id, via, ...(name && { name }) },
+      ]),
+  },
+  { weight: 1, arbitrary: agent.map((agent_id): Step => ['agent.remove', { agent_id }]) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom('room:general', 'thread:t1', 'dm:d1')
+      .map((conversation): Step => ['guard.resume', { conversation: conversation as `room:${string}` }]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(room, fc.array(agent, { maxLength: 2 }), guard)
+      .map(([one, members, settings]): Step => [
+        'config.apply',
+        {
+          source: 'api',
+          request: {
+            network_id: undefined,
+            agents: [{ id: 'alpha' }],
+            rooms: [CreateRoomRequest.parse({ id: one, members, guard: settings })],
+          },
+        },
+      ]),
+  },
+);
+
+const outcome = (promise: Promise<unknown>) =>
+  promise.catch((error: unknown) =>
+    error instanceof MoltnetError ? `refused: ${error.code}` : Promise.reject(error),
+  );
+
+/** Everything that can be seen of it. */
+function dump(topology: Topology): unknown {
+  return {
+    rooms: ['general', 'ops', 'dev'].map((one) => {
+      const state = topology.roomRecord(one);
+      return (
+        state && {
+          row: state.row,
+          guard: state.guard,
+          members: [...state.members].sort(),
+          remote: [...state.remoteMembers].map(([name, ids]) => [name, ids.toSorted()]).sort(),
+        }
+      );
+    }),
+    ids: topology.roomIds(),
+    agents: ['alpha', 'beta', 'gamma', 'net_b:delta'].map((one) => [
+      topology.agentRecord(one),
+      [...topology.roomsOf(one)].sort(),
+    ]),
+    agentIds: topology.agentIds(),
+    counts: [topology.roomCount, topology.agentCount],
+    held: [...topology.held()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+  };
+}
+async function everything(lab: Lab): Promise<unknown> {
+  const keys = ['room:general', 'room:ops', 'room:dev', 'thread:t1', 'thread:t2', 'dm:d1'] as const;
+  return {
+    log: await lab.store.events({ all: true }, 0, 500),
+    messages: [...(await lab.store.messages(['m1', 'm2', 'm3'])).values()],
+    conversations: [...(await lab.store.conversations(keys)).values()].sort((a, b) =>
+      a.key < b.key ? -1 : 1,
+    ),
+    topology: dump(lab.network.topology),
+  };
+}
+
+describe('a batch', () => {
+  it('MSG-20 of N commands is the same as N batches of one, refusals included; and memory is what is on disk', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+        const options = { clock: () => Date.UTC(2026, 0, 1), settings: { guard: { turns: 2 } } };
+        const together = await openLab({ ...options, random: countingRandom() });
+        const apart = await openLab({ ...options, random: countingRandom() });
+        const run = (lab: Lab, [kind, args]: Step) =>
+          outcome(lab.network.execute(kind, args as never, anyone));
+        const answers = await Promise.all(steps.map((one) => run(together, one)));
+        const expected: unknown[] = [];
+        for (const one of steps) expected.push(await run(apart, one));
+        expect(answers).toEqual(expected);
+        expect(await everything(together)).toEqual(await everything(apart));
+        expect(together.events).toEqual(apart.events);
+
+        await together.network.close();
+        const reopened = await openLab({ ...options, store: together.store });
+        expect(reopened.events).toEqual([]);
+        expect(dump(reopened.network.topology)).toEqual(dump(together.network.topology));
+        const loaded = [
+          ...(await together.store.conversations(['room:general', 'dm:d1', 'thread:t1'])).values(),
+        ];
+        for (const row of loaded) expect(together.network.topology.conversation(row.key)).toEqual(row);
+        await Promise.all([together.close(), apart.close(), reopened.close()]);
+      }),
+      { numRuns: 150 },
+    );
+  }, 120_000);
+
+  it('MSG-21 shows nothing to anyone before it is on disk, and tells the readers before it answers', async () => {
+    const real = await openLab();
+    await real.network.close();
+    let gate = Promise.resolve();
+    const reached = Promise.withResolvers<void>();
+    const store = over(real.store, {
+      commit: async (writes) => {
+        reached.resolve();
+        await gate;
+        return real.store.commit(writes);
+      },
+    });
+    const lab = await openLab({ store });
+    const mark = lab.events.length;
+    const open = Promise.withResolvers<void>();
+    gate = open.promise;
+    let toldWhenAnswered: number | undefined;
+    const noteTold = () => {
+      toldWhenAnswered = lab.events.length - mark;
+    };
+    const both = Promise.all([
+      lab.createRoom({ id: 'ops', members: ['alpha'] }),
+      lab.send('human:ana', 'room:ops', 'hi'),
+    ]).then(noteTold);
+    await reached.promise;
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    const { topology } = lab.network;
+    expect([toldWhenAnswered, topology.room('ops'), topology.agentIds(), lab.events.length]).toEqual([
+      undefined,
+      undefined,
+      [],
+      mark,
+    ]);
+    open.resolve();
+    await both;
+    expect(toldWhenAnswered).toBe(2);
+    expect(topology.isMember('ops', 'alpha')).toBe(true);
+  });
+
+  it('MSG-22 that storage refuses leaves no trace, and what comes after is decided as if it had not been', async () => {
+    const real = await openLab();
+    let broken: Error | undefined;
+    const store = over(real.store, {
+      commit: (writes) => (broken ? Promise.reject(broken) : real.store.commit(writes)),
+    });
+    await real.network.close();
+    const lab = await openLab({ store });
+    const before = await everything(lab);
+    for (const [error, code] of [
+      [new StorageError('disk full'), 'storage_unavailable'],
+      [new ConstraintError('taken'), 'conflict'],
+    ] as const) {
+      broken = error;
+      const codes = await Promise.all([
+        codeOf(lab.createRoom({ id: 'ops', members: ['alpha'] })),
+        codeOf(lab.send('agent:alpha', 'room:general', { id: 'm1' })),
+        codeOf(lab.send('agent:alpha', 'dm:d1@alpha,beta', 'hi')),
+        codeOf(lab.register('alpha')),
+      ]);
+      expect(codes).toEqual(Array(4).fill(code));
+      expect(await everything(lab)).toEqual(before);
+    }
+    broken = undefined;
+    expect(await lab.send('agent:alpha', 'dm:d1@alpha,gamma', 'hi')).toMatchObject({ dm_created: true });
+    expect(await lab.register('alpha')).toMatchObject({ created: true });
+  });
+
+  it('MSG-20 counts rooms and agents within the batch', async () => {
+    const lab = await openLab({
+      rooms: Array.from({ length: limits.rooms.value - 1 }, (_, i) => ({ id: `r${i}`, members: [] })),
+    });
+    const create = (id: string) => codeOf(lab.createRoom({ id }));
+    expect(await Promise.all([create('a'), create('b')])).toEqual(['accepted', 'too_many_rooms']);
+    const remove = codeOf(lab.execute('room.remove', { room_id: 'r0' }));
+    const patch = codeOf(lab.execute('room.update', { room_id: 'r1', request: { name: 'x' } }));
+    expect(await Promise.all([remove, patch, create('r0'), create('b')])).toEqual([
+      'accepted',
+      'accepted',
+      'accepted',
+      'too_many_rooms',
+    ]);
+
+    const agents = Array.from({ length: limits.agents.value - 1 }, (_, i) => ({ id: `a${i}` }));
+    await lab.execute('config.apply', { request: ApplyConfigRequest.parse({ agents }), source: 'startup' });
+    const register = (id: string, name?: string) => codeOf(lab.register(id, name));
+    expect(await Promise.all([register('a0', 'renamed'), register('x'), register('y')])).toEqual([
+      'accepted',
+      'accepted',
+      'too_many_agents',
+    ]);
+    const gone = codeOf(lab.execute('agent.remove', { agent_id: 'a0' }));
+    expect(await Promise.all([gone, register('a1', 'renamed'), register('a0'), register('y')])).toEqual([
+      'accepted',
+      'accepted',
+      'accepted',
+      'too_many_agents',
+    ]);
+  });
+
+  it('MSG-23 after close: refused, and what was accepted before is answered', async () => {
+    const lab = await openLab();
+    const sent = lab.send('agent:alpha', 'room:general', 'hi');
+    const closed = lab.network.close();
+    expect(await codeOf(lab.send('agent:alpha', 'room:general', 'hi'))).toBe('stopping');
+    expect((await sent).accepted).toBe(true);
+    await Promise.all([closed, lab.network.close()]);
+  });
+});
+
+/** The store, with some of its verbs replaced. */
+function over(store: Store, verbs: Partial<Store>): Store {
+  return new Proxy(store, {
+    get: (there, name) => {
+      const value: unknown = name in verbs ? verbs[name as keyof Store] : Reflect.get(there, name, there);
+      return typeof value === 'function' ? value.bind(there) : value;
+    },
+  });
+}

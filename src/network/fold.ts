@@ -1,0 +1,116 @@
+/**
+ * What writes make of the state in memory. One function for the overlay of a batch (with seqs not known yet) and for
+ * the topology after the commit (with the real ones), so that the two cannot disagree: the rules change nothing
+ * themselves.
+ */
+import type { ConversationRow, EventWrite, RoomRow, RowWrite, Writes } from '../store/store.ts';
+import type { AgentRow, StoredMessage } from '../store/store.ts';
+import type { ConversationKey } from '../protocol/conversation.ts';
+
+/** In held_seq: held; a hold that stands keeps its seq, a new one has the seq of the event that carries the row. */
+export const HELD = -1;
+
+/** State that can take changes. */
+export interface Foldable {
+  putRoom(row: Omit<RoomRow, 'created_seq'>, seq: number): void;
+  removeRoom(id: string, removed_at: string): void;
+  addMember(room_id: string, member_id: string, seq: number): void;
+  removeMember(room_id: string, member_id: string): void;
+  putAgent(row: AgentRow): void;
+  removeAgent(id: string, removed_at: string): void;
+  conversation(key: ConversationKey): ConversationRow | undefined;
+  putConversation(row: ConversationRow): void;
+  /** Messages and meta values are facts of a batch, not topology. */
+  putMessage?(message: StoredMessage): void;
+  redactMessage?(id: string, payload: string): void;
+  putMeta?(key: string, value: string): void;
+}
+
+/** `seqs` are those of writes.events; undefined while they are not known. */
+export function fold(state: Foldable, writes: Writes, seqs: readonly number[] | undefined): void {
+  for (let i = 0; i < writes.events.length; i++) {
+    const event = writes.events[i]!;
+    for (const row of event.rows) foldRow(state, row, event, seqs?.[i]);
+  }
+  for (const row of writes.rows) foldRow(state, row, undefined, undefined);
+}
+
+function foldRow(
+  state: Foldable,
+  row: RowWrite,
+  event: EventWrite | undefined,
+  seq: number | undefined,
+): void {
+  switch (row.op) {
+    case 'message':
+      state.putMessage?.({
+        seq: seq ?? 0,
+        id: row.id,
+        event_id: event!.id,
+        conversation: row.conversation,
+        room_id: row.room_id,
+        content_hash: row.content_hash,
+        sender: row.sender,
+        payload: event!.payload,
+        created_at: event!.created_at,
+      });
+      return;
+    case 'conversation':
+      state.putConversation(conversationAfter(state.conversation(row.row.key), row, event, seq));
+      return;
+    case 'room':
+      state.putRoom(row.row, seq ?? 0);
+      return;
+    case 'room.remove':
+      state.removeRoom(row.id, row.removed_at);
+      return;
+    case 'member.add':
+      state.addMember(row.room_id, row.member_id, seq ?? 0);
+      return;
+    case 'member.remove':
+      state.removeMember(row.room_id, row.member_id);
+      return;
+    case 'agent':
+      state.putAgent(row.row);
+      return;
+    case 'agent.remove':
+      state.removeAgent(row.id, row.removed_at);
+      return;
+    case 'redact':
+      state.redactMessage?.(row.message_id, row.payload);
+      return;
+    case 'meta':
+      state.putMeta?.(row.key, row.value);
+      return;
+    default:
+      // Mentions, artifacts, participants (taken from the event) and delivery state are not held in memory.
+      return;
+  }
+}
+
+function conversationAfter(
+  before: ConversationRow | undefined,
+  write: RowWrite & { op: 'conversation' },
+  event: EventWrite | undefined,
+  seq: number | undefined,
+): ConversationRow {
+  const { row, touch } = write;
+  const held_seq = row.held_seq === HELD ? (before?.held_seq ?? seq ?? HELD) : row.held_seq;
+  return {
+    key: row.key,
+    kind: row.kind,
+    id: row.id,
+    room_id: row.room_id,
+    parent_message_id: row.parent_message_id,
+    participants: before?.participants ?? event?.participants ?? null,
+    message_count: row.message_count,
+    first_seq: before?.first_seq || (seq ?? 0),
+    last_seq: touch ? (seq ?? before?.last_seq ?? 0) : (before?.last_seq ?? 0),
+    last_message_at: row.last_message_at,
+    guard_turns: row.guard_turns,
+    guard_speaker: row.guard_speaker,
+    held_at: row.held_at,
+    held_seq,
+    held_messages: row.held_messages,
+  };
+}

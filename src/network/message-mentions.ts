@@ -1,0 +1,55 @@
+/** Who a message mentions, among all who may take part in its conversation. */
+import { MoltnetError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
+import { candidatesOf, resolveMentions, type Mentionable } from './mentions.ts';
+import type { CheckedPart } from './parts.ts';
+import { remoteById } from './room-state.ts';
+import type { RoomState, State } from './state.ts';
+import type { Place } from './target.ts';
+
+/** FQIDs of those that a message mentions: by its own list (`asked`), then in its text. Throws `too_many_mentions`. */
+export function mentionsOf(
+  state: State,
+  place: Place,
+  room: RoomState | undefined,
+  asked: string[],
+  parts: CheckedPart[],
+  relayed: boolean,
+): string[] {
+  let candidates = asked;
+  // The text of a message of another network was read there, with that network's names.
+  if (!relayed)
+    for (const part of parts)
+      if (part.kind === 'text' && part.text) candidates = candidates.concat(candidatesOf(part.text));
+  if (candidates.length === 0) return candidates;
+  const { settings } = state;
+  const alias = (name: string) => (name === settings.name ? settings.id : undefined);
+  const among = room ? roomMentionable(state, room) : dmMentionable(place.participants!);
+  const max = limits.mentions.value;
+  const mentions = resolveMentions(candidates, among, settings.id, alias, max);
+  if (mentions.length > max)
+    throw new MoltnetError(
+      'too_many_mentions',
+      `the message mentions more than ${max}; split it, or name fewer`,
+    );
+  return mentions;
+}
+
+/** Members, and where every agent may take part every registered one. */
+function roomMentionable(state: State, room: RoomState): Mentionable {
+  const everyAgent =
+    state.settings.auth_mode === 'none' ||
+    room.row.visibility === 'public' ||
+    room.row.write_policy === 'registered_agents';
+  return {
+    has: (canonical) => room.members.has(canonical) || (everyAgent && state.agent(canonical) !== undefined),
+    remote: (id) => room.remoteMembers.get(id) ?? NOBODY,
+  };
+}
+const NOBODY: readonly string[] = [];
+
+function dmMentionable(participants: readonly string[]): Mentionable {
+  const all = new Set(participants);
+  const remote = remoteById(participants);
+  return { has: (canonical) => all.has(canonical), remote: (id) => remote.get(id) ?? NOBODY };
+}

@@ -1,0 +1,97 @@
+/**
+ * A network: its rules, and what they need to know in memory. Commands go through the writer (one at a time, in
+ * batches, durable before they are answered); everything else here is a synchronous read of what is committed.
+ */
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { GuardState } from '../protocol/events.ts';
+import type { LogEvent, Store } from '../store/store.ts';
+import { Writer } from '../store/writer.ts';
+import type { RoomConfig } from '../config/types.ts';
+import type { Answer, Command, CommandKind, CommandTypes } from './commands.ts';
+import { BatchRules } from './draft.ts';
+import { firstDeclaration } from './first-room.ts';
+import { guardState } from './guard.ts';
+import { server, type Identity } from './identity.ts';
+import { systemRandom, type Random } from './random.ts';
+import type { NetworkSettings } from './settings.ts';
+import { Topology } from './topology.ts';
+
+export type { NetworkSettings } from './settings.ts';
+
+export interface NetworkOptions {
+  store: Store;
+  settings: NetworkSettings;
+  /** Called with each committed batch's events in seq order, before its commands are answered. Must not throw. */
+  onCommitted: (events: LogEvent[]) => void;
+  /** Told the number of commands of each committed batch that wrote something. Must not throw. */
+  onBatch?: (commands: number) => void;
+  /** Milliseconds since 1970; for tests. */
+  clock?: () => number;
+  random?: Random;
+}
+
+export class Network {
+  readonly settings: NetworkSettings;
+  /** Rooms, members, agents and held conversations as committed: synchronous reads. */
+  readonly topology: Topology;
+  readonly #writer: Writer<Command, Answer>;
+  readonly #clock: () => number;
+
+  private constructor(options: NetworkOptions, topology: Topology) {
+    this.settings = options.settings;
+    this.topology = topology;
+    this.#clock = options.clock ?? Date.now;
+    this.#writer = new Writer<Command, Answer>({
+      store: options.store,
+      rules: new BatchRules(options.store, topology, options.random ?? systemRandom),
+      onCommitted: options.onCommitted,
+      ...(options.onBatch && { onBatch: options.onBatch }),
+    });
+  }
+
+  /** Loads the network at the log's head. Call `start` next, with what the configuration declares. */
+  static async open(options: NetworkOptions): Promise<Network> {
+    return new Network(options, new Topology(options.settings, await options.store.loadTopology()));
+  }
+
+  /**
+   * Applies the configuration's rooms: undefined when it declares none, and then an empty network gets `general`.
+   * Rejects with MoltnetError for a declaration that the rules refuse.
+   */
+  async start(rooms?: readonly RoomConfig[]): Promise<void> {
+    await this.execute('config.apply', { request: firstDeclaration(rooms), source: 'startup' }, server);
+  }
+
+  /** Resolves when the command's changes are durable; rejects with MoltnetError when it is refused. */
+  execute<K extends CommandKind>(kind: K, args: CommandTypes[K][0], identity: Identity): Promise<Answer<K>> {
+    const command = {
+      ...args,
+      kind,
+      identity,
+      at: new Date(this.#clock()).toISOString(),
+    } as unknown as Command;
+    return this.#writer.submit(command) as Promise<Answer<K>>;
+  }
+
+  /** Conversations that the guard holds now, sorted by key. */
+  guardStates(): GuardState[] {
+    return [...this.topology.held()]
+      .filter((row) => row.room_id === null || this.topology.room(row.room_id) !== undefined)
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
+      .map((row) => guardState(this.topology, row));
+  }
+
+  isHeld(conversation: ConversationKey): boolean {
+    return this.topology.isHeld(conversation);
+  }
+
+  /** Commands that wait for the next batch. */
+  get waiting(): number {
+    return this.#writer.waiting;
+  }
+
+  /** Refuses new commands, and resolves when the accepted ones are answered. Idempotent. The store stays open. */
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+}

@@ -1,0 +1,125 @@
+/** The changes of commands that are decided and not yet on disk, laid over the state they were decided against. */
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { AgentRow, ConversationRow, RoomRow, StoredMessage, Writes } from '../store/store.ts';
+import { fold, type Foldable } from './fold.ts';
+import { Room } from './room-state.ts';
+import type { NetworkSettings } from './settings.ts';
+import type { RoomState, State } from './state.ts';
+
+export class Overlay implements State, Foldable {
+  readonly #below: State;
+  readonly #rooms = new Map<string, Room>();
+  readonly #agents = new Map<string, AgentRow>();
+  readonly #conversations = new Map<ConversationKey, ConversationRow>();
+  readonly #messages = new Map<string, StoredMessage>();
+  readonly #metas = new Map<string, string>();
+  #roomCount = 0;
+  #agentCount = 0;
+
+  constructor(below: State) {
+    this.#below = below;
+  }
+
+  apply(writes: Writes): void {
+    fold(this, writes, undefined);
+  }
+
+  get settings(): NetworkSettings {
+    return this.#below.settings;
+  }
+  room(id: string): RoomState | undefined {
+    const room = this.roomRecord(id);
+    return room?.row.removed_at === null ? room : undefined;
+  }
+  roomRecord(id: string): RoomState | undefined {
+    return this.#rooms.get(id) ?? this.#below.roomRecord(id);
+  }
+  get roomCount(): number {
+    return this.#below.roomCount + this.#roomCount;
+  }
+  agent(id: string): AgentRow | undefined {
+    const agent = this.agentRecord(id);
+    return agent?.removed_at === null ? agent : undefined;
+  }
+  agentRecord(id: string): AgentRow | undefined {
+    return this.#agents.get(id) ?? this.#below.agentRecord(id);
+  }
+  get agentCount(): number {
+    return this.#below.agentCount + this.#agentCount;
+  }
+  roomsOf(member: string): ReadonlySet<string> {
+    if (this.#rooms.size === 0) return this.#below.roomsOf(member);
+    const rooms = new Set(this.#below.roomsOf(member));
+    for (const [id, room] of this.#rooms) {
+      if (room.members.has(member)) rooms.add(id);
+      else rooms.delete(id);
+    }
+    return rooms;
+  }
+  conversation(key: ConversationKey): ConversationRow | undefined {
+    return this.#conversations.get(key) ?? this.#below.conversation(key);
+  }
+  *held(): Iterable<ConversationRow> {
+    for (const row of this.#below.held()) if (!this.#conversations.has(row.key)) yield row;
+    for (const row of this.#conversations.values()) if (row.held_at !== null) yield row;
+  }
+  message(id: string): StoredMessage | undefined {
+    return this.#messages.get(id) ?? this.#below.message(id);
+  }
+  meta(key: string): string | undefined {
+    return this.#metas.get(key) ?? this.#below.meta(key);
+  }
+
+  putRoom(row: Omit<RoomRow, 'created_seq'>, seq: number): void {
+    const room = this.#roomForChange(row.id);
+    // A room that comes back begins anew; only its history is the old one.
+    const full: RoomRow = { ...row, created_seq: room?.row.removed_at === null ? room.row.created_seq : seq };
+    if (room?.row.removed_at !== null) this.#roomCount++;
+    if (room) room.update(full);
+    else this.#rooms.set(row.id, new Room(full));
+  }
+  removeRoom(id: string, removed_at: string): void {
+    const room = this.#roomForChange(id);
+    if (room?.row.removed_at !== null) return;
+    room.update({ ...room.row, removed_at });
+    this.#roomCount--;
+  }
+  addMember(room_id: string, member: string, seq: number): void {
+    this.#roomForChange(room_id)?.add(member, seq);
+  }
+  removeMember(room_id: string, member: string): void {
+    this.#roomForChange(room_id)?.drop(member);
+  }
+  putAgent(row: AgentRow): void {
+    if (this.agent(row.id)) this.#agentCount--;
+    if (row.removed_at === null) this.#agentCount++;
+    this.#agents.set(row.id, row);
+  }
+  removeAgent(id: string, removed_at: string): void {
+    const row = this.agent(id);
+    if (row) this.putAgent({ ...row, removed_at });
+  }
+  putConversation(row: ConversationRow): void {
+    this.#conversations.set(row.key, row);
+  }
+  putMessage(message: StoredMessage): void {
+    this.#messages.set(message.id, message);
+  }
+  redactMessage(id: string, payload: string): void {
+    const message = this.message(id);
+    if (message) this.#messages.set(id, { ...message, payload, content_hash: null });
+  }
+  putMeta(key: string, value: string): void {
+    this.#metas.set(key, value);
+  }
+
+  #roomForChange(id: string): Room | undefined {
+    const own = this.#rooms.get(id);
+    if (own) return own;
+    const below = this.#below.roomRecord(id);
+    if (!below) return undefined;
+    const copy = new Room(below.row, below.members);
+    this.#rooms.set(id, copy);
+    return copy;
+  }
+}

@@ -1,0 +1,18 @@
+/** Where the rules get ids from: passed in, so that a test can make the same decisions twice. */
+import { randomUUID } from 'node:crypto';
+import { newActorUid, newEventId, newMessageId } from '../protocol/ids.ts';
+
+export interface Random {
+  messageId(): string;
+  eventId(): string;
+  actorUid(): string;
+  /** Eight lower-case hex digits. */
+  suffix(): string;
+}
+
+export const systemRandom: Random = {
+  messageId: newMessageId,
+  eventId: newEventId,
+  actorUid: newActorUid,
+  suffix: () => randomUUID().slice(-8),
+};

@@ -1,0 +1,39 @@
+/** DELETE /v1/messages/{id}: what a message said is blanked everywhere; that it was there stays. */
+import { MoltnetError } from '../protocol/errors.ts';
+import { isId } from '../protocol/ids.ts';
+import type { Message } from '../protocol/messages.ts';
+import type { EventWrite } from '../store/store.ts';
+import { requireAccess } from './access.ts';
+import type { CheckedPart } from './parts.ts';
+import { unchanged, type Rule } from './rule.ts';
+
+export const redactMessage: Rule<'message.redact'> = (state, command, random) => {
+  requireAccess(state.settings, command.identity, 'administer');
+  const message_id = command.message_id.trim();
+  const stored = isId(message_id) ? state.message(message_id) : undefined;
+  if (!stored) throw new MoltnetError('not_found', `no such message: ${message_id.slice(0, 160)}`);
+  const answer = { redacted: true, message_id };
+  const { mentions: _mentions, ...message } = JSON.parse(stored.payload) as Message;
+  if (message.redacted_at !== undefined) return unchanged(answer);
+
+  const blanked: Omit<Message, 'parts'> & { parts: CheckedPart[] } = {
+    ...message,
+    parts: [{ kind: 'text', text: '[redacted]' }],
+    redacted_at: command.at,
+  };
+  const event: EventWrite = {
+    id: random.eventId(),
+    type: 'message.redacted',
+    created_at: command.at,
+    payload: JSON.stringify({ message_id, target: message.target }),
+    conversation: stored.conversation,
+    ...(stored.room_id !== null && { room_id: stored.room_id }),
+    ...(message.target.kind === 'dm' && {
+      dm_id: message.target.dm_id!,
+      participants: message.target.participant_ids ?? [],
+    }),
+    held: false,
+    rows: [{ op: 'redact', message_id, payload: JSON.stringify(blanked) }],
+  };
+  return { writes: { events: [event], rows: [] }, answer };
+};

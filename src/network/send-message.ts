@@ -1,0 +1,126 @@
+/** POST /v1/messages: wire.md 4, in its order of checks. */
+import { hash } from 'node:crypto';
+import { MoltnetError } from '../protocol/errors.ts';
+import { requireId } from '../protocol/ids.ts';
+import { limits } from '../protocol/limits.ts';
+import type { Message, MessageOrigin, SendMessageRequest } from '../protocol/messages.ts';
+import { requireText } from '../protocol/text.ts';
+import type { StoredMessage } from '../store/store.ts';
+import { requireAccess } from './access.ts';
+import type { Identity } from './identity.ts';
+import { mentionsOf } from './message-mentions.ts';
+import { messageWrites, type NewMessage } from './message-writes.ts';
+import { canonicalJson, checkParts, type CheckedPart } from './parts.ts';
+import { unchanged, type Decided, type Rule } from './rule.ts';
+import { senderOf, type Sender } from './sender.ts';
+import type { RoomState, State } from './state.ts';
+import { placeOf, type Place } from './target.ts';
+
+export const sendMessage: Rule<'message.send'> = (state, command, random) => {
+  const { request, identity, at } = command;
+  const { settings } = state;
+  requireAccess(settings, identity, 'message.send');
+  if (request.target?.kind === 'dm' && !settings.direct_messages)
+    throw new MoltnetError('direct_messages_disabled');
+  const origin = originOf(request, settings.id);
+  const relayed = origin.network_id !== settings.id;
+  const sender = senderOf(state, identity, request.from, relayed);
+  const parts = checkParts(request.parts);
+  const asked = mentionsAsked(request);
+  const given = request.id?.trim();
+  const id = given ? requireId(given, 'id') : random.messageId();
+  if (origin.message_id === '') origin.message_id = id;
+  const place = placeOf(state, request.target);
+
+  const content = given ? contentHash(place, sender, parts, asked, origin) : null;
+  const stored = given ? state.message(id) : undefined;
+  if (stored) return repeated(stored, content!);
+
+  const room = requirePlace(state, command.identity, place, sender);
+  const mentions = mentionsOf(state, place, room, asked, parts, relayed);
+  const message: NewMessage = {
+    id,
+    network_id: settings.id,
+    origin,
+    target: place.target,
+    from: sender.actor,
+    parts,
+    ...(mentions.length > 0 && { mentions }),
+    created_at: at,
+  };
+  return messageWrites(state, random, message, place, room, sender, content);
+};
+
+/** Where it came into the world; blanks mean here. `message_id` may still be blank. */
+function originOf({ origin }: SendMessageRequest, networkId: string): MessageOrigin {
+  const network_id = (origin?.network_id ?? '').trim();
+  const message_id = (origin?.message_id ?? '').trim();
+  return {
+    network_id: network_id === '' ? networkId : requireId(network_id, 'origin.network_id'),
+    message_id: message_id === '' ? '' : requireId(message_id, 'origin.message_id'),
+  };
+}
+
+/** The request's own mentions, trimmed, each once. */
+function mentionsAsked({ mentions }: SendMessageRequest): string[] {
+  if (!mentions || mentions.length === 0) return [];
+  if (mentions.length > limits.mentions.value) {
+    throw new MoltnetError(
+      'too_many_mentions',
+      `mentions: ${mentions.length}, at most ${limits.mentions.value}`,
+    );
+  }
+  const asked = new Set<string>();
+  for (const mention of mentions) {
+    const trimmed = requireText(mention, 'mentions').trim();
+    if (trimmed !== '') asked.add(trimmed);
+  }
+  return [...asked];
+}
+
+/** Says whether two requests with one id are the same message: what the writer chose, not what the network added. */
+function contentHash(
+  place: Place,
+  sender: Sender,
+  parts: CheckedPart[],
+  mentions: string[],
+  origin: MessageOrigin,
+): string {
+  const content = [place.target, sender.actor.type, sender.actor.fqid, parts, mentions, origin];
+  return hash('sha256', canonicalJson(content), 'hex');
+}
+
+/** A message with this id exists. The same again is accepted as before; of a redacted one the content is forgotten. */
+function repeated(stored: StoredMessage, content: string): Decided<'message.send'> {
+  const redacted =
+    stored.content_hash === null && (JSON.parse(stored.payload) as Message).redacted_at !== undefined;
+  if (stored.content_hash !== content && !redacted)
+    throw new MoltnetError(
+      'message_id_conflict',
+      `message ${stored.id} exists with other content; send this one with a new id`,
+    );
+  return unchanged({
+    message_id: stored.id,
+    event_id: stored.event_id,
+    accepted: true,
+    thread_created: false,
+    dm_created: false,
+  });
+}
+
+/** The room of a room or thread; undefined for a DM. Throws when it does not exist or the sender may not write there. */
+function requirePlace(state: State, identity: Identity, place: Place, sender: Sender): RoomState | undefined {
+  if (place.room_id !== null) {
+    const room = state.room(place.room_id);
+    if (!room) throw new MoltnetError('not_found', `no such room: ${place.room_id}`);
+    requireAccess(state.settings, identity, 'room.write', { room, agent: sender.canonical });
+    return room;
+  }
+  if (!place.participants!.includes(sender.canonical)) {
+    throw new MoltnetError(
+      'not_a_participant',
+      `${sender.canonical} is not one of the participants of ${place.key}`,
+    );
+  }
+  return undefined;
+}

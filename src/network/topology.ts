@@ -1,0 +1,156 @@
+/**
+ * What a process holds in memory of a network: rooms with their members, agents, the conversations that the guard
+ * holds, and those used last. Only committed writes change it. Everybody may read it; its values are not copies.
+ */
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { AgentRow, ConversationRow, RoomRow, TopologyRows, Writes } from '../store/store.ts';
+import { fold, type Foldable } from './fold.ts';
+import { Lru } from './lru.ts';
+import { Room } from './room-state.ts';
+import type { NetworkSettings } from './settings.ts';
+
+/** Conversation rows kept in memory; others are loaded when a batch needs them. */
+const CONVERSATIONS = 8_192;
+const NOTHING: ReadonlySet<string> = new Set();
+
+export class Topology implements Foldable {
+  readonly settings: NetworkSettings;
+  readonly #rooms = new Map<string, Room>();
+  readonly #roomsOf = new Map<string, Set<string>>();
+  readonly #agents = new Map<string, AgentRow>();
+  readonly #held = new Map<ConversationKey, ConversationRow>();
+  readonly #conversations = new Lru<ConversationKey, ConversationRow>(CONVERSATIONS);
+  #roomCount = 0;
+  #agentCount = 0;
+  #roomIds: string[] | undefined;
+  #agentIds: string[] | undefined;
+
+  constructor(settings: NetworkSettings, rows: TopologyRows) {
+    this.settings = settings;
+    for (const row of rows.rooms) {
+      this.#rooms.set(row.id, new Room(row));
+      if (row.removed_at === null) this.#roomCount++;
+    }
+    for (const { room_id, member_id, since_seq } of rows.members) {
+      if (this.room(room_id)) this.addMember(room_id, member_id, since_seq);
+    }
+    for (const row of rows.agents) this.putAgent(row);
+    for (const row of rows.held) this.putConversation(row);
+  }
+
+  // Reads
+
+  /** A room that is not removed. */
+  room(id: string): Room | undefined {
+    const room = this.#rooms.get(id);
+    return room?.row.removed_at === null ? room : undefined;
+  }
+  roomRecord(id: string): Room | undefined {
+    return this.#rooms.get(id);
+  }
+  get roomCount(): number {
+    return this.#roomCount;
+  }
+  /** Ids of the rooms that are not removed, ascending; do not change it. */
+  roomIds(): readonly string[] {
+    return (this.#roomIds ??= [...this.#rooms.keys()].filter((id) => this.room(id)).sort());
+  }
+  isMember(room_id: string, member: string): boolean {
+    return this.room(room_id)?.members.has(member) ?? false;
+  }
+  /** The seq at which it became a member; undefined when it is none. */
+  memberSince(room_id: string, member: string): number | undefined {
+    return this.room(room_id)?.members.get(member);
+  }
+  roomsOf(member: string): ReadonlySet<string> {
+    return this.#roomsOf.get(member) ?? NOTHING;
+  }
+  /** A registered agent. */
+  agent(id: string): AgentRow | undefined {
+    const agent = this.#agents.get(id);
+    return agent?.removed_at === null ? agent : undefined;
+  }
+  agentRecord(id: string): AgentRow | undefined {
+    return this.#agents.get(id);
+  }
+  isRemovedAgent(id: string): boolean {
+    return (this.#agents.get(id)?.removed_at ?? null) !== null;
+  }
+  get agentCount(): number {
+    return this.#agentCount;
+  }
+  /** Ids of registered agents and of members of rooms, ascending; do not change it. */
+  agentIds(): readonly string[] {
+    if (this.#agentIds) return this.#agentIds;
+    const ids = new Set(this.#roomsOf.keys());
+    for (const [id, row] of this.#agents) if (row.removed_at === null) ids.add(id);
+    return (this.#agentIds = [...ids].sort());
+  }
+  held(): Iterable<ConversationRow> {
+    return this.#held.values();
+  }
+  isHeld(key: ConversationKey): boolean {
+    return this.#held.has(key);
+  }
+  /** The row if it is in memory. */
+  conversation(key: ConversationKey): ConversationRow | undefined {
+    return this.#held.get(key) ?? this.#conversations.get(key);
+  }
+
+  // Changes: only by writes that are on disk
+
+  committed(writes: Writes, seqs: readonly number[]): void {
+    fold(this, writes, seqs);
+  }
+
+  putRoom(row: Omit<RoomRow, 'created_seq'>, seq: number): void {
+    const room = this.#rooms.get(row.id);
+    // A room that comes back begins anew; only its history is the old one.
+    const full: RoomRow = { ...row, created_seq: room?.row.removed_at === null ? room.row.created_seq : seq };
+    if (room?.row.removed_at !== null) this.#roomCount++;
+    if (room) room.update(full);
+    else this.#rooms.set(row.id, new Room(full));
+    this.#roomIds = undefined;
+  }
+  removeRoom(id: string, removed_at: string): void {
+    const room = this.room(id);
+    if (!room) return;
+    for (const member of room.members.keys()) this.#forget(member, id);
+    room.update({ ...room.row, removed_at });
+    this.#roomCount--;
+    this.#roomIds = this.#agentIds = undefined;
+  }
+  addMember(room_id: string, member: string, seq: number): void {
+    this.#rooms.get(room_id)?.add(member, seq);
+    const rooms = this.#roomsOf.get(member);
+    if (rooms) rooms.add(room_id);
+    else this.#roomsOf.set(member, new Set([room_id]));
+    this.#agentIds = undefined;
+  }
+  removeMember(room_id: string, member: string): void {
+    this.#rooms.get(room_id)?.drop(member);
+    this.#forget(member, room_id);
+    this.#agentIds = undefined;
+  }
+  putAgent(row: AgentRow): void {
+    if (this.agent(row.id)) this.#agentCount--;
+    if (row.removed_at === null) this.#agentCount++;
+    this.#agents.set(row.id, row);
+    this.#agentIds = undefined;
+  }
+  removeAgent(id: string, removed_at: string): void {
+    const row = this.agent(id);
+    if (row) this.putAgent({ ...row, removed_at });
+  }
+  putConversation(row: ConversationRow): void {
+    if (row.held_at === null) this.#held.delete(row.key);
+    else this.#held.set(row.key, row);
+    this.#conversations.set(row.key, row);
+  }
+
+  #forget(member: string, room_id: string): void {
+    const rooms = this.#roomsOf.get(member);
+    rooms?.delete(room_id);
+    if (rooms?.size === 0) this.#roomsOf.delete(member);
+  }
+}

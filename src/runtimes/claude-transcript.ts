@@ -1,0 +1,58 @@
+/**
+ * What Claude Code's own transcript says about a turn. Read only after a crash: the CLI then says that it knows a
+ * message, and not whether it got to the end of it.
+ */
+import { createReadStream, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseLine } from './cli-runtime.ts';
+
+/**
+ * Whether the turn of one of these messages came to its end; undefined when the transcript does not have them.
+ * @param configDir the CLI's own folder, `~/.claude`
+ */
+export async function turnFinished(
+  configDir: string,
+  sessionId: string,
+  uuids: ReadonlySet<string>,
+): Promise<boolean | undefined> {
+  const file = transcriptOf(configDir, sessionId);
+  if (file === undefined) return undefined;
+  let found = false;
+  let inTurn = false;
+  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    const entry = parseLine(line);
+    if (entry?.['type'] === 'user' && isPrompt(entry)) {
+      inTurn = uuids.has(String(entry['uuid']));
+      found ||= inTurn;
+    } else if (inTurn && entry?.['type'] === 'assistant' && endsTurn(entry['message'])) return true;
+  }
+  return found ? false : undefined;
+}
+
+function transcriptOf(configDir: string, sessionId: string): string | undefined {
+  const projects = path.join(configDir, 'projects');
+  let folders: string[];
+  try {
+    folders = readdirSync(projects);
+  } catch {
+    return undefined;
+  }
+  return folders
+    .map((folder) => path.join(projects, folder, `${sessionId}.jsonl`))
+    .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+}
+
+/** The CLI puts in messages of its own, `<synthetic>`, for an error and for an answer that never came. */
+function endsTurn(message: unknown): boolean {
+  const { model, stop_reason } = (message ?? {}) as { model?: string; stop_reason?: string | null };
+  return model !== '<synthetic>' && typeof stop_reason === 'string' && stop_reason !== 'tool_use' && stop_reason !== 'pause_turn';
+}
+
+/** A message of a user, or the note that he interrupted; the results of tools have that type too. */
+function isPrompt(entry: Record<string, unknown>): boolean {
+  if (entry['isMeta'] === true || entry['isCompactSummary'] === true) return false;
+  const content = (entry['message'] as { content?: unknown } | undefined)?.content;
+  if (!Array.isArray(content)) return typeof content === 'string';
+  return !(content as { type?: string }[]).some((block) => block.type === 'tool_result');
+}

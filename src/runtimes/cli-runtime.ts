@@ -1,0 +1,166 @@
+/**
+ * What the runtimes that are a command-line program have in common: the place their processes run in, one turn at a
+ * time per session, and the ends that do not depend on the program.
+ */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { ConfigError } from '../config/issues.ts';
+import { findExecutable, type NpmCli } from './executable.ts';
+import type { ProbeResult, Runtime, RuntimeCapabilities, RuntimeContext, TurnEvents, TurnOutcome, Wake } from './runtime.ts';
+import { openSessionStore, type SessionStore } from './sessions.ts';
+import { SetupError } from './setup-error.ts';
+import type { TurnLimits } from './turn-clock.ts';
+import { agentEnvironment, prepareClientConfig, requireWorkspace, workspaceOf } from './workspace.ts';
+
+const INACTIVITY_S = 300;
+const TURN_S = 3600;
+const PROBE_MS = 20_000;
+
+/** A command-line program as the adapters know it. */
+export interface CliProgram {
+  kind: string;
+  /** What it is called when `runtime.command` does not say. */
+  command: string;
+  npm: NpmCli;
+  /** What to do when it is not there. */
+  advice: string;
+  capabilities: RuntimeCapabilities;
+}
+
+/** Where and how the processes of one attachment run. */
+export interface CliPlace {
+  context: RuntimeContext;
+  /** Absolute path of the program. */
+  file: string;
+  /** Absolute. */
+  workspace: string;
+  env: NodeJS.ProcessEnv & { PATH: string };
+  sessions: SessionStore;
+  limits: TurnLimits;
+}
+
+/** One turn that an adapter is to run. The signal also falls when the runtime is closed. */
+export interface CliTurn extends CliPlace {
+  wake: Wake;
+  events: TurnEvents;
+  signal: AbortSignal;
+}
+
+export interface CliAdapter {
+  program: CliProgram;
+  /** Runs one turn. May throw: a SetupError is permanent, anything else is a failure that may pass. */
+  run(turn: CliTurn): Promise<TurnOutcome>;
+  /** Ends processes that live longer than a turn. */
+  close?(): Promise<void>;
+}
+
+/** The Runtime of such a program. Throws a SetupError when the attachment has no workspace. */
+export function cliRuntime(context: RuntimeContext, adapter: CliAdapter): Runtime {
+  const { program } = adapter;
+  const workspace = workspaceOf(context);
+  const closing = new AbortController();
+  const lastOfSession = new Map<string, Promise<unknown>>();
+
+  const cancelled = (): TurnOutcome => ({
+    state: 'cancelled',
+    reason: closing.signal.aborted ? 'the runtime was closed' : 'the turn was cancelled',
+  });
+  const runTurn = async (wake: Wake, events: TurnEvents, signal: AbortSignal): Promise<TurnOutcome> => {
+    if (signal.aborted) return cancelled();
+    try {
+      const place = enter(context, program, workspace);
+      prepareClientConfig(context, workspace);
+      const outcome = await adapter.run({ ...place, wake, events, signal });
+      return signal.aborted && outcome.state === 'failed' ? cancelled() : outcome;
+    } catch (error) {
+      return signal.aborted ? cancelled() : failure(error);
+    }
+  };
+  const deliver = (wake: Wake, events: TurnEvents, caller: AbortSignal): Promise<TurnOutcome> => {
+    const signal = AbortSignal.any([caller, closing.signal]);
+    const key = wake.session_key;
+    let begun = false;
+    // Two processes on one session would corrupt it (Claude Code) or refuse each other (Codex).
+    const turn = (lastOfSession.get(key) ?? Promise.resolve()).then(() => {
+      begun = true;
+      return runTurn(wake, events, signal);
+    });
+    lastOfSession.set(key, turn);
+    void turn.finally(() => lastOfSession.get(key) === turn && lastOfSession.delete(key));
+    return new Promise((resolve) => {
+      // One that still waits for its session is cancelled at once.
+      signal.addEventListener('abort', () => begun || resolve(cancelled()), { once: true });
+      void turn.then(resolve);
+    });
+  };
+  return {
+    kind: program.kind,
+    capabilities: program.capabilities,
+    probe: () => probe(context, program, workspace),
+    deliver,
+    close: async () => {
+      closing.abort();
+      await Promise.all(lastOfSession.values());
+      await adapter.close?.();
+    },
+  };
+}
+
+/** Looks again at each turn: a CLI that was missing may have been installed meanwhile. */
+function enter(context: RuntimeContext, program: CliProgram, workspace: string): CliPlace {
+  const runtime = context.attachment.runtime;
+  requireWorkspace(workspace);
+  const env = agentEnvironment(context, workspace);
+  return {
+    context,
+    workspace,
+    env,
+    file: findExecutable(runtime.command ?? program.command, process.cwd(), env.PATH, program.npm, program.advice),
+    sessions: openSessionStore(runtime.session_store_path ?? path.join(workspace, '.moltnet', 'sessions.json'), (aside) =>
+      context.log('warn', 'the session store was not readable and is put aside; conversations begin new sessions', { aside }),
+    ),
+    limits: { inactivity: runtime.inactivity_timeout ?? INACTIVITY_S, total: runtime.turn_timeout ?? TURN_S },
+  };
+}
+
+async function probe(context: RuntimeContext, program: CliProgram, workspace: string): Promise<ProbeResult> {
+  try {
+    const { file, env } = enter(context, program, workspace);
+    const version = await new Promise<string>((resolve, reject) => {
+      execFile(file, ['--version'], { cwd: workspace, env, timeout: PROBE_MS, killSignal: 'SIGKILL' }, (error, stdout) =>
+        error ? reject(error) : resolve(stdout.trim().split('\n')[0] ?? ''),
+      ).stdin?.end();
+    });
+    return { ready: true, version };
+  } catch (error) {
+    const { permanent, reason } = failure(error);
+    return { ready: false, permanent, reason };
+  }
+}
+
+/** Errors of starting a process that stay until a person does something. */
+const LASTING = new Set(['ENOENT', 'EACCES', 'ENOEXEC', 'EPERM', 'ENOTDIR', 'ELOOP']);
+
+function failure(error: unknown): { state: 'failed'; permanent: boolean; reason: string } {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const permanent = error instanceof SetupError || error instanceof ConfigError || LASTING.has(code ?? '');
+  return { state: 'failed', permanent, reason: message };
+}
+
+/** The last lines of what a program wrote to stderr, in one line of at most 600 characters. */
+export function lastWords(stderr: string): string {
+  return stderr.trim().split(/\s*\n\s*/).slice(-6).join(' | ').slice(-600);
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+export const isUuid = (value: string | undefined): value is string => value !== undefined && UUID.test(value);
+
+/** A JSON object of a line of output; undefined for anything else a program may print between them. */
+export function parseLine(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * One socket of the attach endpoint: its heartbeat, its writes, and its end. What the frames mean is its handler's
+ * business. Nothing that a client sends throws out of here.
+ */
+import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+import { MoltnetError } from '../../protocol/errors.ts';
+import { limits } from '../../protocol/limits.ts';
+import type { Identity } from '../../network/identity.ts';
+import type { EndReason } from '../presence.ts';
+import { announcesDelivery, readIdentify, type Identification } from './identify.ts';
+import { errorFrame, HELLO, parseFrame, PING, PONG, requireVersion, type ClientFrame } from './frames.ts';
+import type { Ticking } from './heartbeat.ts';
+
+/** Milliseconds. The product's are in limits; tests may shorten them. */
+export interface AttachTimes {
+  identify: number;
+  silence: number;
+  ping: number;
+  /** How long a first attachment has to answer when a second one comes. */
+  probe: number;
+  /** How long one burst may wait in a socket that takes nothing. */
+  blocked: number;
+  /** How long a dropped peer has to read the last frame and close. */
+  linger: number;
+}
+
+/** An attachment behind a connection. */
+export interface FrameHandler {
+  /** ACK and the frames of the delivery protocol. May throw MoltnetError: ERROR, then drop. */
+  onFrame(frame: ClientFrame): void;
+  /** The socket takes data again after `writable` was false. */
+  onDrain(): void;
+}
+export type EndHandler = (reason: EndReason, error?: string) => void;
+
+export interface ConnectionHost {
+  readonly networkId: string;
+  readonly times: AttachTimes;
+  /** IDENTIFY is there and well-formed. */
+  identify(connection: Connection, identification: Identification): void;
+  /** The last call: the socket is gone. */
+  gone(connection: Connection): void;
+  fault(error: unknown): void;
+}
+
+/** A client that meets one of these comes back in vain. */
+const PERMANENT: ReadonlySet<string> = new Set([
+  'agent_removed', 'agent_taken', 'network_mismatch', 'invalid_id', 'invalid_agent_id', 'invalid_name', 'forbidden', 'unauthorized',
+]);
+/** Frames that may come before READY; a client waits for READY with the next one. */
+const EARLY_FRAMES = 64;
+
+export class Connection implements Ticking {
+  readonly identity: Identity;
+  /** Set by IDENTIFY. */
+  delivery = false;
+  readonly #host: ConnectionHost;
+  readonly #ws: WebSocket;
+  readonly #socket: Duplex;
+  #handler: FrameHandler | undefined;
+  #state: 'hello' | 'identifying' | 'attached' | 'ended' = 'hello';
+  #deadline: number;
+  #pingAt = Infinity;
+  #blockedSince = 0;
+  #early: ClientFrame[] | undefined;
+  #atEnd: EndHandler[] = [];
+  #probe: { heard: (alive: boolean) => void; answer: Promise<boolean> } | undefined;
+
+  constructor(host: ConnectionHost, ws: WebSocket, socket: Duplex, identity: Identity) {
+    this.#host = host;
+    this.#ws = ws;
+    this.#socket = socket;
+    this.identity = identity;
+    this.#deadline = performance.now() + host.times.identify;
+    connections.set(ws, this);
+    ws.on('message', onMessage);
+    ws.on('close', onClose);
+    ws.on('error', onError);
+    this.write(HELLO);
+  }
+
+  get ended(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** Runs when the connection ends, the last first; at once if it has ended. */
+  atEnd(handler: EndHandler): void {
+    if (this.#state === 'ended') handler('attachment_closed');
+    else this.#atEnd.push(handler);
+  }
+
+  /** False once the socket holds more than limits.socket_buffer; the handler's onDrain tells when it is true again. */
+  get writable(): boolean {
+    return this.#socket.writableLength < limits.socket_buffer.value;
+  }
+
+  /** Writes one prepared frame. */
+  write(frame: Buffer): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    if (!this.#socket.write(frame) && this.#blockedSince === 0) {
+      this.#blockedSince = performance.now();
+      this.#socket.once('drain', () => {
+        this.#blockedSince = 0;
+        if (this.#state === 'attached') this.#guarded(() => this.#handler!.onDrain());
+      });
+    }
+  }
+
+  /** Collects what is written until `uncork`, for one system call. */
+  cork(): void {
+    this.#socket.cork();
+  }
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  /** READY is about to be written: frames go to the handler from here on. */
+  attach(handler: FrameHandler, ready: Buffer): void {
+    this.#handler = handler;
+    this.#state = 'attached';
+    const now = performance.now();
+    this.#deadline = now + this.#host.times.silence;
+    this.#pingAt = now + this.#host.times.ping;
+    this.write(ready);
+  }
+
+  /** Begins to read: first what came before READY. */
+  begin(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    this.#ws.resume();
+    for (const frame of early) this.#guarded(() => this.#frame(frame));
+  }
+
+  /** Whether the peer is there: PINGs it and waits for any frame. */
+  probe(): Promise<boolean> {
+    if (this.#state === 'ended') return Promise.resolve(false);
+    if (this.#probe) return this.#probe.answer;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => heard(false), this.#host.times.probe);
+    const heard = (alive: boolean): void => {
+      clearTimeout(timer);
+      this.#probe = undefined;
+      resolve(alive);
+    };
+    this.#probe = { heard, answer: promise };
+    this.write(PING);
+    return promise;
+  }
+
+  /** ERROR with the refusal's text, then the TCP connection ends without a close frame: the client sees 1006. */
+  fail(error: unknown, reason: EndReason): void {
+    if (this.#state === 'ended') return;
+    const refusal = error instanceof MoltnetError ? error : new MoltnetError('internal_error');
+    if (refusal !== error) this.#host.fault(error);
+    const permanent = PERMANENT.has(refusal.code) && { permanent: true as const };
+    this.write(errorFrame(refusal.message, this.delivery ? { code: refusal.code, ...permanent } : undefined));
+    this.end(reason, refusal.message);
+  }
+
+  /** Ends the attachment. The peer has a moment to read what was written. */
+  end(reason: EndReason, error?: string): void {
+    if (this.#state === 'ended') return;
+    this.#over(reason, error);
+    this.#ws.resume();
+    this.#socket.end();
+  }
+
+  /** The server stops: close frame 1012, so that every client comes back (wire.md 0.1.5). */
+  restart(): void {
+    if (this.#state === 'ended') return this.#ws.terminate();
+    this.#ws.resume();
+    this.#ws.close(1012, 'the server is stopping');
+    this.#over('request_context_done');
+  }
+
+  /** Without a word, as for a peer that says nothing any more. */
+  drop(reason: EndReason, error?: string): void {
+    this.end(reason, error);
+    this.#ws.terminate();
+  }
+
+  tick(now: number): void {
+    if (now >= this.#deadline) {
+      if (this.#state === 'ended') this.#ws.terminate();
+      else if (this.#state !== 'identifying') this.drop('read_timeout', 'nothing was heard from the client');
+      return;
+    }
+    if (this.#blockedSince !== 0 && now - this.#blockedSince > this.#host.times.blocked) {
+      this.drop('event_write_failed', 'the client does not read');
+      return;
+    }
+    if (now >= this.#pingAt && this.#state === 'attached') {
+      this.#pingAt = now + this.#host.times.ping;
+      if (this.writable) this.write(PING);
+    }
+  }
+
+  postpone(milliseconds: number): void {
+    this.#deadline += milliseconds;
+  }
+
+  message(data: Buffer, binary: boolean): void {
+    if (this.#state === 'ended') return;
+    this.#deadline = performance.now() + this.#host.times.silence;
+    this.#probe?.heard(true);
+    try {
+      if (binary) throw new MoltnetError('bad_frame', 'a binary frame: send text frames');
+      this.#frame(parseFrame(data));
+    } catch (error) {
+      this.fail(error, 'client_error');
+    }
+  }
+
+  closed(code: number): void {
+    this.end(code === 1001 ? 'client_going_away' : code === 1006 ? 'read_error' : 'client_closed', `the connection closed with ${code}`);
+    this.#host.gone(this);
+  }
+
+  #frame(frame: ClientFrame): void {
+    switch (this.#state) {
+      case 'attached':
+        return this.#attachedFrame(frame);
+      case 'hello': {
+        this.delivery = announcesDelivery(frame);
+        const identification = readIdentify(frame, this.#host.networkId);
+        this.#state = 'identifying';
+        this.#early = [];
+        // No more is read than what is here already, until READY.
+        this.#ws.pause();
+        return this.#host.identify(this, identification);
+      }
+      case 'identifying':
+        if (this.#early!.push(frame) > EARLY_FRAMES) throw new MoltnetError('bad_frame', 'too many frames before READY: wait for it');
+        return;
+      default:
+    }
+  }
+
+  #attachedFrame(frame: ClientFrame): void {
+    switch (frame.op) {
+      case 'ACK':
+        requireVersion(frame, true);
+        return this.#handler!.onFrame(frame);
+      case 'PONG':
+        return requireVersion(frame, true);
+      case 'PING':
+        requireVersion(frame, false);
+        return this.write(PONG);
+      case 'ERROR':
+        requireVersion(frame, false);
+        return this.end('client_error', typeof frame['error'] === 'string' ? frame['error'].slice(0, 2_000) : undefined);
+      default:
+        requireVersion(frame, false);
+        return this.#handler!.onFrame(frame);
+    }
+  }
+
+  #over(reason: EndReason, error?: string): void {
+    this.#state = 'ended';
+    this.#early = undefined;
+    this.#handler = undefined;
+    this.#deadline = performance.now() + this.#host.times.linger;
+    this.#probe?.heard(false);
+    const handlers = this.#atEnd;
+    this.#atEnd = [];
+    for (const handler of handlers.toReversed()) this.#guarded(() => handler(reason, error));
+  }
+
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (this.#state === 'ended') this.#host.fault(error);
+      else this.fail(error, 'client_error');
+    }
+  }
+}
+
+/** By socket, so that thousands of sockets share three listeners. */
+const connections = new WeakMap<WebSocket, Connection>();
+
+function onMessage(this: WebSocket, data: unknown, binary: boolean): void {
+  connections.get(this)!.message(data as Buffer, binary);
+}
+function onClose(this: WebSocket, code: number): void {
+  connections.get(this)!.closed(code);
+}
+/** `close` follows with the code. */
+function onError(): void {}

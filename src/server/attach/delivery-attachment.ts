@@ -1,0 +1,220 @@
+/**
+ * An attachment that speaks the delivery protocol: the frames around log/delivery.ts. Only the one that holds its
+ * agent's lease delivers; another waits, READY and silent, until the holder has ended and its positions are stored.
+ */
+import { Delivery, targetOf, type DeliverySink, type WakeEnd, type WakeFrame } from '../../log/delivery.ts';
+import type { RoomAccess } from '../../log/delivery-load.ts';
+import { LogEntry } from '../../log/entry.ts';
+import type { Tail } from '../../log/tail.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
+import { parseConversation } from '../../protocol/conversation.ts';
+import { gapEventId, isId } from '../../protocol/ids.ts';
+import type { Bindings } from '../../protocol/wake.ts';
+import { can } from '../../network/access.ts';
+import { server } from '../../network/identity.ts';
+import type { Network } from '../../network/network.ts';
+import type { Store } from '../../store/store.ts';
+import type { Connection, FrameHandler } from './connection.ts';
+import { eventFrame, frameOf, type ClientFrame } from './frames.ts';
+import type { Lease } from './leases.ts';
+import type { WakeReports } from './wake-report.ts';
+
+export interface DeliveryAttachmentOptions {
+  connection: Connection;
+  network: Network;
+  store: Store;
+  tail: Tail;
+  wakes: WakeReports;
+  agent_id: string;
+  bindings: Bindings;
+  cursor: string;
+  lease: Lease;
+}
+
+export class DeliveryAttachment implements FrameHandler, DeliverySink {
+  readonly #options: DeliveryAttachmentOptions;
+  readonly #connection: Connection;
+  readonly #delivery: Delivery;
+  #delivering = false;
+  #ready = false;
+  #corked = false;
+  #gap: string | undefined;
+
+  constructor(options: DeliveryAttachmentOptions) {
+    this.#options = options;
+    this.#connection = options.connection;
+    const { network, store, tail, agent_id, bindings } = options;
+    this.#delivery = new Delivery({
+      agent: { network_id: network.settings.id, id: agent_id },
+      bindings,
+      tail,
+      store,
+      sink: this,
+      room: (id) => this.#room(id),
+      dms: network.settings.direct_messages,
+      save: (writes) => network.execute('delivery.save', { writes }, server),
+    });
+  }
+
+  /** Called before READY: when the lease is free, all that is published from here on will be delivered (W6). */
+  async prepare(): Promise<void> {
+    if (this.#options.lease.free) await this.#deliver();
+    else void this.#deliver().catch((error: unknown) => this.fail(error));
+  }
+
+  /** Called after READY. */
+  async start(): Promise<void> {
+    this.#ready = true;
+    await this.#sendGap();
+    if (this.#delivering) this.#delivery.start();
+  }
+
+  ready(): boolean {
+    return this.#connection.writable;
+  }
+
+  event(entry: LogEntry): void {
+    if (!this.#corked && this.#options.tail.atEndOfBatch(this.#uncork)) {
+      this.#corked = true;
+      this.#connection.cork();
+    }
+    this.#connection.write(eventFrame(entry, this.#options.network.settings.id));
+  }
+
+  wake({ wake_id, conversation, cursor, attempt }: WakeFrame): void {
+    this.#connection.write(frameOf('WAKE', { cursor, wake_id, conversation, attempt }));
+  }
+
+  wakeEnded(end: WakeEnd): void {
+    const { agent_id, wakes } = this.#options;
+    const reason = end.reason === 'mention' || end.reason === 'dm' ? end.reason : 'targeted';
+    const ended = { agent_id, message_id: end.message_id, target: targetOf(end.conversation, end.room_id), reason } as const;
+    if (end.outcome === 'ok') wakes.delivered(ended);
+    else wakes.failed({ ...ended, error: end.error, attempts: end.attempts, classification: 'retry_exhausted' });
+  }
+
+  fail(error: unknown): void {
+    const refusal = error instanceof MoltnetError ? error : new MoltnetError('storage_unavailable', 'delivery state cannot be read or stored now: reconnect', { cause: error });
+    this.#connection.fail(refusal, 'event_stream_closed');
+  }
+
+  onFrame(frame: ClientFrame): void {
+    switch (frame.op) {
+      case 'ACK':
+        return this.#delivery.ack({
+          cursor: textField(frame, 'cursor'),
+          wake_id: optionalText(frame, 'wake_id'),
+          outcome: outcome(frame['outcome']),
+          error: optionalText(frame, 'error'),
+          attempts: optionalCount(frame, 'attempts'),
+        });
+      case 'WAKE':
+        return this.#delivery.wake({
+          wake_id: wakeId(frame),
+          conversation: conversation(frame),
+          cursor: textField(frame, 'cursor'),
+          attempt: optionalCount(frame, 'attempt') ?? 1,
+        });
+      case 'BOOTSTRAP':
+        return void this.#bootstrap(rooms(frame));
+      default:
+        throw new MoltnetError('bad_frame', `${frame.op.slice(0, 40)}: not a frame of a client; ACK, WAKE, BOOTSTRAP, PONG, PING and ERROR are`);
+    }
+  }
+
+  onDrain(): void {
+    this.#delivery.resume();
+  }
+
+  onEnd(): void {
+    // The next holder begins where this one has written down that it ended.
+    this.#options.lease.release(this.#delivery.close());
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#connection.uncork();
+  };
+
+  async #deliver(): Promise<void> {
+    await this.#options.lease.acquired;
+    if (this.#connection.ended) return;
+    const { cursor, store } = this.#options;
+    // Positions say where delivery goes on; a cursor is only looked at to tell of a gap.
+    if (cursor !== '' && (!isId(cursor) || (await store.eventSeq(cursor)) === undefined)) this.#gap = cursor;
+    await this.#delivery.open();
+    if (this.#connection.ended) return;
+    this.#delivering = true;
+    if (!this.#ready) return;
+    await this.#sendGap();
+    this.#delivery.start();
+  }
+
+  async #sendGap(): Promise<void> {
+    const requested = this.#gap;
+    if (requested === undefined) return;
+    this.#gap = undefined;
+    const { oldest, newest } = await this.#options.store.eventBounds();
+    const gap = { requested_event_id: isId(requested) ? requested : undefined, oldest_event_id: oldest, newest_event_id: newest };
+    const created_at = new Date(this.#options.tail.now()).toISOString();
+    const id = gapEventId(requested);
+    this.#delivery.notice(id);
+    this.event(new LogEntry({ seq: 0, id, type: 'stream.replay_gap', created_at, payload: JSON.stringify(gap), held: false }));
+  }
+
+  async #bootstrap(asked: string[]): Promise<void> {
+    try {
+      this.#connection.write(frameOf('BOOTSTRAP', { rooms: await this.#delivery.bootstrap(asked) }));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #room(room_id: string): RoomAccess | undefined {
+    const { network, agent_id, connection } = this.#options;
+    const room = network.topology.room(room_id);
+    if (!room) return undefined;
+    const allowed = (agent: string | undefined) => can(network.settings, connection.identity, 'room.receive', { room, agent }).allowed;
+    if (!allowed(agent_id)) return undefined;
+    return { created_seq: room.row.created_seq, member_since: network.topology.memberSince(room_id, agent_id), open: allowed(undefined) };
+  }
+}
+
+function textField(frame: ClientFrame, field: string): string {
+  const value = frame[field];
+  if (typeof value !== 'string' || value === '') throw new MoltnetError('bad_frame', `${frame.op}.${field}: must be a string`);
+  return value;
+}
+function optionalText(frame: ClientFrame, field: string): string | undefined {
+  const value = frame[field];
+  return value === undefined || value === null || value === '' ? undefined : textField(frame, field);
+}
+function optionalCount(frame: ClientFrame, field: string): number | undefined {
+  const value = frame[field];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 1_000_000) {
+    throw new MoltnetError('bad_frame', `${frame.op}.${field}: must be a whole number`);
+  }
+  return value;
+}
+function outcome(value: unknown): 'ok' | 'failed' | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (value === 'ok' || value === 'failed') return value;
+  throw new MoltnetError('bad_frame', 'ACK.outcome: must be "ok" or "failed"');
+}
+function wakeId(frame: ClientFrame): string {
+  const value = textField(frame, 'wake_id');
+  if (!isId(value)) throw new MoltnetError('bad_frame', `WAKE.wake_id: not an id: ${JSON.stringify(value.slice(0, 160))}`);
+  return value;
+}
+function conversation(frame: ClientFrame): WakeFrame['conversation'] {
+  const { kind, id } = parseConversation(textField(frame, 'conversation'));
+  return `${kind}:${id}`;
+}
+function rooms(frame: ClientFrame): string[] {
+  const value = frame['rooms'];
+  if (!Array.isArray(value) || value.length > 4_096 || !value.every((room): room is string => typeof room === 'string')) {
+    throw new MoltnetError('bad_frame', 'BOOTSTRAP.rooms: must be a list of at most 4096 room ids');
+  }
+  return value;
+}

@@ -1,0 +1,172 @@
+/**
+ * An attachment of a client that does not speak the delivery protocol (wire.md 6): it is sent every event that its
+ * agent may read, from its cursor on, and acknowledges each by itself. ACK means "handed over", no more.
+ */
+import type { LogEntry } from '../../log/entry.ts';
+import { LogEntry as Entry } from '../../log/entry.ts';
+import { LogReader, type ReaderSink } from '../../log/reader.ts';
+import type { Interest, Tail } from '../../log/tail.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
+import { fqid, gapEventId, isId } from '../../protocol/ids.ts';
+import { limits } from '../../protocol/limits.ts';
+import type { Target } from '../../protocol/messages.ts';
+import { can } from '../../network/access.ts';
+import type { Network } from '../../network/network.ts';
+import type { Store } from '../../store/store.ts';
+import type { EndReason } from '../presence.ts';
+import type { Connection, FrameHandler } from './connection.ts';
+import { eventFrame, type ClientFrame } from './frames.ts';
+import type { GapPositions } from './gap-positions.ts';
+import type { WakeReports, WireWakeReason } from './wake-report.ts';
+
+export interface StreamOptions {
+  connection: Connection;
+  network: Network;
+  store: Store;
+  tail: Tail;
+  wakes: WakeReports;
+  gaps: GapPositions;
+  agent_id: string;
+  /** Where the event stream begins: an event id, or empty for live only. */
+  cursor: string;
+}
+
+/** An event that is out and counts as a wake (wire.md 6.6). */
+interface WakeMark {
+  message_id: string;
+  target: Target;
+  reason: WireWakeReason;
+}
+
+export class StreamAttachment implements FrameHandler, ReaderSink {
+  readonly #options: StreamOptions;
+  readonly #connection: Connection;
+  readonly #reader: LogReader;
+  /** The head when it subscribed. */
+  readonly #head: number;
+  /** Cursors that are out, and which of them are wakes. */
+  #pending: Map<string, WakeMark | null> | undefined;
+  #corked = false;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#connection = options.connection;
+    // Subscribed from here on, before READY is written: nothing that is published after it can be missed (W6).
+    this.#head = options.tail.head;
+    this.#reader = new LogReader({ tail: options.tail, sink: this, interest: this.#interest(), withholds: true });
+  }
+
+  /** Called after READY. Rejects with what storage rejects with. */
+  async start(): Promise<void> {
+    const { cursor, store, gaps, agent_id, network } = this.#options;
+    if (cursor === '') return this.#reader.start();
+    const seq = isId(cursor) ? ((await store.eventSeq(cursor)) ?? gaps.get(agent_id, cursor)) : undefined;
+    if (this.#connection.ended) return;
+    if (seq === undefined) {
+      await this.#sendGap(cursor);
+      return this.#reader.start(this.#head);
+    }
+    const [event] = await store.events({ all: true }, seq - 1, 1);
+    if (event?.seq === seq && event.held && event.conversation !== undefined) {
+      const row = network.topology.conversation(event.conversation) ?? (await store.conversations([event.conversation])).get(event.conversation);
+      const stillHeld = row !== undefined && row.held_at !== null && row.held_seq !== null && row.held_seq < seq;
+      if (!stillHeld) return this.#reader.startWithinHeld(event.conversation, seq);
+    }
+    this.#reader.start(seq);
+  }
+
+  /** Rooms or memberships changed. In mode none every room is readable, and nothing is to be done. */
+  refresh(): void {
+    if (this.#connection.identity.mode !== 'none') this.#reader.update(this.#interest());
+  }
+
+  ready(): boolean {
+    return (this.#pending?.size ?? 0) < limits.outstanding.value && this.#connection.writable;
+  }
+
+  take(entry: LogEntry): void {
+    const { event } = entry;
+    if (!this.#wants(entry)) return;
+    if (!this.#corked && this.#options.tail.atEndOfBatch(this.#uncork)) {
+      this.#corked = true;
+      this.#connection.cork();
+    }
+    this.#connection.write(eventFrame(entry, this.#options.network.settings.id));
+    (this.#pending ??= new Map()).set(event.id, this.#wakeMark(entry));
+  }
+
+  fail(error: unknown): void {
+    const refusal = new MoltnetError('storage_unavailable', 'the log cannot be read now: reconnect with the same cursor', { cause: error });
+    this.#connection.fail(refusal, 'event_stream_closed');
+  }
+
+  onFrame(frame: ClientFrame): void {
+    if (frame.op !== 'ACK') throw new MoltnetError('bad_frame', `${frame.op.slice(0, 40)}: not a frame of a client; ACK, PONG, PING and ERROR are`);
+    const cursor = typeof frame['cursor'] === 'string' ? frame['cursor'] : '';
+    const mark = this.#pending?.get(cursor);
+    if (mark === undefined) throw new MoltnetError('unknown_cursor', `ACK of ${JSON.stringify(cursor.slice(0, 160))}, which is not outstanding here: ACK each event once, on the connection that brought it`);
+    this.#pending!.delete(cursor);
+    if (this.#pending!.size === 0) this.#pending = undefined;
+    if (mark) this.#options.wakes.delivered({ agent_id: this.#options.agent_id, ...mark });
+    if (!this.#reader.live) this.#reader.resume();
+  }
+
+  onDrain(): void {
+    this.#reader.resume();
+  }
+
+  onEnd(reason: EndReason, error?: string): void {
+    this.#reader.close();
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (!pending || reason === 'request_context_done' || reason === 'agent_removed') return;
+    for (const mark of pending.values()) {
+      if (mark) this.#options.wakes.failed({ agent_id: this.#options.agent_id, ...mark, error: error ?? reason });
+    }
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#connection.uncork();
+  };
+
+  #interest(): Interest {
+    const { network, agent_id, connection } = this.#options;
+    const { settings, topology } = network;
+    const participant = settings.direct_messages ? agent_id : undefined;
+    if (connection.identity.mode === 'none') return { rooms: 'all', participant };
+    const readable = topology.roomIds().filter((id) => can(settings, connection.identity, 'room.receive', { room: topology.room(id)!, agent: agent_id }).allowed);
+    return { rooms: new Set(readable), participant };
+  }
+
+  /** Of what the reader may give it, what an attachment is sent. */
+  #wants({ event }: LogEntry): boolean {
+    if (event.type === 'conversation.held' || event.type === 'conversation.resumed') return false;
+    if (event.room_id === undefined || event.type === 'room.removed') return true;
+    // The log keeps what a removed room said; nobody can read it any more.
+    return this.#options.network.topology.room(event.room_id) !== undefined;
+  }
+
+  #wakeMark(entry: LogEntry): WakeMark | null {
+    const message = entry.message;
+    if (!message) return null;
+    const { agent_id, network } = this.#options;
+    const self = fqid(network.settings.id, 'agents', agent_id);
+    if (message.from.fqid === self) return null;
+    const reason = message.target.kind === 'dm' ? 'dm' : message.mentions?.includes(self) ? 'mention' : undefined;
+    return reason ? { message_id: message.id, target: message.target, reason } : null;
+  }
+
+  async #sendGap(requested: string): Promise<void> {
+    const { store, network, gaps, agent_id, tail } = this.#options;
+    const { oldest, newest } = await store.eventBounds();
+    if (this.#connection.ended) return;
+    const id = gapEventId(requested);
+    gaps.set(agent_id, id, this.#head);
+    const gap = { requested_event_id: isId(requested) ? requested : undefined, oldest_event_id: oldest, newest_event_id: newest };
+    const created_at = new Date(tail.now()).toISOString();
+    const entry = new Entry({ seq: 0, id, type: 'stream.replay_gap', created_at, payload: JSON.stringify(gap), held: false });
+    this.#connection.write(eventFrame(entry, network.settings.id));
+    (this.#pending ??= new Map()).set(id, null);
+  }
+}

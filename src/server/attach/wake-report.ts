@@ -1,0 +1,111 @@
+/**
+ * What became of wakes, told to observers as volatile facts (wire.md 6.6, wire-newer.md 4), and the last failure of
+ * each agent for GET /v1/agents.
+ */
+import type { AgentSummary, WakeFailedRequest } from '../../protocol/agents.ts';
+import { WAKE_FAILURES } from '../../protocol/agents.ts';
+import type { AgentEvent } from '../../protocol/events.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
+import { fqid, isId, parseMemberId } from '../../protocol/ids.ts';
+import type { Message, Target } from '../../protocol/messages.ts';
+import type { Tail } from '../../log/tail.ts';
+import type { Network } from '../../network/network.ts';
+import type { Store } from '../../store/store.ts';
+
+export type LastWakeFailure = NonNullable<AgentSummary['last_wake_failure']>;
+/** The reasons of the wire; a room or thread that wakes on everything is `targeted`. */
+export type WireWakeReason = 'mention' | 'dm' | 'targeted';
+
+/** A wake that ended, named by its last message. */
+export interface EndedWake {
+  agent_id: string;
+  message_id?: string;
+  target?: Target;
+  reason?: WireWakeReason;
+}
+export interface FailedWake extends EndedWake {
+  error?: string;
+  attempts?: number;
+  classification?: string;
+}
+
+export interface WakeReports {
+  delivered(wake: EndedWake): void;
+  failed(wake: FailedWake): void;
+  /** Body of POST /v1/agents/wake-failed. Rejects with bad_request or not_found. */
+  reportWakeFailed(request: WakeFailedRequest): Promise<void>;
+  lastFailure(agent_id: string): LastWakeFailure | undefined;
+  /** Takes up the failures that storage remembers. Call once at start-up. */
+  load(): Promise<void>;
+}
+
+export interface WakeReportsOptions {
+  tail: Tail;
+  network: Pick<Network, 'settings' | 'topology'>;
+  store: Pick<Store, 'messages' | 'failedWakes'>;
+  clock?: () => number;
+}
+
+/** Longest error text kept and shown, in characters. */
+const ERROR_TEXT = 2_000;
+
+export function createWakeReports({ tail, network, store, clock = Date.now }: WakeReportsOptions): WakeReports {
+  const failures = new Map<string, LastWakeFailure>();
+  const network_id = network.settings.id;
+
+  function agentEvent(wake: EndedWake): AgentEvent {
+    const name = network.topology.agent(wake.agent_id)?.display_name ?? undefined;
+    const { agent_id, message_id, reason, target } = wake;
+    return { agent_id, network_id, fqid: fqid(network_id, 'agents', agent_id), name, message_id, reason, target };
+  }
+
+  function failed(wake: FailedWake): void {
+    const error = wake.error?.slice(0, ERROR_TEXT);
+    failures.delete(wake.agent_id);
+    failures.set(wake.agent_id, {
+      message_id: wake.message_id,
+      error,
+      classification: wake.classification,
+      at: new Date(clock()).toISOString(),
+    });
+    const { attempts, classification } = wake;
+    tail.announce({ type: 'agent.wake.failed', payload: { ...agentEvent(wake), error, attempts, classification } });
+  }
+
+  return {
+    delivered: (wake) => tail.announce({ type: 'agent.wake.delivered', payload: agentEvent(wake) }),
+    failed,
+    lastFailure: (agent_id) => failures.get(agent_id),
+
+    async reportWakeFailed(request) {
+      const ref = parseMemberId(request.agent_id ?? '');
+      if (!ref) throw new MoltnetError('bad_request', 'agent_id: name the agent whose wake failed');
+      const message_id = request.event?.message?.id;
+      if (message_id === undefined || !isId(message_id)) {
+        throw new MoltnetError('bad_request', 'event.message.id: send the event whose wake failed, with its message');
+      }
+      const local = ref.network === undefined || ref.network === network_id;
+      if (!local || !network.topology.agent(ref.id)) {
+        throw new MoltnetError('not_found', `no agent ${JSON.stringify(ref.id)} is registered here`);
+      }
+      const stored = (await store.messages([message_id])).get(message_id);
+      const known: readonly string[] = WAKE_FAILURES;
+      failed({
+        agent_id: ref.id,
+        message_id,
+        // Where it was written comes from storage: the report's own word could name any place.
+        target: stored && (JSON.parse(stored.payload) as Message).target,
+        error: request.error,
+        attempts: request.attempts,
+        classification: request.classification !== undefined && known.includes(request.classification) ? request.classification : undefined,
+      });
+    },
+
+    async load() {
+      for (const row of (await store.failedWakes(undefined, 500)).toReversed()) {
+        failures.delete(row.agent_id);
+        failures.set(row.agent_id, { error: row.error ?? undefined, classification: 'retry_exhausted', at: row.closed_at ?? row.opened_at });
+      }
+    },
+  };
+}

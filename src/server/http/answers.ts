@@ -1,0 +1,51 @@
+/** Answers as they are sent: JSON text, once. */
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { ErrorEnvelope } from '../../protocol/network.ts';
+import { errors, type ErrorCode } from '../../protocol/errors.ts';
+
+export const JSON_TYPE = 'application/json';
+
+/** Keeps fastify from adding a charset, which JSON has none of. */
+const asIs = (text: unknown): string => text as string;
+
+/** Sends text that is JSON already. The handler returns nothing then. */
+export function sendJson(reply: FastifyReply, text: string, status = 200): void {
+  reply.code(status).header('content-type', JSON_TYPE).serializer(asIs).send(text);
+}
+
+/** Sends a value; fields that are undefined are left out. */
+export function sendValue(reply: FastifyReply, value: unknown, status = 200): void {
+  sendJson(reply, JSON.stringify(value), status);
+}
+
+/** Codes that any route may answer with, beside its own. */
+const EVERYWHERE: readonly ErrorCode[] = ['foreign_origin', 'foreign_host', 'internal_error', 'stopping'];
+
+/** One answer as a route's schema describes it. */
+interface Answer {
+  description: string;
+  content: Record<string, { schema: z.ZodType }>;
+}
+
+const SUCCESS: Record<number, string> = { 200: 'Done', 201: 'Created', 202: 'Accepted' };
+
+/**
+ * The `response` of a route's schema: what it answers, and by status the codes of its refusals, for the document at
+ * /openapi.json.
+ */
+export function answers(success: Record<number, z.ZodType>, ...refusals: ErrorCode[]): Record<number, Answer> {
+  const response: Record<number, Answer> = {};
+  for (const [status, schema] of Object.entries(success))
+    response[Number(status)] = { description: SUCCESS[Number(status)] ?? 'Done', content: { [JSON_TYPE]: { schema } } };
+  const byStatus = new Map<number, string[]>();
+  for (const code of new Set([...refusals, ...EVERYWHERE])) {
+    const { status, what } = errors[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), `- \`${code}\`: ${what}`]);
+  }
+  for (const [status, codes] of byStatus) response[status] = { description: codes.join('\n'), content: { [JSON_TYPE]: { schema: ErrorEnvelope } } };
+  return response;
+}
+
+/** An answer that is not JSON. */
+export const textAnswer = (type: string, description: string): Record<number, Answer> => ({ 200: { description, content: { [type]: { schema: z.string() } } } });

@@ -1,0 +1,117 @@
+/** The console's built files under /console/, with headers that let the page talk to this server and to nobody else. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyReply } from 'fastify';
+import { MoltnetError } from '../../protocol/errors.ts';
+import type { ServerContext } from '../context.ts';
+import type { App } from './app.ts';
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.map': 'application/json',
+  '.webmanifest': 'application/manifest+json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.webp': 'image/webp',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const NOT_BUILT = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Moltnet</title>
+<h1>The console is not built</h1>
+<p>Run <code>npm run build</code> in the folder of Moltnet and start the server again. The server itself works without it.</p>
+</html>
+`;
+
+interface File {
+  body: Buffer;
+  type: string;
+  /** Its name carries a hash of its content, so it never changes. */
+  immutable: boolean;
+  /** The same, compressed with brotli when the build did that. */
+  brotli?: Buffer;
+}
+
+/** Beside the bundle, or in the build folder when the server runs from source. */
+const folders = ['./console/', '../../../dist/console/'].map((relative) => fileURLToPath(new URL(relative, import.meta.url)));
+
+/** GET /console/…: built files by their name, the app for every other path (it has routes of its own). */
+export async function consoleRoutes(app: App, _context: ServerContext): Promise<void> {
+  let files: ReadonlyMap<string, File> | undefined;
+
+  app.get('/', { schema: { hide: true } }, (_request, reply) => redirect(reply));
+  app.get('/console', { schema: { hide: true } }, (_request, reply) => redirect(reply));
+  app.get<{ Params: { '*': string } }>('/console/*', { schema: { hide: true } }, (request, reply) => {
+    files ??= readConsole();
+    const name = request.params['*'];
+    const file = files?.get(name);
+    if (file) return send(reply, file, request.headers['accept-encoding']);
+    // A missing file is an error; a path without an extension is a place in the app.
+    if (path.posix.extname(name) !== '') throw new MoltnetError('not_found', `there is no console file ${JSON.stringify(name.slice(0, 160))}`);
+    const index = files?.get('index.html');
+    if (index) return send(reply, index, request.headers['accept-encoding']);
+    return guarded(reply).header('content-type', TYPES['.html']).header('cache-control', 'no-store').send(NOT_BUILT);
+  });
+}
+
+const redirect = (reply: FastifyReply): FastifyReply => reply.code(307).header('location', '/console/').send('');
+
+function guarded(reply: FastifyReply): FastifyReply {
+  return reply
+    .header('content-security-policy', POLICY)
+    .header('x-frame-options', 'DENY')
+    .header('referrer-policy', 'no-referrer')
+    .header('cross-origin-opener-policy', 'same-origin')
+    .header('permissions-policy', 'camera=(), microphone=(), geolocation=()');
+}
+
+function send(reply: FastifyReply, file: File, accepts: string | string[] | undefined): FastifyReply {
+  guarded(reply).header('content-type', file.type).header('cache-control', file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache');
+  if (!file.brotli) return reply.send(file.body);
+  reply.header('vary', 'accept-encoding');
+  return /\bbr\b/.test(String(accepts ?? '')) ? reply.header('content-encoding', 'br').send(file.brotli) : reply.send(file.body);
+}
+
+/** All files in memory, by their path: a name that is not in the build names nothing. Undefined when not built. */
+function readConsole(): ReadonlyMap<string, File> | undefined {
+  const folder = folders.find((candidate) => existsSync(path.join(candidate, 'index.html')));
+  if (folder === undefined) return undefined;
+  const bodies = new Map<string, Buffer>();
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = path.join(entry.parentPath, entry.name);
+    bodies.set(path.relative(folder, file).split(path.sep).join('/'), readFileSync(file));
+  }
+  const files = new Map<string, File>();
+  for (const [name, body] of bodies) {
+    if (name.endsWith('.br')) continue;
+    const brotli = bodies.get(`${name}.br`);
+    files.set(name, {
+      body,
+      type: TYPES[path.posix.extname(name)] ?? 'application/octet-stream',
+      immutable: /^assets\/.*-[\w-]{8,}\.\w+$/.test(name),
+      ...(brotli === undefined ? {} : { brotli }),
+    });
+  }
+  return files;
+}

@@ -1,0 +1,95 @@
+import { requireAccess } from '../../network/access.ts';
+import { conversationKey, parseConversation } from '../../protocol/conversation.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
+import { Message, MessageAccepted, MessageRedacted, SendMessageRequest } from '../../protocol/messages.ts';
+import { MessagePage, PageQuery } from '../../protocol/pages.ts';
+import type { ServerContext } from '../context.ts';
+import { answers, sendJson, sendValue } from './answers.ts';
+import type { App } from './app.ts';
+import { readableDm } from './dms.ts';
+import { messagePageText } from './history.ts';
+import { MessageParams, pathId, RoomParams } from './params.ts';
+import { readableRoom } from './rooms.ts';
+
+export async function messageRoutes(app: App, context: ServerContext): Promise<void> {
+  const { network, store } = context;
+  const tags = ['messages'];
+
+  app.post(
+    '/v1/messages',
+    {
+      schema: {
+        summary: 'Send a message; 202 says that it is on disk',
+        tags,
+        body: SendMessageRequest,
+        response: answers(
+          { 202: MessageAccepted },
+          'bad_request',
+          'body_too_large',
+          'unauthorized',
+          'forbidden',
+          'direct_messages_disabled',
+          'human_ingress_disabled',
+          'not_a_participant',
+          'write_refused',
+          'not_found',
+          'message_id_conflict',
+          'dm_participants_mismatch',
+          'unprocessable_entity',
+          'invalid_id',
+          'invalid_name',
+          'invalid_text',
+          'invalid_target',
+          'thread_room_mismatch',
+          'invalid_part',
+          'reserved_id',
+          'text_too_large',
+          'message_too_large',
+          'too_many_parts',
+          'too_many_mentions',
+          'data_too_deep',
+          'too_many_participants',
+          'overloaded',
+          'storage_unavailable',
+        ),
+      },
+    },
+    async (request, reply) => {
+      const accepted = await network.execute('message.send', { request: request.body }, context.identify(request.raw));
+      return sendJson(reply, acceptedText(accepted), 202);
+    },
+  );
+
+  app.get(
+    '/v1/rooms/:roomID/messages',
+    { schema: { summary: 'Messages of a room, oldest first; the newest without a cursor', tags, params: RoomParams, querystring: PageQuery, response: answers({ 200: MessagePage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor') } },
+    async (request, reply) => {
+      const room = readableRoom(context, context.identify(request.raw), pathId(request.params.roomID, 'room'));
+      return sendJson(reply, await messagePageText(store, conversationKey('room', room.row.id), request.query));
+    },
+  );
+
+  app.get('/v1/messages/:messageID', { schema: { summary: 'One message', tags, params: MessageParams, response: answers({ 200: Message }, 'unauthorized', 'forbidden', 'not_found') } }, async (request, reply) => {
+    const id = pathId(request.params.messageID, 'message');
+    const message = (await store.messages([id])).get(id);
+    const identity = context.identify(request.raw);
+    requireAccess(network.settings, identity, 'network.read');
+    if (!message) throw new MoltnetError('not_found', `no such message: ${id}`);
+    if (message.room_id !== null) readableRoom(context, identity, message.room_id);
+    else await readableDm(context, identity, parseConversation(message.conversation).id);
+    return sendJson(reply, message.payload);
+  });
+
+  app.delete(
+    '/v1/messages/:messageID',
+    { schema: { summary: 'Blank the content of a message everywhere', tags, params: MessageParams, response: answers({ 200: MessageRedacted }, 'unauthorized', 'forbidden', 'not_found', 'invalid_id') } },
+    async (request, reply) => {
+      const message_id = pathId(request.params.messageID, 'message', 'invalid_id');
+      return sendValue(reply, await network.execute('message.redact', { message_id }, context.identify(request.raw)));
+    },
+  );
+}
+
+/** Ids need escaping in no JSON string, so the text can be put together; field order of the wire. */
+const acceptedText = (a: MessageAccepted): string =>
+  `{"message_id":"${a.message_id}","event_id":"${a.event_id}","accepted":${a.accepted},"thread_created":${a.thread_created},"dm_created":${a.dm_created}}`;

@@ -1,0 +1,83 @@
+/**
+ * Which agents are attached. Counted, so that one of two attachments ending does not show the agent as gone (W21).
+ * Presence is volatile: it goes to observers and is not in the log.
+ */
+import { fqid } from '../protocol/ids.ts';
+import type { Tail } from '../log/tail.ts';
+import type { Network } from '../network/network.ts';
+
+/** Why an attachment ended, as wire.md 1.3 names it; shown with `server.debug_events`. */
+export type EndReason =
+  | 'client_closed'
+  | 'client_going_away'
+  | 'client_error'
+  | 'read_timeout'
+  | 'read_error'
+  | 'heartbeat_write_failed'
+  | 'event_write_failed'
+  | 'event_stream_closed'
+  | 'request_context_done'
+  | 'agent_removed'
+  | 'attachment_closed';
+
+export interface AgentPresence {
+  connected: boolean;
+  attachments: number;
+  /** RFC 3339; when the first of the attachments that are open began. */
+  connected_since?: string;
+}
+
+export interface Presence {
+  /** Counts an attachment in; the returned function counts it out, once. */
+  connect(agent_id: string): (reason: EndReason, error?: string) => void;
+  of(agent_id: string): AgentPresence;
+  isConnected(agent_id: string): boolean;
+  /** Ids of connected agents. */
+  connected(): Iterable<string>;
+}
+
+export interface PresenceOptions {
+  tail: Tail;
+  network: Pick<Network, 'settings' | 'topology'>;
+  clock?: () => number;
+}
+
+export function createPresence({ tail, network, clock = Date.now }: PresenceOptions): Presence {
+  const agents = new Map<string, { count: number; since: string }>();
+  const debug = network.settings.debug_events;
+
+  function announce(type: 'agent.connected' | 'agent.disconnected', agent_id: string, reason: string, error?: string): void {
+    const name = network.topology.agent(agent_id)?.display_name ?? undefined;
+    const network_id = network.settings.id;
+    tail.announce({
+      type,
+      payload: { agent_id, network_id, fqid: fqid(network_id, 'agents', agent_id), name, ...(debug && { reason, error }) },
+    });
+  }
+
+  return {
+    connect(agent_id) {
+      const known = agents.get(agent_id);
+      if (known) known.count++;
+      else {
+        agents.set(agent_id, { count: 1, since: new Date(clock()).toISOString() });
+        announce('agent.connected', agent_id, 'attachment_ready');
+      }
+      let counted = true;
+      return (reason, error) => {
+        if (!counted) return;
+        counted = false;
+        const entry = agents.get(agent_id)!;
+        if (--entry.count > 0) return;
+        agents.delete(agent_id);
+        announce('agent.disconnected', agent_id, reason, error);
+      };
+    },
+    of(agent_id) {
+      const entry = agents.get(agent_id);
+      return { connected: entry !== undefined, attachments: entry?.count ?? 0, ...(entry && { connected_since: entry.since }) };
+    },
+    isConnected: (agent_id) => agents.has(agent_id),
+    connected: () => agents.keys(),
+  };
+}

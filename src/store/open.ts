@@ -1,0 +1,26 @@
+/** Opens the storage engine that the configuration names. */
+import { openSqliteStore } from './sqlite-store.ts';
+import type { Store } from './store.ts';
+
+/** Where the store says what an operator should know. A pino logger fits. */
+export interface StoreLog {
+  warn(details: object, message: string): void;
+}
+
+export interface OpenStoreOptions {
+  /** `memory` is the same code on `:memory:`; it forgets everything at close. */
+  kind: 'sqlite' | 'memory';
+  /** Of the database file, for `sqlite`. Its folder is made if it is missing. */
+  path?: string;
+  networkId: string;
+  log?: StoreLog;
+}
+
+/**
+ * Resolves with a store that holds its lock and has the newest schema. Rejects with StorageError, whose message says
+ * what is wrong and what to do: another server has the file, another network's file, a newer schema, not a database,
+ * a folder that cannot be written.
+ */
+export function openStore(options: OpenStoreOptions): Promise<Store> {
+  return openSqliteStore(options);
+}

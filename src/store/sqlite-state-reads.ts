@@ -1,0 +1,112 @@
+/** Reads of topology, delivery state and meta. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { ConversationKey } from '../protocol/conversation.ts';
+import { bounded } from './sqlite-paging.ts';
+import { prepareAll } from './sqlite-prepare.ts';
+import { CONVERSATION, conversationRow, integer, nullable, text, type Row } from './sqlite-rows.ts';
+import type { AgentRow, MemberRow, PositionRow, RoomRow, ScopeRow, TopologyRows, WakeRow } from './store.ts';
+
+export const STATE_SQL = {
+  meta: 'SELECT value FROM meta WHERE key = ?',
+  head: 'SELECT max(seq) AS seq FROM events',
+  scopes:
+    'SELECT agent_id, scope, start_seq, settled_seq FROM delivery_scopes WHERE agent_id = ? ORDER BY scope',
+  positions:
+    'SELECT agent_id, conversation, acked_seq FROM delivery_positions WHERE agent_id = ? ORDER BY conversation',
+  openWakes: `SELECT * FROM wakes WHERE agent_id = ? AND state = 'open' ORDER BY opened_at, wake_id`,
+  failedWakes: `SELECT * FROM wakes WHERE state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
+  failedWakesOf: `SELECT * FROM wakes WHERE agent_id = ? AND state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
+  bootstraps: 'SELECT room_id FROM bootstraps WHERE agent_id = ? ORDER BY room_id',
+} as const;
+
+/** Read whole, once, at start-up; bounded by the limits on rooms, members and agents. */
+export const TOPOLOGY_SQL = {
+  rooms: 'SELECT * FROM rooms ORDER BY id',
+  members: 'SELECT room_id, member_id, since_seq FROM room_members ORDER BY room_id, member_id',
+  agents: 'SELECT * FROM agents ORDER BY id',
+  held: `SELECT ${CONVERSATION} FROM conversations c WHERE c.held_at IS NOT NULL ORDER BY c.held_seq`,
+} as const;
+
+export type StateReads = ReturnType<typeof createStateReads>;
+
+export function createStateReads(db: DatabaseSync) {
+  const sql = prepareAll(db, STATE_SQL);
+  return {
+    /** All of it as of one moment: the writer may go on meanwhile. */
+    loadTopology(): TopologyRows {
+      const topology = prepareAll(db, TOPOLOGY_SQL);
+      db.exec('BEGIN');
+      try {
+        return {
+          head: Number(sql.head.get()?.['seq'] ?? 0),
+          rooms: topology.rooms.all().map(roomRow),
+          members: topology.members.all().map(memberRow),
+          agents: topology.agents.all().map(agentRow),
+          held: topology.held.all().map(conversationRow),
+        };
+      } finally {
+        db.exec('COMMIT');
+      }
+    },
+    meta: (key: string): string | undefined => sql.meta.get(key)?.['value'] as string | undefined,
+    scopes: (agentId: string): ScopeRow[] => sql.scopes.all(agentId).map(scopeRow),
+    positions: (agentId: string): PositionRow[] => sql.positions.all(agentId).map(positionRow),
+    openWakes: (agentId: string): WakeRow[] => sql.openWakes.all(agentId).map(wakeRow),
+    failedWakes(agentId: string | undefined, limit: number): WakeRow[] {
+      const rows =
+        agentId === undefined
+          ? sql.failedWakes.all(bounded(limit))
+          : sql.failedWakesOf.all(agentId, bounded(limit));
+      return rows.map(wakeRow);
+    },
+    bootstraps: (agentId: string): string[] => sql.bootstraps.all(agentId).map((row) => text(row, 'room_id')),
+  };
+}
+
+const roomRow = (row: Row): RoomRow => ({
+  id: text(row, 'id'),
+  name: text(row, 'name'),
+  visibility: text(row, 'visibility'),
+  write_policy: text(row, 'write_policy'),
+  guard: text(row, 'guard'),
+  created_at: text(row, 'created_at'),
+  created_seq: integer(row, 'created_seq'),
+  removed_at: nullable(row, 'removed_at'),
+});
+const memberRow = (row: Row): MemberRow => ({
+  room_id: text(row, 'room_id'),
+  member_id: text(row, 'member_id'),
+  since_seq: integer(row, 'since_seq'),
+});
+const agentRow = (row: Row): AgentRow => ({
+  id: text(row, 'id'),
+  actor_uid: text(row, 'actor_uid'),
+  display_name: nullable(row, 'display_name'),
+  credential_key: text(row, 'credential_key'),
+  created_at: text(row, 'created_at'),
+  updated_at: text(row, 'updated_at'),
+  removed_at: nullable(row, 'removed_at'),
+});
+const scopeRow = (row: Row): ScopeRow => ({
+  agent_id: text(row, 'agent_id'),
+  scope: text(row, 'scope'),
+  start_seq: integer(row, 'start_seq'),
+  settled_seq: integer(row, 'settled_seq'),
+});
+const positionRow = (row: Row): PositionRow => ({
+  agent_id: text(row, 'agent_id'),
+  conversation: row['conversation'] as ConversationKey,
+  acked_seq: integer(row, 'acked_seq'),
+});
+const wakeRow = (row: Row): WakeRow => ({
+  wake_id: text(row, 'wake_id'),
+  agent_id: text(row, 'agent_id'),
+  conversation: row['conversation'] as ConversationKey,
+  after_seq: integer(row, 'after_seq'),
+  last_seq: integer(row, 'last_seq'),
+  attempt: integer(row, 'attempt'),
+  state: row['state'] as WakeRow['state'],
+  error: nullable(row, 'error'),
+  opened_at: text(row, 'opened_at'),
+  closed_at: nullable(row, 'closed_at'),
+});

@@ -1,0 +1,156 @@
+/** The SQLite store: reads on the calling thread over a connection of their own, writes through the storage thread. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { OpenStoreOptions } from './open.ts';
+import { openConnection } from './sqlite-connection.ts';
+import { openEngine } from './sqlite-engine.ts';
+import { asStoreError } from './sqlite-errors.ts';
+import { prepareFiles, requireDatabase, takeLock } from './sqlite-files.ts';
+import { createLogReads, type LogReads } from './sqlite-log-reads.ts';
+import { createPageReads, type PageReads } from './sqlite-page-reads.ts';
+import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
+import { startStorageThread } from './sqlite-thread.ts';
+import { StorageError, type PageRequest, type Store, type Writes } from './store.ts';
+
+/** Where a store's writes go: the storage thread, or the same engine on this thread. */
+interface WriteSide {
+  commit(writes: readonly Writes[]): Promise<number>;
+  ping(): Promise<void>;
+  /** Closes the reads and the writes, in the order that leaves nothing behind. */
+  close(): Promise<void>;
+}
+
+export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreOptions): Promise<Store> {
+  const warn = (message: string): void => log?.warn({}, message);
+  if (kind === 'memory') {
+    const engine = openEngine({ path: ':memory:', networkId, warn });
+    const side: WriteSide = {
+      commit: async (writes) => engine.commit(writes),
+      ping: async () => engine.ping(),
+      close: async () => engine.close(),
+    };
+    return new SqliteStore(kind, networkId, engine.db, side, engine.head);
+  }
+  if (!path) throw new StorageError('storage.kind sqlite needs a file: set storage.sqlite.path.');
+  const file = prepareFiles(path, warn);
+  const lock = takeLock(file);
+  try {
+    requireDatabase(file);
+    const thread = await startStorageThread({ path: file, networkId }, warn);
+    try {
+      const reader = openConnection({ path: file, readOnly: true });
+      const side: WriteSide = {
+        commit: (writes) => thread.commit(writes),
+        ping: () => thread.ping(),
+        close: async () => {
+          // The last connection to go removes the WAL; a reader could not.
+          reader.close();
+          await thread.close().finally(() => lock.release());
+        },
+      };
+      return new SqliteStore(kind, networkId, reader, side, thread.openedAt);
+    } catch (error) {
+      await thread.close();
+      throw error;
+    }
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class SqliteStore implements Store {
+  readonly kind: 'sqlite' | 'memory';
+  readonly networkId: string;
+  readonly #side: WriteSide;
+  readonly #pages: PageReads;
+  readonly #log: LogReads;
+  readonly #state: StateReads;
+  #head: number;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    kind: 'sqlite' | 'memory',
+    networkId: string,
+    reader: DatabaseSync,
+    side: WriteSide,
+    head: number,
+  ) {
+    this.kind = kind;
+    this.networkId = networkId;
+    this.#side = side;
+    this.#head = head;
+    this.#pages = createPageReads(reader);
+    this.#log = createLogReads(reader);
+    this.#state = createStateReads(reader);
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  async commit(writes: readonly Writes[]): Promise<number[][]> {
+    if (this.#closing) throw closed();
+    let seq = await this.#side.commit(writes);
+    const seqs = writes.map(({ events }) => events.map(() => ++seq));
+    // Answers come in the order of the commits, but this may be a batch without events.
+    this.#head = Math.max(this.#head, seq);
+    return seqs;
+  }
+
+  loadTopology = () => this.#read(() => this.#state.loadTopology());
+  meta = (key: string) => this.#read(() => this.#state.meta(key));
+  messages = (ids: readonly string[]) => this.#read(() => this.#pages.messages(ids));
+  conversations = (keys: readonly ConversationKey[]) => this.#read(() => this.#pages.conversations(keys));
+  messagePage = (conversation: ConversationKey, page: PageRequest) =>
+    this.#read(() => this.#pages.messagePage(conversation, page));
+  artifactPage = (of: Parameters<Store['artifactPage']>[0], page: PageRequest) =>
+    this.#read(() => this.#pages.artifactPage(of, page));
+  artifactExists = (of: Parameters<Store['artifactExists']>[0], id: string) =>
+    this.#read(() => this.#pages.artifactExists(of, id));
+  threadPage = (roomId: string, page: PageRequest) => this.#read(() => this.#pages.threadPage(roomId, page));
+  dmPage = (participant: string | undefined, page: PageRequest) =>
+    this.#read(() => this.#pages.dmPage(participant, page));
+
+  eventSeq = (id: string) => this.#read(() => this.#log.eventSeq(id));
+  eventBounds = () => this.#read(() => this.#log.eventBounds());
+  events = (audience: Parameters<Store['events']>[0], after: number, limit: number) =>
+    this.#read(() => this.#log.events(audience, after, limit, this.#head));
+  conversationEvents = (conversation: ConversationKey, after: number, limit: number, upTo = this.#head) =>
+    this.#read(() => this.#log.conversationEvents(conversation, after, limit, Math.min(upTo, this.#head)));
+  roomConversationsAfter = (roomId: string, after: number, limit: number) =>
+    this.#read(() => this.#log.roomConversationsAfter(roomId, after, limit));
+  dmConversationsAfter = (participant: string, after: number, limit: number) =>
+    this.#read(() => this.#log.dmConversationsAfter(participant, after, limit));
+  mentionsAfter = (agentId: string, roomId: string | undefined, after: number, limit: number) =>
+    this.#read(() => this.#log.mentionsAfter(agentId, roomId, after, limit));
+
+  scopes = (agentId: string) => this.#read(() => this.#state.scopes(agentId));
+  positions = (agentId: string) => this.#read(() => this.#state.positions(agentId));
+  openWakes = (agentId: string) => this.#read(() => this.#state.openWakes(agentId));
+  failedWakes = (agentId: string | undefined, limit: number) =>
+    this.#read(() => this.#state.failedWakes(agentId, limit));
+  bootstraps = (agentId: string) => this.#read(() => this.#state.bootstraps(agentId));
+
+  async ping(): Promise<void> {
+    if (this.#closing) throw closed();
+    await this.#side.ping();
+    await this.meta('');
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#side.close());
+  }
+
+  async #read<T>(read: () => T | Promise<T>): Promise<T> {
+    if (this.#closing) throw closed();
+    try {
+      return await read();
+    } catch (error) {
+      // A read that takes several turns may be overtaken by the close.
+      throw this.#closing ? closed() : asStoreError(error);
+    }
+  }
+}
+
+const closed = (): StorageError => new StorageError('the store is closed');

@@ -1,0 +1,20 @@
+/** What the main thread and the storage thread say to each other. Requests are answered in the order in which they came. */
+import type { ErrorData } from './sqlite-errors.ts';
+import type { Writes } from './store.ts';
+
+/** workerData of the storage thread. */
+export interface ThreadData {
+  path: string;
+  networkId: string;
+}
+
+export type ThreadRequest = { op: 'commit'; writes: readonly Writes[] } | { op: 'ping' } | { op: 'close' };
+
+export type ThreadAnswer =
+  /** Once, first: the database is open. */
+  | { op: 'open'; head: number }
+  /** Of a commit: the head from before it. Of the others: 0. */
+  | { op: 'done'; before: number }
+  | { op: 'failed'; error: ErrorData }
+  /** Answers nothing: for the operator. */
+  | { op: 'warn'; message: string };

@@ -1,0 +1,209 @@
+import { expect, it } from 'vitest';
+import { startTestServer } from '../support/server.ts';
+import { GENERAL, history, post, textOf, useBrowser } from './harness.ts';
+
+const open = useBrowser();
+
+it('CON-1 a message appears in two windows at once, and each window’s own in the other', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const [one, two] = await Promise.all([open(server), open(server)]);
+  await one.page.getByText('Nothing said in #general yet').waitFor();
+  await two.page.getByText('Nothing said in #general yet').waitFor();
+  await post(server, 'hello from alpha');
+  await one.shows('hello from alpha');
+  await two.shows('hello from alpha');
+  await one.write('hello alpha');
+  await two.shows('hello alpha');
+  await two.write('and hello from here');
+  await one.shows('and hello from here');
+  expect((await history(server)).map(textOf)).toEqual([
+    'hello from alpha',
+    'hello alpha',
+    'and hello from here',
+  ]);
+  expect([...one.wrong, ...two.wrong]).toEqual([]);
+});
+
+it('CON-5 a message whose answer was lost is sent again under the same id and stored once', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const { page, write, shows, wrong } = await open(server);
+  const ids: string[] = [];
+  await page.route('**/v1/messages', async (route) => {
+    ids.push((route.request().postDataJSON() as { id: string }).id);
+    if (ids.length > 1) return route.continue();
+    // The server has it, the page never hears of it.
+    await route.fetch();
+    await route.abort('connectionreset');
+  });
+  // The stream would tell the page that the message is there; without it only the retry can.
+  await page.route('**/v1/events/stream*', (route) => route.abort());
+  await page.reload();
+  await write('only once, please');
+  await shows('only once, please');
+  await expect.poll(() => ids.length).toBe(2);
+  expect(new Set(ids).size).toBe(1);
+  await expect.poll(() => page.getByText('Sending…').count()).toBe(0);
+  expect((await history(server)).map(textOf)).toEqual(['only once, please']);
+  await page.unroute('**/v1/events/stream*');
+  await page.reload();
+  await shows('only once, please');
+  expect(wrong).toEqual([]);
+});
+
+it('CON-5 a refused message says why, can be taken back to edit, and is not lost', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const { page, write, writing, shows } = await open(server);
+  await page.route('**/v1/messages', (route) =>
+    route.fulfill({
+      status: 422,
+      contentType: 'application/json',
+      body: JSON.stringify({ code: 'text_too_large', error: 'x', request_id: 'r' }),
+    }),
+  );
+  await write('far too long');
+  await page.getByText('The text is too long for one message').waitFor();
+  await page.unroute('**/v1/messages');
+  await page.getByRole('button', { name: 'Take back to edit' }).click();
+  expect(await writing.inputValue()).toBe('far too long');
+  await write('short');
+  await shows('short');
+  expect((await history(server)).map(textOf)).toEqual(['short']);
+});
+
+it('CON-5 an unsent message survives a reload and goes out with its id when the server answers again', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const { page, write, shows } = await open(server);
+  await page.route('**/v1/messages', (route) => route.abort());
+  await write('patience');
+  await page.getByText('Sending…').waitFor();
+  await page.unroute('**/v1/messages');
+  await page.reload();
+  await shows('patience');
+  await expect.poll(async () => (await history(server)).map(textOf)).toEqual(['patience']);
+});
+
+it('CON-6 mentions are chosen with the keyboard, Shift+Enter makes a line, drafts are kept per room', async () => {
+  const server = await startTestServer({
+    rooms: [GENERAL, { id: 'other', members: [], visibility: 'public', write_policy: 'registered_agents' }],
+  });
+  for (const id of ['alpha', 'beta', 'betty']) {
+    await fetch(`${server.url}/v1/agents/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ requested_agent_id: id }),
+    });
+  }
+  const { page, writing } = await open(server);
+  await writing.pressSequentially('hi @be');
+  const menu = page.getByRole('listbox');
+  await menu.waitFor();
+  expect(await menu.getByRole('option').allInnerTexts()).toEqual([
+    expect.stringContaining('beta'),
+    expect.stringContaining('betty'),
+  ]);
+  await writing.press('ArrowDown');
+  await writing.press('Enter');
+  expect(await writing.inputValue()).toBe('hi @betty ');
+  await writing.press('Shift+Enter');
+  await writing.pressSequentially('second line');
+  await page.getByRole('link', { name: 'other' }).click();
+  expect(await writing.inputValue()).toBe('');
+  await writing.fill('a draft for other');
+  await page.getByRole('link', { name: 'general' }).click();
+  expect(await writing.inputValue()).toBe('hi @betty \nsecond line');
+  await page.reload();
+  await writing.press('Enter');
+  await expect
+    .poll(async () => (await history(server)).map((message) => [textOf(message), message.mentions]))
+    .toEqual([['hi @betty \nsecond line', ['molt://local/agents/betty']]]);
+  await page.getByRole('link', { name: 'other' }).click();
+  expect(await writing.inputValue()).toBe('a draft for other');
+});
+
+it('CON-6 a person writes as human under the name they chose, which is remembered', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const { page, write, shows } = await open(server);
+  await page.getByRole('button', { name: /You write as operator/ }).click();
+  await page.getByRole('textbox', { name: 'Your name' }).fill('Ada Keller');
+  await page.getByRole('textbox', { name: 'Your name' }).press('Enter');
+  await write('it is me');
+  await shows('it is me');
+  await expect
+    .poll(async () => (await history(server)).map(({ from }) => [from.type, from.id, from.name]))
+    .toEqual([['human', 'ada-keller', 'Ada Keller']]);
+  await page.reload();
+  await page.getByRole('button', { name: /You write as Ada Keller/ }).waitFor();
+});
+
+it('CON-9 removed content goes from every window and from the history', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const [one, two] = await Promise.all([open(server), open(server)]);
+  await post(server, 'the key is hunter2');
+  await two.shows('hunter2');
+  await one.message('hunter2').hover();
+  await one.page.getByRole('button', { name: 'Remove content…' }).click();
+  await one.page.getByRole('dialog').getByRole('button', { name: 'Remove content' }).click();
+  await one.shows('Content removed');
+  await two.shows('Content removed');
+  expect(await two.page.getByText('hunter2').count()).toBe(0);
+  expect((await history(server)).map(textOf).join()).not.toContain('hunter2');
+  expect([...one.wrong, ...two.wrong]).toEqual([]);
+});
+
+it('CON-8 a held conversation says so, and Continue lets it go on', async () => {
+  const server = await startTestServer({ rooms: [{ ...GENERAL, guard: { turns: 2 } }] });
+  const { page, shows, wrong } = await open(server);
+  await post(server, 'ping', { from: 'alpha' });
+  await post(server, 'pong', { from: 'beta' });
+  await shows('pong');
+  expect(await page.getByText('Paused').count()).toBe(0);
+  await post(server, 'ping again', { from: 'alpha' });
+  await post(server, 'pong again', { from: 'beta' });
+  await shows('pong again');
+  const notice = page.getByRole('status', { name: 'Paused' });
+  await notice.getByText('after 2 turns between agents without a person').waitFor();
+  await notice.getByText('2 messages wait').waitFor();
+  await page.getByRole('separator').filter({ hasText: 'agents have not seen what follows' }).waitFor();
+  await page.getByRole('navigation').getByText('Waiting for you').waitFor();
+  await notice.getByRole('button', { name: 'Continue' }).click();
+  await notice.waitFor({ state: 'detached' });
+  expect(
+    ((await (await fetch(`${server.url}/v1/guard`)).json()) as { conversations: unknown[] }).conversations,
+  ).toEqual([]);
+  expect(await page.getByText('Waiting for you').count()).toBe(0);
+  expect(wrong).toEqual([]);
+});
+
+it('CON-8 a person’s message lets a held conversation go on', async () => {
+  const server = await startTestServer({ rooms: [{ ...GENERAL, guard: { turns: 1 } }] });
+  const { page, write, shows } = await open(server);
+  await post(server, 'one', { from: 'alpha' });
+  await post(server, 'two', { from: 'beta' });
+  const notice = page.getByRole('status', { name: 'Paused' });
+  await notice.waitFor();
+  await write('go on');
+  await shows('go on');
+  await notice.waitFor({ state: 'detached' });
+});
+
+it('CON-7 a thread hangs on its message, counts its replies, and can be read and written', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const parent = await post(server, 'who takes the flaky test?');
+  const target = { kind: 'thread', room_id: 'general', thread_id: 'thr_1', parent_message_id: parent };
+  await post(server, 'I do', { from: 'beta', target });
+  const { page, feed, write, shows, wrong } = await open(server);
+  const link = feed.getByRole('link', { name: /1 reply/ });
+  await link.waitFor();
+  await post(server, 'found it', { from: 'beta', target });
+  await feed.getByRole('link', { name: /2 replies/ }).click();
+  await shows('found it');
+  expect(new URL(page.url()).pathname).toBe('/console/threads/thr_1');
+  await write('thank you');
+  await shows('thank you');
+  await expect
+    .poll(async () => (await history(server, 'threads/thr_1')).map(textOf))
+    .toEqual(['I do', 'found it', 'thank you']);
+  await page.getByRole('link', { name: 'Back to #general' }).click();
+  await feed.getByRole('link', { name: /3 replies/ }).waitFor();
+  expect(wrong).toEqual([]);
+});

@@ -1,0 +1,339 @@
+/**
+ * What every runtime that is a command-line program keeps, run on each: with a stand-in CLI for the turns that a real
+ * one cannot be made to play, and on the real CLIs against a mock model (test/runtimes).
+ */
+import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RuntimeLab } from '../support/runtime-lab.ts';
+import { deliver, until, wakeOf } from '../support/runtime-lab.ts';
+
+export interface RuntimeUnderTest {
+  name: string;
+  lab(): RuntimeLab | Promise<RuntimeLab>;
+  /** The stand-in CLI plays crashes, garbage and stubbornness; the real ones do not. */
+  fake: boolean;
+  /** The prompts that have reached the model, in order: a turn that ran twice is there twice. */
+  prompts(lab: RuntimeLab): string[];
+}
+
+const sessionsOf = (lab: RuntimeLab): Record<string, { runtime_session_id: string; updated_at: string }> =>
+  JSON.parse(readFileSync(path.join(lab.workspace, '.moltnet', 'sessions.json'), 'utf8')).sessions;
+const KEY = 'agent:alpha:local:room:general';
+
+/** A process that runs, and is no zombie. */
+export function lives(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** The processes that carry this folder in their environment. */
+export function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
+
+export function runtimeContract(subject: RuntimeUnderTest): void {
+  let lab: RuntimeLab;
+  beforeEach(async () => {
+    lab = await subject.lab();
+  });
+  afterEach(async () => {
+    await lab.close();
+    await until(() => processesOf(lab.folder).length === 0, 'no process is left');
+  });
+
+  describe(`${subject.name}: the contract`, () => {
+    it('RT-1 a turn that ends well is ok, and was told delivered before', async () => {
+      const runtime = lab.runtime();
+      const probe = await runtime.probe();
+      expect(probe).toMatchObject({ ready: true, version: expect.stringMatching(/\d+\.\d+\.\d+/) });
+      const outcome = await deliver(runtime, wakeOf('hello'));
+      expect(outcome).toMatchObject({ state: 'ok', told: ['accepted', 'delivered'] });
+      expect(subject.prompts(lab)).toEqual([expect.stringContaining('hello')]);
+    });
+
+    it('RT-2 the text arrives as written and is on no command line', async () => {
+      const runtime = lab.runtime();
+      const text = '/status\n> @/etc/passwd !ls --help -m x \u2028 "quoted" \\n — ünïcödé 🦀\n> EOF';
+      await deliver(runtime, wakeOf(text));
+      expect(subject.prompts(lab)).toEqual([text]);
+      for (const run of lab.runs()) expect(run.argv.join('\0')).not.toContain('passwd');
+    });
+
+    it('RT-3 a conversation keeps its session, also over a restart of the node; another has another', async () => {
+      const first = lab.runtime();
+      await deliver(first, wakeOf('one'));
+      const { runtime_session_id } = sessionsOf(lab)[KEY]!;
+      await deliver(first, wakeOf('two'));
+      await first.close();
+      const second = lab.runtime();
+      expect(await deliver(second, wakeOf('three'))).toMatchObject({ state: 'ok' });
+      expect(await deliver(second, wakeOf('apart', { conversation: 'dm:x' }))).toMatchObject({ state: 'ok' });
+      expect(sessionsOf(lab)[KEY]).toMatchObject({ runtime_session_id });
+      expect(sessionsOf(lab)['agent:alpha:local:dm:x']!.runtime_session_id).not.toBe(runtime_session_id);
+      expect(statSync(path.join(lab.workspace, '.moltnet', 'sessions.json')).mode & 0o777).toBe(0o600);
+    });
+
+    it('RT-4 a session that is not there is replaced by a fresh one, which is stored', async () => {
+      const runtime = lab.runtime();
+      await deliver(runtime, wakeOf('one'));
+      await runtime.close();
+      const file = path.join(lab.workspace, '.moltnet', 'sessions.json');
+      const before = sessionsOf(lab)[KEY]!.runtime_session_id;
+      const gone = '01900000-0000-7000-8000-000000000000';
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll(before, gone));
+      const again = lab.runtime();
+      expect(await deliver(again, wakeOf('two'))).toMatchObject({ state: 'ok' });
+      const { runtime_session_id } = sessionsOf(lab)[KEY]!;
+      await again.close();
+      expect(await deliver(lab.runtime(), wakeOf('three'))).toMatchObject({ state: 'ok' });
+      expect(sessionsOf(lab)[KEY]!.runtime_session_id).toBe(runtime_session_id);
+      expect(subject.prompts(lab).at(-1)).toContain('three');
+    });
+
+    it('RT-5 a failure of the model is failed, may be tried again, and leaves the session usable', async () => {
+      const runtime = lab.runtime();
+      const failed = await deliver(runtime, wakeOf('[[http: 500]]'));
+      expect(failed).toMatchObject({ state: 'failed', permanent: false, told: ['accepted', 'delivered'] });
+      expect((failed as { reason: string }).reason).not.toBe('');
+      expect(await deliver(runtime, wakeOf('after'))).toMatchObject({ state: 'ok' });
+    });
+
+    it('RT-6 a login that is refused is permanent and says what to do', async () => {
+      const failed = await deliver(lab.runtime(), wakeOf('[[http: 401]]'));
+      expect(failed).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(/log in/) });
+    });
+
+    it('RT-7 the agent reaches its network: `moltnet` is first on its PATH and finds its configuration', async () => {
+      const runtime = lab.runtime({}, { token: 'secret-token' });
+      expect(await deliver(runtime, wakeOf('[[sh: moltnet send room:general "hi there"]]'))).toMatchObject({ state: 'ok' });
+      const config = path.join(lab.workspace, '.moltnet', 'config.json');
+      expect(lab.said()).toEqual([{ args: ['send', 'room:general', 'hi there'], stdin: '', config }]);
+      const written = JSON.parse(readFileSync(config, 'utf8'));
+      expect(written).toMatchObject({
+        version: 'moltnet.client.v1',
+        attachments: [{ network_id: 'local', member_id: 'alpha', base_url: 'http://127.0.0.1:1', auth: { token: 'secret-token' }, rooms: [{ id: 'general' }] }],
+      });
+      expect(statSync(config).mode & 0o777).toBe(0o600);
+    });
+
+    it('RT-8 what a person wrote into the configuration of the workspace stays', async () => {
+      const runtime = lab.runtime({}, { token: 'new' });
+      const config = path.join(lab.workspace, '.moltnet', 'config.json');
+      const mine = {
+        version: 'moltnet.client.v1',
+        agent: { name: 'mine' },
+        attachments: [
+          { network_id: 'other', member_id: 'alpha', base_url: 'http://127.0.0.1:2', auth: { mode: 'none' }, rooms: [] },
+          { network_id: 'local', member_id: 'alpha', agent_name: 'Mine', base_url: 'http://127.0.0.1:1', auth: { mode: 'bearer', token_env: 'MY_TOKEN' }, rooms: [{ id: 'quiet', can_write: false }] },
+        ],
+      };
+      mkdirSync(path.dirname(config), { mode: 0o700 });
+      writeFileSync(config, JSON.stringify(mine), { mode: 0o600 });
+      expect(await deliver(runtime, wakeOf('hello'))).toMatchObject({ state: 'ok' });
+      const { attachments } = JSON.parse(readFileSync(config, 'utf8'));
+      expect(attachments).toMatchObject([mine.attachments[0], { ...mine.attachments[1], rooms: [{ id: 'quiet', can_write: false }, { id: 'general' }] }]);
+      expect(attachments[1].auth).toEqual({ mode: 'bearer', token_env: 'MY_TOKEN' });
+    });
+
+    it('RT-9 a turn without a sign of life is ended at runtime.inactivity_timeout, and may be tried again', async () => {
+      const runtime = lab.runtime({ inactivity_timeout: 2 });
+      const outcome = await deliver(runtime, wakeOf('[[hang]]'));
+      expect(outcome).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining('inactivity_timeout') });
+    });
+
+    it('RT-10 a cancelled turn ends as cancelled, and the session goes on afterwards', async () => {
+      const runtime = lab.runtime();
+      const cancel = new AbortController();
+      const outcome = await runtime.deliver(wakeOf('[[hang]]'), { delivered: () => cancel.abort() }, cancel.signal);
+      expect(outcome).toMatchObject({ state: 'cancelled' });
+      expect(processesOf(lab.folder)).toEqual([]);
+      expect(await deliver(runtime, wakeOf('after'))).toMatchObject({ state: 'ok' });
+      const late = await deliver(runtime, wakeOf('never'), AbortSignal.abort());
+      expect(late).toMatchObject({ state: 'cancelled', told: [] });
+    });
+
+    it('RT-11 close ends what runs and what waits, leaves no process, and can be called again', async () => {
+      const runtime = lab.runtime();
+      let began = (): void => {};
+      const beginning = new Promise<void>((resolve) => (began = resolve));
+      const running = runtime.deliver(wakeOf('[[hang]]'), { delivered: () => began() }, new AbortController().signal);
+      const waiting = deliver(runtime, wakeOf('waits for the session'));
+      await beginning;
+      await Promise.all([runtime.close(), runtime.close()]);
+      expect(await running).toMatchObject({ state: 'cancelled' });
+      expect(await waiting).toMatchObject({ state: 'cancelled', told: [] });
+      expect(processesOf(lab.folder)).toEqual([]);
+      expect(await deliver(runtime, wakeOf('too late'))).toMatchObject({ state: 'cancelled' });
+    });
+
+    it('RT-12 turns of one session never run at once; the order is the order of delivery', async () => {
+      const runtime = lab.runtime();
+      const outcomes = await Promise.all(['one', 'two', 'three'].map((text) => deliver(runtime, wakeOf(text))));
+      expect(outcomes.map((o) => o.state)).toEqual(['ok', 'ok', 'ok']);
+      expect(subject.prompts(lab).map((text) => text.split('\n').at(-1))).toEqual(['one', 'two', 'three']);
+      expect(lab.runs().filter((run) => run.two)).toEqual([]);
+    });
+
+    it('RT-13 a CLI or workspace that is not there is permanent, and the sentence says what to do', async () => {
+      const cases: [Record<string, string>, RegExp][] = [
+        [{ command: 'no-such-cli-anywhere' }, /was not found on PATH; install .*npm install -g/],
+        [{ command: path.join(lab.folder, 'nothing') }, /does not exist; install/],
+        [{ command: path.join(lab.workspace) }, /is not an executable file/],
+        [{ workspace_path: path.join(lab.folder, 'nowhere') }, /is not a folder; make it/],
+      ];
+      for (const [config, reason] of cases) {
+        const runtime = lab.runtime(config);
+        expect(await deliver(runtime, wakeOf('hi'))).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(reason) });
+        expect(await runtime.probe()).toMatchObject({ ready: false, permanent: true, reason: expect.stringMatching(reason) });
+      }
+      expect(() => lab.runtime({ workspace_path: '' })).toThrow(/workspace_path is missing/);
+    });
+
+    it('RT-14 usage is what this turn used, also after a restart of the node', async () => {
+      const usage = { input_tokens: 100, output_tokens: 20 };
+      const runtime = lab.runtime();
+      expect(await deliver(runtime, wakeOf('one'))).toMatchObject({ usage });
+      expect(await deliver(runtime, wakeOf('two'))).toMatchObject({ usage });
+      await runtime.close();
+      expect(await deliver(lab.runtime(), wakeOf('three'))).toMatchObject({ usage });
+    });
+
+    it('RT-15 wrong arguments of the user are permanent', async () => {
+      const outcome = await deliver(lab.runtime({ args: ['--nope'] }), wakeOf('hi'));
+      expect(outcome).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(/--nope.*runtime\.args/) });
+    });
+
+    it('RT-16 a session store of a version that is not known is an error, and is not touched', async () => {
+      const file = path.join(lab.workspace, '.moltnet', 'sessions.json');
+      mkdirSync(path.dirname(file), { mode: 0o700 });
+      writeFileSync(file, '{"version":"moltnet.cli-sessions.v9","sessions":{}}');
+      const outcome = await deliver(lab.runtime(), wakeOf('hi'));
+      expect(outcome).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringContaining('moltnet.cli-sessions.v9') });
+      expect(readFileSync(file, 'utf8')).toContain('v9');
+    });
+  });
+
+  if (subject.fake) hardTurns(subject, () => lab);
+}
+
+function hardTurns(subject: RuntimeUnderTest, current: () => RuntimeLab): void {
+  describe(`${subject.name}: hard turns`, () => {
+    let lab: RuntimeLab;
+    beforeEach(() => {
+      lab = current();
+    });
+
+    it('RT-17 the environment is a terminal\'s: the CLI\'s home, nothing of npm or of an agent around us', async () => {
+      process.env['npm_config_user_agent'] = 'npm/1';
+      process.env['CLAUDECODE'] = '1';
+      try {
+        await deliver(lab.runtime({ workspace_path: path.relative(process.cwd(), lab.workspace) }), wakeOf('hi'));
+      } finally {
+        delete process.env['npm_config_user_agent'];
+        delete process.env['CLAUDECODE'];
+      }
+      const [run] = lab.runs();
+      expect(run!.cwd).toBe(lab.workspace);
+      expect(run!.env).toMatchObject({ HOME: lab.home, MOLTNET_CLIENT_CONFIG: path.join(lab.workspace, '.moltnet', 'config.json') });
+      expect(run!.env['PATH']!.split(':')[0]).toBe(lab.bin);
+      expect(run!.env['npm_config_user_agent']).toBeUndefined();
+      expect(run!.env['CLAUDECODE']).toBeUndefined();
+    });
+
+    it('RT-18 a CLI that dies in the turn is failed, may be tried again, and the session goes on', async () => {
+      const runtime = lab.runtime();
+      const outcome = await deliver(runtime, wakeOf('[[crash]]'));
+      expect(outcome).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining('SIGKILL'), told: ['accepted', 'delivered'] });
+      const before = sessionsOf(lab)[KEY]!.runtime_session_id;
+      expect(await deliver(runtime, wakeOf('after'))).toMatchObject({ state: 'ok' });
+      expect(sessionsOf(lab)[KEY]!.runtime_session_id).toBe(before);
+    });
+
+    it('RT-18 an exit without a word is failed, and says the exit code', async () => {
+      const runtime = lab.runtime();
+      for (const code of [0, 3]) {
+        const outcome = await deliver(runtime, wakeOf(`[[exit: ${code}]]`));
+        expect(outcome).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining(`exit code ${code}`) });
+      }
+    });
+
+    it('RT-19 garbage and endless lines among the output are skipped', async () => {
+      const runtime = lab.runtime();
+      expect(await deliver(runtime, wakeOf('[[garbage]] [[huge]] [[garbage]]'))).toMatchObject({ state: 'ok' });
+      expect(lab.log.filter((line) => /too long/.test(line.message))).toHaveLength(1);
+    });
+
+    it('RT-9 output keeps a slow turn alive; notices of retries do not, and the whole turn has its limit', async () => {
+      const ended = (limit: string) => ({ state: 'failed', permanent: false, reason: expect.stringContaining(limit) });
+      const cases: [Record<string, number>, string, object][] = [
+        [{ inactivity_timeout: 2 }, '[[slow: 700]]', { state: 'ok' }],
+        [{ inactivity_timeout: 1 }, '[[notices]]', ended('inactivity_timeout')],
+        [{ turn_timeout: 1 }, '[[slow: 500]]', ended('turn_timeout')],
+      ];
+      for (const [limits, prompt, expected] of cases) {
+        const runtime = lab.runtime(limits);
+        expect(await deliver(runtime, wakeOf(prompt))).toMatchObject(expected);
+        await runtime.close();
+      }
+    });
+
+    it('RT-20 a CLI that ignores requests to end, and its child in a session of its own, are ended all the same', async () => {
+      const runtime = lab.runtime();
+      const file = path.join(lab.folder, 'child.pid');
+      const cancel = new AbortController();
+      const turn = runtime.deliver(wakeOf(`[[stubborn]] [[leave: ${file}]] [[hang]]`), {}, cancel.signal);
+      await until(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), 'the child runs');
+      const pid = Number(readFileSync(file, 'utf8'));
+      expect(lives(pid)).toBe(true);
+      cancel.abort();
+      expect(await turn).toMatchObject({ state: 'cancelled' });
+      expect(lives(pid)).toBe(false);
+      expect(processesOf(lab.folder)).toEqual([]);
+    });
+
+    it('RT-20 what a CLI leaves behind as it dies is ended, though it holds the output open', async () => {
+      const file = path.join(lab.folder, 'child.pid');
+      const runtime = lab.runtime();
+      // The child must run before its parent dies.
+      const turn = deliver(runtime, wakeOf(`[[leave: ${file}]] [[sh: while [ ! -s ${file} ]; do sleep 0.01; done]] [[crash]]`));
+      expect(await turn).toMatchObject({ state: 'failed' });
+      expect(lives(Number(readFileSync(file, 'utf8')))).toBe(false);
+    });
+
+    it('RT-21 a program that is being written is waited for', async () => {
+      const copy = path.join(lab.folder, 'busy-node');
+      copyFileSync('/bin/sh', copy);
+      chmodSync(copy, 0o755);
+      const fd = openSync(copy, 'r+');
+      const turn = deliver(lab.runtime({ command: copy, args: [] }), wakeOf('hi'));
+      // The writer takes this long; the program cannot be started before.
+      setTimeout(closeSync, 200, fd);
+      // A shell is no agent: it is started, and says nothing that counts.
+      expect(await turn).toMatchObject({ state: 'failed', reason: expect.not.stringContaining('ETXTBSY') });
+    });
+
+    it('RT-22 a broken session store is put aside and a new one begun', async () => {
+      const folder = path.join(lab.workspace, '.moltnet');
+      mkdirSync(folder, { mode: 0o700 });
+      writeFileSync(path.join(folder, 'sessions.json'), '{"version":"moltnet.cli-sessions.v1","sess');
+      expect(await deliver(lab.runtime(), wakeOf('hi'))).toMatchObject({ state: 'ok' });
+      const aside = readdirSync(folder).filter((name) => name.startsWith('sessions.json.corrupt-'));
+      expect(aside).toHaveLength(1);
+      expect(readFileSync(path.join(folder, aside[0]!), 'utf8')).toContain('"sess');
+      expect(sessionsOf(lab)[KEY]).toBeDefined();
+    });
+  });
+}

@@ -1,0 +1,52 @@
+import os from 'node:os';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createClaudeCode } from '../../src/runtimes/claude-code.ts';
+import { createCodex } from '../../src/runtimes/codex.ts';
+import { runtimeContract } from '../contract/runtime.ts';
+import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
+import { runtimeLab } from '../support/runtime-lab.ts';
+import { claudeCommand, codexCommand, modelEnvironment, prepareCodexHome, setEnvironment } from './real-clis.ts';
+
+/** The directives of the stand-in CLIs that a model can play. */
+const script: ModelScript = (request) => {
+  const http = /\[\[http: (\d+)\]\]/.exec(request.prompt);
+  if (http) return { http: Number(http[1]) };
+  return request.prompt.includes('[[hang]]') ? { hang: true } : directives(request);
+};
+
+let model: MockModel;
+let restore: () => void;
+beforeAll(async () => {
+  model = await startMockModel(script);
+  restore = setEnvironment(modelEnvironment(model));
+});
+afterAll(async () => {
+  restore();
+  await model.close();
+});
+beforeEach(() => {
+  model.requests.length = 0;
+});
+
+it('RT-30 the run has a network of its own with only the loopback, or says that it has not', () => {
+  const names = Object.keys(os.networkInterfaces());
+  if (process.env['MOLTNET_LOOPBACK_ONLY']) expect(names).toEqual(['lo']);
+  else console.log(`no network namespace here: ${names.join(', ')}`);
+});
+
+runtimeContract({
+  name: 'codex (real)',
+  lab: () => {
+    const lab = runtimeLab(createCodex, 'codex', codexCommand);
+    prepareCodexHome(lab.home, model);
+    return lab;
+  },
+  fake: false,
+  prompts: () => model.turns().map((turn) => turn.prompt),
+});
+runtimeContract({
+  name: 'claude-code (real)',
+  lab: () => runtimeLab(createClaudeCode, 'claude-code', claudeCommand),
+  fake: false,
+  prompts: () => model.turns().map((turn) => turn.prompt),
+});

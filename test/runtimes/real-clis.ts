@@ -1,0 +1,52 @@
+/** The real `codex` and `claude` of this folder's own node_modules, set up for a mock model and an empty home. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { MockModel } from '../support/mock-model.ts';
+
+const bin = (name: string): string => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
+export const codexCommand: string = bin('codex');
+export const claudeCommand: string = bin('claude');
+
+/** Writes Codex's configuration into a home: the mock model, no updates, no telemetry. */
+export function prepareCodexHome(home: string, model: MockModel): void {
+  const folder = path.join(home, '.codex');
+  mkdirSync(folder, { recursive: true });
+  const config = `model = "mock-model"
+model_provider = "mock"
+check_for_update_on_startup = false
+[model_providers.mock]
+name = "mock"
+base_url = "${model.url}/v1"
+wire_api = "responses"
+env_key = "MOCK_MODEL_KEY"
+request_max_retries = 0
+stream_max_retries = 0
+[analytics]
+enabled = false
+`;
+  writeFileSync(path.join(folder, 'config.toml'), config);
+}
+
+/** What both CLIs need in the environment of the node. */
+export const modelEnvironment = (model: MockModel): Record<string, string> => ({
+  MOCK_MODEL_KEY: 'mock',
+  ANTHROPIC_BASE_URL: model.url,
+  ANTHROPIC_API_KEY: 'mock',
+  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+  CLAUDE_CODE_MAX_RETRIES: '0',
+  DISABLE_AUTOUPDATER: '1',
+  DISABLE_TELEMETRY: '1',
+});
+
+/** Sets variables of this process, from which a runtime takes its environment; returns what takes them back. */
+export function setEnvironment(variables: Record<string, string>): () => void {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * The live side of a server for tests: a real store, network and tail, with the attach gateway and the event streams
+ * on a real HTTP server. No routes: messages go in through the network.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { Tail } from '../../src/log/tail.ts';
+import type { CommandKind, CommandTypes, Answer } from '../../src/network/commands.ts';
+import { anyone, type Identity } from '../../src/network/identity.ts';
+import { Network, type NetworkSettings } from '../../src/network/network.ts';
+import { MoltnetError } from '../../src/protocol/errors.ts';
+import type { MessageAccepted } from '../../src/protocol/messages.ts';
+import { CreateRoomRequest } from '../../src/protocol/rooms.ts';
+import { createAttachGateway, type AttachGateway } from '../../src/server/attach/gateway.ts';
+import type { AttachTimes } from '../../src/server/attach/connection.ts';
+import { createWakeReports, type WakeReports } from '../../src/server/attach/wake-report.ts';
+import { createPresence, type Presence } from '../../src/server/presence.ts';
+import { createEventStreams, type EventStreams } from '../../src/server/sse.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { sendRequest, settingsOf } from './network-lab.ts';
+
+export interface AttachLabOptions {
+  /** Of the database file; memory when left out. */
+  path?: string;
+  settings?: Partial<NetworkSettings>;
+  times?: Partial<AttachTimes>;
+  ringCount?: number;
+  keepAlive?: number;
+  /** Listens there again, as a server that was restarted does. */
+  port?: number;
+  /** Wraps the store, to fail or to delay it. */
+  wrap?: (store: Store) => Store;
+  /** Who an upgrade or a stream is; `anyone` when left out. */
+  identity?: (token: string | undefined) => Identity;
+}
+
+export interface AttachLab {
+  port: number;
+  /** Of the attach endpoint. */
+  url: string;
+  /** The server's ends of all connections. */
+  sockets: Set<Socket>;
+  store: Store;
+  network: Network;
+  tail: Tail;
+  presence: Presence;
+  wakes: WakeReports;
+  gateway: AttachGateway;
+  streams: EventStreams;
+  /** What the gateway logged as errors. */
+  faults: unknown[];
+  execute<K extends CommandKind>(kind: K, args: CommandTypes[K][0]): Promise<Answer<K>>;
+  /** `as` is `agent:ID` or `human:ID`; targets as in network-lab. */
+  send(as: string, target: string, body: Parameters<typeof sendRequest>[2]): Promise<MessageAccepted>;
+  createRoom(id: string, more?: Partial<Parameters<typeof CreateRoomRequest.parse>[0] & object>): Promise<unknown>;
+  /** As a clean stop does. Idempotent. */
+  stop(): Promise<void>;
+  /** As `kill -9` looks to the clients and to the database: sockets break, nothing more is written. */
+  crash(): Promise<void>;
+}
+
+export async function startAttachLab(options: AttachLabOptions = {}): Promise<AttachLab> {
+  const settings = settingsOf(options.settings);
+  const opened = await openStore({ kind: options.path ? 'sqlite' : 'memory', path: options.path, networkId: settings.id });
+  const store = options.wrap?.(opened) ?? opened;
+  const faults: unknown[] = [];
+  const tail = new Tail({ store, ringCount: options.ringCount, onFault: (error) => faults.push(error) });
+  const network = await Network.open({ store, settings, onCommitted: (events) => tail.publish(events) });
+  const presence = createPresence({ tail, network });
+  const wakes = createWakeReports({ tail, network, store });
+  const log = { info() {}, warn() {}, error: (fields: object) => void faults.push((fields as { err?: unknown }).err) };
+  let crashed = false;
+  // After a crash nothing reaches the database any more, though this process lives on.
+  const execute: Network['execute'] = (kind, args, identity) =>
+    crashed ? Promise.reject(new MoltnetError('stopping')) : network.execute(kind, args, identity);
+  const attachNetwork = { settings, topology: network.topology, execute } as unknown as Network;
+  const gateway = createAttachGateway({ network: attachNetwork, store, tail, presence, wakes, log, config: {} as never, times: options.times });
+  const streams = createEventStreams({ network, store, tail, keepAlive: options.keepAlive });
+  const identityOf = (header: string | undefined) => options.identity?.(header?.replace(/^Bearer /, '')) ?? anyone;
+  const http = createServer((request, response) => {
+    try {
+      streams.serve(request, response, { identity: request.headers['x-identity']?.toString() ?? 'addr:127.0.0.1', anonymous: request.headers['x-anonymous'] !== undefined });
+    } catch (error) {
+      response.writeHead(error instanceof MoltnetError ? error.status : 500).end((error as MoltnetError).code);
+    }
+  });
+  http.on('upgrade', (request, socket, head) => gateway.handleUpgrade(request, socket, head, identityOf(request.headers.authorization)));
+  const sockets = new Set<Socket>();
+  http.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await listen(http, options.port ?? 0);
+  const { port } = http.address() as AddressInfo;
+
+  let stopping: Promise<void> | undefined;
+  const stop = () =>
+    (stopping ??= (async () => {
+      streams.close();
+      await gateway.close();
+      http.closeAllConnections();
+      await new Promise((resolve) => http.close(resolve));
+      await network.close();
+      await store.close();
+    })());
+  onTestFinished(stop);
+  return {
+    port, sockets, url: `ws://127.0.0.1:${port}/v1/attach`, store, network, tail, presence, wakes, gateway, streams, faults,
+    execute: (kind, args) => network.execute(kind, args, anyone),
+    send: (as, target, body) => network.execute('message.send', { request: sendRequest(as, target, body) }, anyone),
+    createRoom: (id, more = {}) =>
+      network.execute('room.create', { request: CreateRoomRequest.parse({ id, visibility: 'public', write_policy: 'registered_agents', ...more }) }, anyone),
+    stop,
+    async crash() {
+      crashed = true;
+      for (const socket of sockets) socket.destroy();
+      await stop();
+    },
+  };
+}
+
+const listen = (server: Server, port: number): Promise<void> => new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));

@@ -1,0 +1,149 @@
+/**
+ * A FAKE of the server's HTTP API, for pictures of the console: it holds whatever it is given (days ago, agents that
+ * fail, ten thousand messages) in memory and checks nothing. Tests of behaviour run against the real server.
+ */
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AgentSummary } from '../../src/protocol/agents.ts';
+import type { GuardState } from '../../src/protocol/events.ts';
+import type { Message } from '../../src/protocol/messages.ts';
+import type { NetworkWarning } from '../../src/protocol/network.ts';
+import type { Room, Thread } from '../../src/protocol/rooms.ts';
+
+export interface FakeNetwork {
+  name: string;
+  rooms: Room[];
+  agents: AgentSummary[];
+  held: GuardState[];
+  threads: Thread[];
+  messages: Message[];
+  warnings: NetworkWarning[];
+}
+
+export interface FakeApi {
+  url: string;
+  /** Sends an event to every open stream. */
+  emit(type: string, payload: Record<string, unknown>): void;
+  close(): Promise<void>;
+}
+
+const CONSOLE = fileURLToPath(new URL('../../dist/console/', import.meta.url));
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** Serves the built console and this network on a free port of the loopback interface. */
+export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
+  const streams = new Set<ServerResponse>();
+  let events = 0;
+  const emit = (type: string, payload: Record<string, unknown>) => {
+    const event = {
+      id: `evt_${++events}`,
+      type,
+      network_id: 'local',
+      ...payload,
+      created_at: new Date().toISOString(),
+    };
+    for (const stream of streams)
+      stream.write(`id: ${event.id}\nevent: ${type}\ndata: ${JSON.stringify(event)}\n\n`);
+  };
+  const server = createServer((request, response) => void answer(request, response));
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://fake');
+    const json = (value: unknown, status = 200) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (url.pathname.startsWith('/console')) return sendFile(url.pathname, response);
+    if (url.pathname === '/v1/events/stream') {
+      response
+        .writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+        .write(': stream-open\n\n');
+      streams.add(response);
+      response.on('close', () => streams.delete(response));
+      return;
+    }
+    const page = { has_more: false };
+    const [, , collection, id, rest] = url.pathname.split('/').map(decodeURIComponent);
+    if (request.method === 'POST') {
+      let body = '';
+      for await (const chunk of request) body += String(chunk);
+      if (collection === 'guard') {
+        const { conversation } = JSON.parse(body) as { conversation: string };
+        network.held = network.held.filter((guard) => guard.conversation !== conversation);
+        emit('conversation.resumed', { guard: { conversation, turns: 0, limit: 30, held: false } });
+        json({ conversation, turns: 0, limit: 30, held: false });
+        return;
+      }
+      const message = {
+        ...(JSON.parse(body) as Message),
+        network_id: 'local',
+        created_at: new Date().toISOString(),
+      };
+      network.messages.push(message);
+      json(
+        { message_id: message.id, event_id: 'evt', accepted: true, thread_created: false, dm_created: false },
+        202,
+      );
+      emit('message.created', { message });
+      return;
+    }
+    if (collection === 'network') {
+      json({
+        id: 'local',
+        name: network.name,
+        version: '0.1.0',
+        protocols: {},
+        capabilities: { public_read: false, human_ingress: true, direct_messages: true, pairings: false },
+        console: { can_send_human: true },
+        warnings: network.warnings,
+      });
+    } else if (collection === 'rooms' && rest === 'threads')
+      json({ threads: network.threads.filter((thread) => thread.room_id === id), page });
+    else if ((collection === 'rooms' || collection === 'threads') && rest === 'messages') {
+      const kind = collection === 'rooms' ? 'room' : 'thread';
+      const all = network.messages.filter(
+        ({ target }) => target.kind === kind && (kind === 'room' ? target.room_id : target.thread_id) === id,
+      );
+      const before = url.searchParams.get('before');
+      const end = before ? all.findIndex((message) => message.id === before) : all.length;
+      const start = Math.max(0, end - Number(url.searchParams.get('limit') ?? 100));
+      json({
+        messages: all.slice(start, end),
+        page: { has_more: start > 0, ...(start > 0 ? { next_before: all[start]?.id } : {}) },
+      });
+    } else if (collection === 'threads') json(network.threads.find((thread) => thread.id === id) ?? {});
+    else if (collection === 'rooms') json({ rooms: network.rooms, page });
+    else if (collection === 'agents') json({ agents: network.agents, page });
+    else if (collection === 'guard') json({ conversations: network.held, page });
+    else json({ code: 'not_found', error: 'no such route' }, 404);
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    emit,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function sendFile(pathname: string, response: ServerResponse): void {
+  const name =
+    path.extname(pathname) === '' ? 'index.html' : path.normalize(pathname.slice('/console/'.length));
+  response.writeHead(200, {
+    'content-type': TYPES[path.extname(name)] ?? 'application/octet-stream',
+    'content-security-policy': POLICY,
+  });
+  response.end(readFileSync(path.join(CONSOLE, name)));
+}

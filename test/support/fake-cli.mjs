@@ -1,0 +1,105 @@
+// What the two stand-in agent CLIs have in common: the directives in a prompt that make a turn go one way or another.
+// They are real processes with the real protocols; only the model and the agent's own tools are made up.
+import { spawn } from 'node:child_process';
+import { appendFileSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+
+export const HOME = process.env.HOME;
+export const out = (value) =>
+  process.stdout.write(typeof value === 'string' ? value : `${JSON.stringify(value)}\n`);
+
+/** Every run, for a test to look at: `<home>/runs.jsonl`. */
+export function record(entry) {
+  mkdirSync(HOME, { recursive: true });
+  appendFileSync(path.join(HOME, 'runs.jsonl'), `${JSON.stringify(entry)}\n`);
+}
+
+export const seenEnv = () => ({
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  CODEX_HOME: process.env.CODEX_HOME,
+  MOLTNET_CLIENT_CONFIG: process.env.MOLTNET_CLIENT_CONFIG,
+  CLAUDECODE: process.env.CLAUDECODE,
+  npm_config_user_agent: process.env.npm_config_user_agent,
+});
+
+/** The directives of the newest prompt: `[[name: value]]`. */
+export function directives(prompt) {
+  return [...prompt.matchAll(/\[\[([a-z ]+?)(?::([\s\S]*?))?\]\]/g)].map(([, name, value]) => ({ name, value: value?.trim() }));
+}
+
+/** Runs what does not depend on the protocol; resolves with the outputs of shell commands. */
+export async function play(prompt, notice) {
+  const outputs = [];
+  for (const { name, value } of directives(prompt)) {
+    switch (name) {
+      case 'crash':
+        process.kill(process.pid, 'SIGKILL');
+        break;
+      case 'exit':
+        process.exit(Number(value));
+        break;
+      case 'hang':
+        setInterval(() => {}, 1 << 30);
+        await new Promise(() => {});
+        break;
+      case 'stubborn':
+        for (const ignored of ['SIGINT', 'SIGTERM']) process.removeAllListeners(ignored).on(ignored, () => {});
+        break;
+      case 'notices':
+        // It tries to reach its model, and says so, for ever.
+        setInterval(notice, 20);
+        await new Promise(() => {});
+        break;
+      case 'garbage':
+        out('not json\n{"half": \n\u2028\n[1,2]\nnull\n{"type":5}\n{"type":"something.new","x":{}}\n\n');
+        process.stdout.write(Buffer.from([0xff, 0xfe, 0x00, 0x0a]));
+        break;
+      case 'huge':
+        for (let i = 0; i < 9; i++) {
+          if (!process.stdout.write('x'.repeat(1 << 20))) await new Promise((done) => process.stdout.once('drain', done));
+        }
+        out('\n');
+        break;
+      case 'slow':
+        for (let i = 0; i < 4; i++) {
+          await new Promise((done) => setTimeout(done, Number(value)));
+          out({ type: 'progress' });
+        }
+        break;
+      case 'leave':
+        leave(value);
+        break;
+      case 'sh':
+        outputs.push(await shell(value));
+        break;
+      default:
+    }
+  }
+  return outputs;
+}
+
+/** A child in a session of its own that ignores requests to end and holds our output open. */
+function leave(file) {
+  const script = `trap '' TERM INT HUP; echo $$ > '${file}'; while :; do sleep 60; done`;
+  spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'inherit', 'inherit'] }).unref();
+}
+
+function shell(command) {
+  return new Promise((resolve) => {
+    const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += chunk));
+    child.stderr.on('data', (chunk) => (text += chunk));
+    child.on('close', () => resolve(text));
+  });
+}
+
+export function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

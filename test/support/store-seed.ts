@@ -1,0 +1,163 @@
+/** Fills a database with many messages, fast, for tests and benches: through the same engine and rows as commits. */
+import { newEventId, fqid, messageEventId } from '../../src/protocol/ids.ts';
+import type { ConversationRow, EventWrite, RowWrite, Writes } from '../../src/store/store.ts';
+import { openEngine, type Engine } from '../../src/store/sqlite-engine.ts';
+import { prepareFiles, takeLock } from '../../src/store/sqlite-files.ts';
+
+export interface Seed {
+  networkId: string;
+  /** Ids. A room that is not there yet is made: public, all registered agents write. */
+  rooms: readonly string[];
+  /** In all, shared out over the rooms in turn. */
+  messages: number;
+  /** Of each message; the default is an ordinary sentence of a hundred characters. */
+  text?: string;
+  /** Unix milliseconds of the first event; each next one is a millisecond later. */
+  from?: number;
+}
+
+const TEXT =
+  'The build of the parser is green again; the flaky test was the clock. Next I look at the memory of the index.';
+const PER_TRANSACTION = 5_000;
+
+/**
+ * Adds rooms and messages to the database of a server that does not run; makes the database if there is none. Not
+ * durable until it resolves: a crash meanwhile may damage the file.
+ */
+export async function seedMessages(path: string, seed: Seed): Promise<void> {
+  const file = prepareFiles(path, () => {});
+  const lock = takeLock(file);
+  try {
+    const engine = openEngine({
+      path: file,
+      networkId: seed.networkId,
+      warn: (message) => console.warn(message),
+    });
+    try {
+      engine.db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -200000');
+      fill(engine, seed);
+      engine.db.exec('PRAGMA synchronous = FULL');
+    } finally {
+      engine.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+function fill(
+  engine: Engine,
+  { networkId, rooms, messages, text = TEXT, from = Date.UTC(2026, 0, 1) }: Seed,
+): void {
+  let clock = from;
+  const at = (): string => new Date(clock++).toISOString();
+  const counts = new Map<string, number>();
+  const missing: EventWrite[] = [];
+  for (const id of rooms) {
+    const stored = engine.db
+      .prepare('SELECT message_count FROM conversations WHERE key = ?')
+      .get(`room:${id}`);
+    counts.set(id, Number(stored?.['message_count'] ?? 0));
+    if (!engine.db.prepare('SELECT 1 FROM rooms WHERE id = ? AND removed_at IS NULL').get(id))
+      missing.push(roomCreated(networkId, id, at()));
+  }
+  engine.commit([{ events: missing, rows: [] }]);
+
+  // Ids as random as real ones, for that is what the indexes feel, and others at the next call.
+  const run = newEventId().slice(-12);
+  for (let done = 0; done < messages;) {
+    const writes: Writes[] = [];
+    for (; writes.length < PER_TRANSACTION && done < messages; done++) {
+      const room = rooms[done % rooms.length]!;
+      const count = counts.get(room)! + 1;
+      counts.set(room, count);
+      writes.push({
+        events: [
+          messageCreated(
+            networkId,
+            room,
+            `msg_${messageEventId(`${run}-${done}`).slice(4)}`,
+            text,
+            at(),
+            count,
+          ),
+        ],
+        rows: [],
+      });
+    }
+    engine.commit(writes);
+    engine.tidy(false);
+  }
+}
+
+function roomCreated(networkId: string, id: string, at: string): EventWrite {
+  const row = { id, name: id, visibility: 'public', write_policy: 'registered_agents', created_at: at };
+  return {
+    id: newEventId(),
+    type: 'room.created',
+    created_at: at,
+    payload: JSON.stringify({ ...row, network_id: networkId, fqid: fqid(networkId, 'rooms', id) }),
+    room_id: id,
+    held: false,
+    rows: [{ op: 'room', row: { ...row, guard: '{}', removed_at: null } }],
+  };
+}
+
+/** A message of a person in a room, with the rows that sending it would have written. */
+function messageCreated(
+  networkId: string,
+  room: string,
+  id: string,
+  text: string,
+  at: string,
+  count: number,
+): EventWrite {
+  const sender = fqid(networkId, 'agents', 'seed');
+  const message = {
+    id,
+    network_id: networkId,
+    origin: { network_id: networkId, message_id: id },
+    target: { kind: 'room', room_id: room },
+    from: { type: 'human', id: 'seed', network_id: networkId, fqid: sender },
+    parts: [{ kind: 'text', text }],
+    created_at: at,
+  };
+  const conversation = `room:${room}` as const;
+  const row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'> = {
+    key: conversation,
+    kind: 'room',
+    id: room,
+    room_id: room,
+    parent_message_id: null,
+    message_count: count,
+    last_message_at: at,
+    guard_turns: 0,
+    guard_speaker: null,
+    held_at: null,
+    held_seq: null,
+    held_messages: 0,
+  };
+  const rows: RowWrite[] = [
+    {
+      op: 'message',
+      id,
+      origin_network: networkId,
+      origin_id: id,
+      content_hash: null,
+      conversation,
+      room_id: room,
+      sender,
+    },
+    { op: 'conversation', row, touch: true },
+  ];
+  return {
+    id: messageEventId(id),
+    type: 'message.created',
+    created_at: at,
+    payload: JSON.stringify(message),
+    conversation,
+    room_id: room,
+    held: false,
+    rows,
+  };
+}
