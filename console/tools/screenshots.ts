@@ -71,7 +71,11 @@ const shots: Shot[] = [
       const message = feed(page).getByText('Deploy is green');
       await message.hover();
       await message.click();
-      await page.getByRole('button', { name: 'Remove content…' }).last().click();
+      await feed(page)
+        .getByRole('article')
+        .filter({ hasText: 'Deploy is green' })
+        .getByRole('button', { name: 'Remove content…' })
+        .click();
     },
   },
   {

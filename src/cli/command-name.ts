@@ -7,7 +7,10 @@ import { shellWord } from './shell-word.ts';
 export function commandName(env: NodeJS.ProcessEnv): string {
   const folders = (env['PATH'] ?? '').split(path.delimiter).filter((folder) => folder !== '');
   // `npm start` adds folders to PATH that the person's next terminal does not have.
-  const own = env['npm_lifecycle_event'] === undefined ? folders : folders.filter((folder) => !folder.includes('node_modules'));
+  const own =
+    env['npm_lifecycle_event'] === undefined
+      ? folders
+      : folders.filter((folder) => !folder.includes('node_modules'));
   if (own.some((folder) => isExecutable(path.join(folder, 'moltnet')))) return 'moltnet';
   const launcher = launcherFolder();
   return launcher === undefined ? 'moltnet' : shellWord(path.join(launcher, 'moltnet'));

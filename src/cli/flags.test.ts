@@ -51,12 +51,21 @@ describe('CLI-1', () => {
   });
 
   it.each([
-    [['a', '--json', 'b'], ['a', 'b']],
+    [
+      ['a', '--json', 'b'],
+      ['a', 'b'],
+    ],
     [['-'], ['-']],
-    [['room:x', '- a list item'], ['room:x', '- a list item']],
+    [
+      ['room:x', '- a list item'],
+      ['room:x', '- a list item'],
+    ],
     [['-1'], ['-1']],
     [['--', '--json'], ['--json']],
-    [['a', '--', '--'], ['a', '--']],
+    [
+      ['a', '--', '--'],
+      ['a', '--'],
+    ],
   ])('CLI-1 positionals of %j', (words, expected) => {
     expect(parse(...words).positionals).toEqual(expected);
   });
@@ -70,7 +79,11 @@ describe('CLI-1', () => {
     expect(parse('--node', 'alpha')).toMatchObject({ positionals: ['alpha'] });
     expect(parse('--node', 'x/MoltnetNode').text('node')).toBe('x/MoltnetNode');
     expect(parse('--node=y').text('node')).toBe('y');
-    expect([parse('--node').given('node'), parse('--node').text('node'), parse().given('node')]).toEqual([true, undefined, false]);
+    expect([parse('--node').given('node'), parse('--node').text('node'), parse().given('node')]).toEqual([
+      true,
+      undefined,
+      false,
+    ]);
   });
 
   it('CLI-2 what is wrong is a usage failure', () => {

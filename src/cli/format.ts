@@ -47,13 +47,30 @@ export function messageText(message: Pick<Message, 'parts'>): string {
 }
 
 /**
- * One message: a line that says when and who (and, for a reader that may answer in a thread, its id), then the text.
- * Every further line of the text is indented, so that no text can look like another's message.
+ * One message: a line that says when and who, then the text. People on a terminal get the time of their own clock;
+ * `ids` is for agents: the whole time in UTC, and the id that a thread or `--before` can name. Every further line of
+ * the text is indented, so that no text can look like another's message.
  */
-export function formatMessage(message: Message, color: Paint, options: { ids?: boolean } = {}): string {
-  const time = message.created_at.slice(11, 19);
-  const head = `${color.dim(time)} ${actorName(message.from, color)}`;
-  const id = options.ids ? ` ${color.dim(`[${message.id}]`)}` : '';
+export function formatMessage(
+  message: Message,
+  color: Paint,
+  options: { ids?: boolean; now?: Date } = {},
+): string {
+  const time =
+    options.ids === true
+      ? `${message.created_at.slice(0, 19)}Z`
+      : localTime(message.created_at, options.now ?? new Date());
+  const id = options.ids === true ? ` ${color.dim(`[${message.id}]`)}` : '';
   const where = message.target.kind === 'thread' ? color.dim(` #${message.target.thread_id ?? ''}`) : '';
-  return `${head}${where}${id}  ${safe(messageText(message)).trimEnd().replaceAll('\n', '\n    ')}`;
+  const text = safe(messageText(message)).trimEnd().replaceAll('\n', '\n    ');
+  return `${color.dim(time)} ${actorName(message.from, color)}${where}${id}  ${text}`;
+}
+
+/** `10:20:30`, with the day before it when that is not today. */
+export function localTime(at: string, now: Date): string {
+  const when = new Date(at);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const time = [when.getHours(), when.getMinutes(), when.getSeconds()].map(two).join(':');
+  if (when.toDateString() === now.toDateString()) return time;
+  return `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())} ${time}`;
 }

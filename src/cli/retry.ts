@@ -7,10 +7,11 @@ import type { Io } from './command.ts';
 import { Failure } from './failure.ts';
 
 /** All tries together, in milliseconds. */
-const TOTAL = 10_000;
+export const SEND_TOTAL = 10_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 2_000;
-const SHORTEST_TRY = 500;
+/** With less time left no further try is begun. */
+const SHORTEST_TRY = 250;
 
 /** No answer, or one that says "not now". Any other refusal stays one. */
 function isPassing(error: unknown): boolean {
@@ -21,16 +22,17 @@ function isPassing(error: unknown): boolean {
   );
 }
 
-/** Sends until it is stored, refused, or ten seconds are over. Throws a Failure. */
+/** Sends until it is stored, refused, or the time is over. Throws a Failure. */
 export async function sendWithRetries(
   server: ServerAddress,
   request: SendRequest & { id: string },
-  io: Io,
+  io: Pick<Io, 'interactive' | 'err'>,
+  total = SEND_TOTAL,
 ): Promise<MessageAccepted> {
-  const deadline = performance.now() + TOTAL;
+  const deadline = performance.now() + total;
   let unknown = false;
   for (let pause = FIRST_PAUSE, tries = 1; ; tries++, pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-    const client = openClient(server, Math.max(SHORTEST_TRY, deadline - performance.now()));
+    const client = openClient(server, deadline - performance.now());
     try {
       return await client.send(request);
     } catch (error) {
@@ -40,7 +42,7 @@ export async function sendWithRetries(
       const asked =
         error instanceof RefusedError && error.retry_after !== undefined ? error.retry_after * 1_000 : 0;
       const wait = Math.max(asked, pause * (0.75 + Math.random() / 2));
-      if (isPassing(error) && performance.now() + wait < deadline) {
+      if (isPassing(error) && performance.now() + wait + SHORTEST_TRY < deadline) {
         if (tries === 1 && io.interactive) io.err(`moltnet: ${failure.message}; trying again\n`);
         await sleep(wait);
         continue;

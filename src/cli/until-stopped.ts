@@ -12,6 +12,8 @@ export interface Stopping {
 }
 
 export function untilStopped(): Stopping {
+  // Waiting for a signal does not by itself keep a process: a node without attachments would just end.
+  const alive = setInterval(() => {}, 2 ** 30);
   const requested = new Promise<NodeJS.Signals>((resolve) => {
     let asked = false;
     for (const signal of SIGNALS) {
@@ -28,6 +30,7 @@ export function untilStopped(): Stopping {
       const timer = setTimeout(() => process.exit(1), HARD_LIMIT);
       await stop();
       clearTimeout(timer);
+      clearInterval(alive);
       return 0;
     },
   };

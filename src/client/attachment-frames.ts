@@ -7,7 +7,14 @@ export class ProtocolError extends Error {}
 
 export type ServerFrame =
   | { op: 'HELLO'; heartbeat_interval_ms: number; delivery: number }
-  | { op: 'READY'; network_id: string; agent_id?: string; actor_uid?: string; actor_uri?: string; agent_token?: string }
+  | {
+      op: 'READY';
+      network_id: string;
+      agent_id?: string;
+      actor_uid?: string;
+      actor_uri?: string;
+      agent_token?: string;
+    }
   | { op: 'EVENT'; cursor: string; event: Event }
   | { op: 'WAKE'; wake: { wake_id: string; conversation: string; cursor: string; attempt: number } }
   | { op: 'BOOTSTRAP'; rooms: string[] }
@@ -27,7 +34,8 @@ export function parseServerFrame(text: string): ServerFrame {
   } catch {
     throw new ProtocolError('a frame is not JSON');
   }
-  if (!isRecord(frame) || typeof frame['op'] !== 'string') throw new ProtocolError('a frame is not an object with an op');
+  if (!isRecord(frame) || typeof frame['op'] !== 'string')
+    throw new ProtocolError('a frame is not an object with an op');
   const op = frame['op'];
   const version = frame['version'];
   if (version !== ATTACH_PROTOCOL && !(VERSIONLESS.has(op) && (version === undefined || version === '')))
@@ -35,7 +43,11 @@ export function parseServerFrame(text: string): ServerFrame {
   switch (op) {
     case 'HELLO': {
       const capabilities = isRecord(frame['capabilities']) ? frame['capabilities'] : {};
-      return { op, heartbeat_interval_ms: numberOr(frame['heartbeat_interval_ms'], 0), delivery: numberOr(capabilities['delivery'], 0) };
+      return {
+        op,
+        heartbeat_interval_ms: numberOr(frame['heartbeat_interval_ms'], 0),
+        delivery: numberOr(capabilities['delivery'], 0),
+      };
     }
     case 'READY': {
       const ready: ServerFrame = { op, network_id: requireText(frame, 'network_id') };
@@ -47,18 +59,35 @@ export function parseServerFrame(text: string): ServerFrame {
     }
     case 'EVENT': {
       const event = frame['event'];
-      if (!isRecord(event) || typeof event['type'] !== 'string' || typeof event['id'] !== 'string') throw new ProtocolError('EVENT without an event');
+      if (!isRecord(event) || typeof event['type'] !== 'string' || typeof event['id'] !== 'string')
+        throw new ProtocolError('EVENT without an event');
       return { op, cursor: requireText(frame, 'cursor'), event: event as unknown as Event };
     }
     case 'WAKE':
-      return { op, wake: { wake_id: requireText(frame, 'wake_id'), conversation: requireText(frame, 'conversation'), cursor: requireText(frame, 'cursor'), attempt: Math.max(1, numberOr(frame['attempt'], 1)) } };
+      return {
+        op,
+        wake: {
+          wake_id: requireText(frame, 'wake_id'),
+          conversation: requireText(frame, 'conversation'),
+          cursor: requireText(frame, 'cursor'),
+          attempt: Math.max(1, numberOr(frame['attempt'], 1)),
+        },
+      };
     case 'BOOTSTRAP': {
       const rooms = frame['rooms'];
-      return { op, rooms: Array.isArray(rooms) ? rooms.filter((room): room is string => typeof room === 'string') : [] };
+      return {
+        op,
+        rooms: Array.isArray(rooms) ? rooms.filter((room): room is string => typeof room === 'string') : [],
+      };
     }
     case 'ERROR': {
       const { error, code } = frame;
-      return { op, error: typeof error === 'string' && error !== '' ? error : 'the server refused without saying why', permanent: frame['permanent'] === true, ...(typeof code === 'string' ? { code } : {}) };
+      return {
+        op,
+        error: typeof error === 'string' && error !== '' ? error : 'the server refused without saying why',
+        permanent: frame['permanent'] === true,
+        ...(typeof code === 'string' ? { code } : {}),
+      };
     }
     case 'PING':
     case 'PONG':
@@ -68,12 +97,15 @@ export function parseServerFrame(text: string): ServerFrame {
   }
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function requireText(frame: Record<string, unknown>, key: string): string {
   const value = frame[key];
-  if (typeof value !== 'string' || value === '') throw new ProtocolError(`${String(frame['op'])} without ${key}`);
+  if (typeof value !== 'string' || value === '')
+    throw new ProtocolError(`${String(frame['op'])} without ${key}`);
   return value;
 }
 
-const numberOr = (value: unknown, otherwise: number): number => (typeof value === 'number' && Number.isFinite(value) ? value : otherwise);
+const numberOr = (value: unknown, otherwise: number): number =>
+  typeof value === 'number' && Number.isFinite(value) ? value : otherwise;

@@ -36,7 +36,14 @@ export interface AttachmentTimes {
   /** How often the deadlines are looked at. */
   tick: number;
 }
-const TIMES: AttachmentTimes = { dial: 45_000, hello: 10_000, silence: 10_000, blocked: 10_000, linger: 1_000, tick: 500 };
+const TIMES: AttachmentTimes = {
+  dial: 45_000,
+  hello: 10_000,
+  silence: 10_000,
+  blocked: 10_000,
+  linger: 1_000,
+  tick: 500,
+};
 
 export interface ReadyAttachment {
   /** Both sides speak the delivery protocol. */
@@ -85,7 +92,10 @@ export interface AttachmentEnd {
 
 export interface AttachmentSocket {
   /** ACK. With `wake_id` it ends that wake (delivery protocol). No-op once ended. */
-  ack(cursor: string, wake?: { wake_id: string; outcome: 'ok' | 'failed'; error?: string; attempts?: number }): void;
+  ack(
+    cursor: string,
+    wake?: { wake_id: string; outcome: 'ok' | 'failed'; error?: string; attempts?: number },
+  ): void;
   /** WAKE: announces one turn. Resolved by the `wake` handler with the same id. */
   wake(wake: PresentedWake): void;
   /** BOOTSTRAP: asks which of the rooms need a first wake. */
@@ -151,7 +161,10 @@ class Attachment implements AttachmentSocket {
     return this.#state === 'live';
   }
 
-  ack(cursor: string, wake?: { wake_id: string; outcome: 'ok' | 'failed'; error?: string; attempts?: number }): void {
+  ack(
+    cursor: string,
+    wake?: { wake_id: string; outcome: 'ok' | 'failed'; error?: string; attempts?: number },
+  ): void {
     this.#write({ op: 'ACK', cursor, ...wake });
   }
   wake(wake: PresentedWake): void {
@@ -194,7 +207,11 @@ class Attachment implements AttachmentSocket {
       return this.#handlers.ping?.();
     }
     if (frame.op === 'ERROR') {
-      this.#error = { text: frame.error, permanent: frame.permanent, ...(frame.code === undefined ? {} : { code: frame.code }) };
+      this.#error = {
+        text: frame.error,
+        permanent: frame.permanent,
+        ...(frame.code === undefined ? {} : { code: frame.code }),
+      };
       // The server hangs up after it; one that does not is not waited for.
       this.#end({ reason: frame.error });
       this.#ws.close();
@@ -215,7 +232,8 @@ class Attachment implements AttachmentSocket {
   #identify(hello: ServerFrame & { op: 'HELLO' }): void {
     const { agent, bindings, cursor, networkId } = this.#options;
     this.#delivery = hello.delivery >= 1;
-    if (hello.heartbeat_interval_ms > 0) this.#silence = Math.max(this.#times.silence, 2 * hello.heartbeat_interval_ms);
+    if (hello.heartbeat_interval_ms > 0)
+      this.#silence = Math.max(this.#times.silence, 2 * hello.heartbeat_interval_ms);
     this.#deadline = performance.now() + this.#silence;
     const actor: Actor = { type: 'agent', id: agent.id, name: agent.name ?? agent.id };
     this.#write({
@@ -230,8 +248,14 @@ class Attachment implements AttachmentSocket {
 
   #ready(ready: ServerFrame & { op: 'READY' }): void {
     const { networkId, agent } = this.#options;
-    if (ready.network_id !== networkId) throw new ProtocolError(`READY names network ${JSON.stringify(ready.network_id)} instead of ${JSON.stringify(networkId)}`);
-    if (ready.agent_id !== undefined && ready.agent_id !== agent.id) throw new ProtocolError(`READY names agent ${JSON.stringify(ready.agent_id)} instead of ${JSON.stringify(agent.id)}`);
+    if (ready.network_id !== networkId)
+      throw new ProtocolError(
+        `READY names network ${JSON.stringify(ready.network_id)} instead of ${JSON.stringify(networkId)}`,
+      );
+    if (ready.agent_id !== undefined && ready.agent_id !== agent.id)
+      throw new ProtocolError(
+        `READY names agent ${JSON.stringify(ready.agent_id)} instead of ${JSON.stringify(agent.id)}`,
+      );
     this.#state = 'live';
     const { actor_uid, actor_uri, agent_token } = ready;
     this.#handlers.ready({
@@ -271,7 +295,14 @@ class Attachment implements AttachmentSocket {
     const blocked = this.#blockedSince !== 0 && now - this.#blockedSince > this.#times.blocked;
     if (now < this.#deadline && !blocked) return;
     if (this.#state !== 'ended') {
-      const what = blocked ? 'the server does not read' : { dialing: 'no connection', hello: 'no HELLO', identified: 'no READY', live: 'nothing was heard from the server' }[this.#state];
+      const what = blocked
+        ? 'the server does not read'
+        : {
+            dialing: 'no connection',
+            hello: 'no HELLO',
+            identified: 'no READY',
+            live: 'nothing was heard from the server',
+          }[this.#state];
       this.#end({ reason: blocked ? what : `${what} in time` });
     }
     this.#ws.terminate();
@@ -295,7 +326,13 @@ class Attachment implements AttachmentSocket {
     this.#state = 'ended';
     this.#deadline = performance.now() + this.#times.linger;
     const error = this.#error;
-    this.#handlers.ended({ ...end, reason: error?.text ?? end.reason, was_ready, permanent: error?.permanent ?? false, ...(error?.code === undefined ? {} : { code: error.code }) });
+    this.#handlers.ended({
+      ...end,
+      reason: error?.text ?? end.reason,
+      was_ready,
+      permanent: error?.permanent ?? false,
+      ...(error?.code === undefined ? {} : { code: error.code }),
+    });
   }
 }
 
@@ -324,4 +361,9 @@ function upgradeRefusal(baseUrl: string, status: number): string {
   return `${baseUrl} answered ${status} in place of a WebSocket`;
 }
 
-const closeReason = (code: number): string => (code === 1012 ? 'the server is restarting' : code === 1006 ? 'the connection broke' : `the server closed the connection (${code})`);
+const closeReason = (code: number): string =>
+  code === 1012
+    ? 'the server is restarting'
+    : code === 1006
+      ? 'the connection broke'
+      : `the server closed the connection (${code})`;

@@ -51,7 +51,11 @@ export class ConnectionError extends Error {
   /** False when the request cannot have reached the server; true when its outcome is unknown. */
   readonly maybe_done: boolean;
 
-  constructor(problem: ConnectionProblem, message: string, options: { maybe_done: boolean; cause?: unknown }) {
+  constructor(
+    problem: ConnectionProblem,
+    message: string,
+    options: { maybe_done: boolean; cause?: unknown },
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.problem = problem;
     this.maybe_done = options.maybe_done;

@@ -1,5 +1,11 @@
 /** One HTTP request and its whole answer, bounded in time and size. Redirects are not followed. */
-import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import {
+  Agent,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
 import { ConnectionError, type ConnectionProblem } from './errors.ts';
 
 export interface Transport {
@@ -50,9 +56,13 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     async exchange(method, path, body) {
       const { request, agent } = await (opened ??= open());
-      if (closed) throw new ConnectionError('closed', `the client for ${baseUrl} is closed`, { maybe_done: false });
+      if (closed)
+        throw new ConnectionError('closed', `the client for ${baseUrl} is closed`, { maybe_done: false });
       return new Promise((resolve, reject) => {
-        const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+        const length =
+          body === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
         const req = request(new URL(baseUrl + path), { method, agent, headers: { ...headers, ...length } });
         let sent = false;
         const timer = setTimeout(() => fail('timeout'), timeoutMs);
@@ -71,21 +81,22 @@ export function createTransport(options: TransportOptions): Transport {
           else sent = true;
         });
         req.on('error', (error) => fail(closed ? 'closed' : problemOf(error, sent), error));
-        req.on('response', (res) => {
-          readAll(res, maxBytes).then(
-            (text) => {
-              settle();
-              resolve({
-                status: res.statusCode ?? 0,
-                text,
-                content_type: res.headers['content-type'] ?? '',
-                location: res.headers.location,
-                retry_after: seconds(res.headers['retry-after']),
-              });
-            },
-            (error: unknown) => fail(error instanceof TooLarge ? 'answer_too_large' : closed ? 'closed' : 'broken', error),
-          );
-        });
+        const receive = async (res: IncomingMessage): Promise<void> => {
+          try {
+            const text = await readAll(res, maxBytes);
+            settle();
+            resolve({
+              status: res.statusCode ?? 0,
+              text,
+              content_type: res.headers['content-type'] ?? '',
+              location: res.headers.location,
+              retry_after: seconds(res.headers['retry-after']),
+            });
+          } catch (error) {
+            fail(error instanceof TooLarge ? 'answer_too_large' : closed ? 'closed' : 'broken', error);
+          }
+        };
+        req.on('response', (res) => void receive(res));
         req.end(body);
       });
     },
@@ -119,14 +130,20 @@ function problemOf(error: unknown, sent: boolean): ConnectionProblem {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (code === 'ECONNREFUSED') return 'refused';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'unknown_host';
-  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL' || code === 'EACCES') return 'unreachable';
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EADDRNOTAVAIL' || code === 'EACCES')
+    return 'unreachable';
   if (code === 'ETIMEDOUT') return 'timeout';
   if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code) || code === 'EPROTO') return 'tls';
   if (code.startsWith('HPE_')) return 'bad_answer';
   return sent ? 'broken' : 'unreachable';
 }
 
-function connectionError(problem: ConnectionProblem, options: TransportOptions, sent: boolean, cause: unknown): ConnectionError {
+function connectionError(
+  problem: ConnectionProblem,
+  options: TransportOptions,
+  sent: boolean,
+  cause: unknown,
+): ConnectionError {
   const { baseUrl, timeoutMs, maxBytes } = options;
   const detail = cause instanceof Error && cause.message !== '' ? `: ${cause.message}` : '';
   const message: Record<ConnectionProblem, string> = {

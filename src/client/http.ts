@@ -8,8 +8,25 @@ import { parseConversation } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
 import type { ApplyConfigRequest, ApplyConfigResult, Network } from '../protocol/network.ts';
-import type { AgentPage, ArtifactPage, DirectConversationPage, GuardPage, MessagePage, PageInfo, RoomPage, ThreadPage } from '../protocol/pages.ts';
-import type { CreateRoomRequest, DirectConversation, RemoveResult, Room, Thread, UpdateRoomMembersRequest, UpdateRoomRequest } from '../protocol/rooms.ts';
+import type {
+  AgentPage,
+  ArtifactPage,
+  DirectConversationPage,
+  GuardPage,
+  MessagePage,
+  PageInfo,
+  RoomPage,
+  ThreadPage,
+} from '../protocol/pages.ts';
+import type {
+  CreateRoomRequest,
+  DirectConversation,
+  RemoveResult,
+  Room,
+  Thread,
+  UpdateRoomMembersRequest,
+  UpdateRoomRequest,
+} from '../protocol/rooms.ts';
 import { ConnectionError, RefusedError } from './errors.ts';
 import { createTransport, type Answer } from './http-request.ts';
 
@@ -39,9 +56,23 @@ export interface PageRequest {
 export interface SendRequest {
   id?: string;
   origin?: { network_id: string; message_id: string };
-  target: { kind: string; room_id?: string; thread_id?: string; parent_message_id?: string; dm_id?: string; participant_ids?: string[] };
+  target: {
+    kind: string;
+    room_id?: string;
+    thread_id?: string;
+    parent_message_id?: string;
+    dm_id?: string;
+    participant_ids?: string[];
+  };
   from: { type: string; id: string; name?: string; network_id?: string; fqid?: string };
-  parts: { kind: string; text?: string; media_type?: string; url?: string; filename?: string; data?: Record<string, unknown> }[];
+  parts: {
+    kind: string;
+    text?: string;
+    media_type?: string;
+    url?: string;
+    filename?: string;
+    data?: Record<string, unknown>;
+  }[];
   mentions?: string[];
 }
 
@@ -67,7 +98,10 @@ export interface Client {
 
   /** Of `room:ID`, `thread:ID` or `dm:ID`. */
   messages(conversation: string, page?: PageRequest): Promise<MessagePage>;
-  artifacts(of: { room_id?: string; thread_id?: string; dm_id?: string }, page?: PageRequest): Promise<ArtifactPage>;
+  artifacts(
+    of: { room_id?: string; thread_id?: string; dm_id?: string },
+    page?: PageRequest,
+  ): Promise<ArtifactPage>;
   send(request: SendRequest): Promise<MessageAccepted>;
   redact(messageId: string): Promise<MessageRedacted>;
 
@@ -104,22 +138,35 @@ export function createClient(options: ClientOptions): Client {
   });
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await transport.exchange(method, path, body === undefined ? undefined : JSON.stringify(body));
+    const answer = await transport.exchange(
+      method,
+      path,
+      body === undefined ? undefined : JSON.stringify(body),
+    );
     const value = parse(answer, baseUrl, path);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notMoltnet(baseUrl, path, answer);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw notMoltnet(baseUrl, path, answer);
     return value as T;
   }
   const get = <T>(path: string): Promise<T> => call('GET', path);
 
   /** A list that is `null` (wire.md 0.2.8) or missing is an empty one. */
-  async function list<K extends string, T extends Page & Record<K, unknown[]>>(path: string, key: K, page: PageRequest = {}): Promise<T> {
+  async function list<K extends string, T extends Page & Record<K, unknown[]>>(
+    path: string,
+    key: K,
+    page: PageRequest = {},
+  ): Promise<T> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(page)) if (value !== undefined) query.set(name, String(value));
     const text = query.toString();
     const found = await get<T>(text === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${text}`);
     return { ...found, [key]: found[key] ?? [], page: found.page ?? { has_more: false } };
   }
-  const messages = (kind: 'rooms' | 'threads' | 'dms', id: string, page?: PageRequest): Promise<MessagePage> => list(`/v1/${kind}/${segment(id)}/messages`, 'messages', page);
+  const messages = (
+    kind: 'rooms' | 'threads' | 'dms',
+    id: string,
+    page?: PageRequest,
+  ): Promise<MessagePage> => list(`/v1/${kind}/${segment(id)}/messages`, 'messages', page);
 
   return {
     baseUrl,
@@ -146,10 +193,16 @@ export function createClient(options: ClientOptions): Client {
       return messages(`${kind}s`, id, page);
     },
     artifacts(of, page) {
-      const query = new URLSearchParams(Object.entries(of).filter((entry): entry is [string, string] => entry[1] !== undefined));
+      const query = new URLSearchParams(
+        Object.entries(of).filter((entry): entry is [string, string] => entry[1] !== undefined),
+      );
       return list(`/v1/artifacts?${query.toString()}`, 'artifacts', page);
     },
-    send: (request) => call('POST', '/v1/messages', { ...request, origin: request.origin ?? { network_id: '', message_id: '' } }),
+    send: (request) =>
+      call('POST', '/v1/messages', {
+        ...request,
+        origin: request.origin ?? { network_id: '', message_id: '' },
+      }),
     redact: (id) => call('DELETE', `/v1/messages/${segment(id)}`),
 
     agents: (page) => list('/v1/agents', 'agents', page),
@@ -177,7 +230,11 @@ export function createClient(options: ClientOptions): Client {
  * Every item of a list, page by page: `everyItem((page) => client.rooms(page), (page) => page.rooms)`. At most
  * `max` (10,000) items, so that a server that repeats itself cannot hold the caller.
  */
-export async function everyItem<P extends Page, T>(fetch: (page: PageRequest) => Promise<P>, items: (page: P) => readonly T[], max = 10_000): Promise<T[]> {
+export async function everyItem<P extends Page, T>(
+  fetch: (page: PageRequest) => Promise<P>,
+  items: (page: P) => readonly T[],
+  max = 10_000,
+): Promise<T[]> {
   const all: T[] = [];
   let after: string | undefined;
   do {
@@ -201,11 +258,19 @@ function parse(answer: Answer, baseUrl: string, path: string): unknown {
   }
   if (answer.status >= 200 && answer.status < 300) return value;
   const refusal = value as { code?: unknown; error?: unknown; request_id?: unknown } | null;
-  if (answer.status < 400 || typeof refusal !== 'object' || typeof refusal?.code !== 'string') throw notMoltnet(baseUrl, path, answer);
-  const error = typeof refusal.error === 'string' && refusal.error !== '' ? refusal.error : `${path} was refused with ${answer.status}`;
+  if (answer.status < 400 || typeof refusal !== 'object' || typeof refusal?.code !== 'string')
+    throw notMoltnet(baseUrl, path, answer);
+  const error =
+    typeof refusal.error === 'string' && refusal.error !== ''
+      ? refusal.error
+      : `${path} was refused with ${answer.status}`;
   throw new RefusedError(
     answer.status,
-    { code: refusal.code, error, ...(typeof refusal.request_id === 'string' ? { request_id: refusal.request_id } : {}) },
+    {
+      code: refusal.code,
+      error,
+      ...(typeof refusal.request_id === 'string' ? { request_id: refusal.request_id } : {}),
+    },
     answer.retry_after,
   );
 }
@@ -215,16 +280,32 @@ function notMoltnet(baseUrl: string, path: string, answer: Answer): Error {
   const { status, location } = answer;
   const where = `${baseUrl}${path}`;
   if (status >= 300 && status < 400 && location !== undefined) {
-    return new ConnectionError('bad_answer', `${where} redirects to ${shown(location)}, which is not followed; use the address that it leads to as base URL`, { maybe_done: false });
+    return new ConnectionError(
+      'bad_answer',
+      `${where} redirects to ${shown(location)}, which is not followed; use the address that it leads to as base URL`,
+      { maybe_done: false },
+    );
   }
   // A proxy in front of a server that is away, or a plain-text refusal (405).
   if (status === 401 || status === 403 || status === 405 || status === 429 || status >= 500) {
-    return new RefusedError(status, { code: '', error: `${where} answered ${status}${answer.text.trim() === '' ? '' : `: ${shown(answer.text)}`}` }, answer.retry_after);
+    return new RefusedError(
+      status,
+      {
+        code: '',
+        error: `${where} answered ${status}${answer.text.trim() === '' ? '' : `: ${shown(answer.text)}`}`,
+      },
+      answer.retry_after,
+    );
   }
-  return new ConnectionError('bad_answer', `what answers at ${where} (status ${status}, ${answer.content_type === '' ? 'no content type' : shown(answer.content_type)}) is not a Moltnet server; correct the address`, {
-    maybe_done: status < 300,
-  });
+  return new ConnectionError(
+    'bad_answer',
+    `what answers at ${where} (status ${status}, ${answer.content_type === '' ? 'no content type' : shown(answer.content_type)}) is not a Moltnet server; correct the address`,
+    {
+      maybe_done: status < 300,
+    },
+  );
 }
 
 /** One line of foreign text for an error message. */
-const shown = (text: string): string => JSON.stringify(text.trim().replace(/\s+/g, ' ').slice(0, 200)).slice(1, -1);
+const shown = (text: string): string =>
+  JSON.stringify(text.trim().replace(/\s+/g, ' ').slice(0, 200)).slice(1, -1);

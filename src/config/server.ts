@@ -1,22 +1,20 @@
 /** `Moltnet`, the server's file, and the environment over it (wire.md 10.1). */
 import path from 'node:path';
 import { limits } from '../protocol/limits.ts';
-import type { GuardSettings, Visibility, WritePolicy } from '../protocol/rooms.ts';
 import {
   defined,
   finish,
   idTest,
-  memberTest,
   newCheck,
   note,
   openSection,
-  show,
   urlTest,
   type Check,
   type Section,
 } from './check.ts';
 import { discover, foundAt, SERVER_FILES, type Where } from './discover.ts';
 import { requirePrivate } from './private-files.ts';
+import { readAuth, settleAuth } from './server-auth.ts';
 import { applyServerEnvironment } from './server-env.ts';
 import {
   DEFAULT_LISTEN_ADDR,
@@ -26,20 +24,14 @@ import {
   STORAGE_KINDS,
   type StorageDraft,
 } from './server-fields.ts';
+import { readGuard, readRooms } from './server-rooms.ts';
 import type { Source } from './source.ts';
-import type { RoomConfig, ServerConfig } from './types.ts';
+import type { ServerConfig } from './types.ts';
 import { readSource } from './yaml-source.ts';
 
 export const SERVER_VERSION = 'moltnet.v1';
 export const DEFAULT_NETWORK_ID = 'local';
 
-const VISIBILITIES = ['private', 'public'] as const satisfies readonly Visibility[];
-const WRITE_POLICIES = [
-  'members',
-  'registered_agents',
-  'operators',
-] as const satisfies readonly WritePolicy[];
-const SCOPES = ['observe', 'write', 'admin', 'attach', 'pair'] as const;
 /**
  * The server's configuration: from the file named, or found, or from defaults alone, then the environment.
  * Throws a ConfigError with every mistake.
@@ -231,123 +223,6 @@ function settleStorage(check: Check, config: ServerConfig, draft: StorageDraft, 
     sqlite: { path: path.resolve(cwd, draft.sqlite_path ?? '.moltnet/moltnet.db') },
     ...(draft.postgres_dsn === undefined ? {} : { postgres: { dsn: draft.postgres_dsn } }),
   };
-}
-
-function readAuth(root: Section, lenient: boolean): { auth: ServerConfig['auth']; secret?: string } {
-  const auth = root.section('auth', ['mode', 'public_read', 'agent_registration', 'tokens']);
-  const mode = auth?.oneOf('mode', ['none', 'bearer', 'open']) ?? 'none';
-  const tokens = (auth?.sections('tokens', ['id', 'value', 'scopes', 'agents']) ?? []).map((token) => {
-    const id = token.text('id', idTest);
-    const agents = token.texts('agents', memberTest);
-    const scopes = token.texts('scopes') ?? [];
-    for (const [index, scope] of scopes.entries()) {
-      if (!SCOPES.includes(scope as 'write'))
-        token.note(
-          'scopes',
-          `${JSON.stringify(scope)} (item ${index + 1}) is not a scope`,
-          `write ${SCOPES.join(', ')}`,
-        );
-    }
-    if (scopes.length === 0 && mode !== 'none')
-      token.note('scopes', 'is missing', `list what the token may do: ${SCOPES.join(', ')}`);
-    return {
-      ...(id === undefined ? {} : { id }),
-      value:
-        mode === 'none' || (lenient && id !== undefined)
-          ? (token.text('value') ?? '')
-          : token.required('value'),
-      scopes,
-      ...(agents === undefined ? {} : { agents }),
-    };
-  });
-  return {
-    auth: {
-      mode,
-      public_read: auth?.flag('public_read') ?? false,
-      agent_registration: auth?.oneOf('agent_registration', ['disabled', 'token', 'open']) ?? 'disabled',
-      tokens,
-    },
-    ...(tokens.some((token) => token.value !== '') ? { secret: 'tokens' } : {}),
-  };
-}
-
-function settleAuth(check: Check, config: ServerConfig): void {
-  const { auth } = config;
-  if (auth.mode === 'open') Object.assign(auth, { public_read: true, agent_registration: 'open' });
-  if (auth.mode === 'bearer' && auth.tokens.length === 0)
-    note(
-      check,
-      ['auth', 'tokens'],
-      'is empty in auth mode bearer',
-      'write at least one token with id, value and scopes',
-    );
-  const owners = new Map<string, number>();
-  for (const [index, token] of auth.tokens.entries()) {
-    for (const agent of token.agents ?? []) {
-      const other = owners.get(agent);
-      if (other !== undefined && other !== index)
-        note(
-          check,
-          ['auth', 'tokens', index, 'agents'],
-          `${agent} stands under auth.tokens[${other}] too`,
-          'an agent belongs to one token',
-        );
-      owners.set(agent, index);
-    }
-  }
-}
-
-function readRooms(check: Check, root: Section): RoomConfig[] {
-  const seen = new Map<string, number>();
-  return root
-    .sections('rooms', ['id', 'name', 'members', 'visibility', 'write_policy', 'guard', 'federation'])
-    .map((room, index) => {
-      const id = room.required('id', idTest);
-      const first = seen.get(id);
-      if (id !== '' && first !== undefined)
-        note(
-          check,
-          [...room.path, 'id'],
-          `${JSON.stringify(id)} stands at rooms[${first}] too`,
-          'a room stands once',
-        );
-      seen.set(id, first ?? index);
-      const members = room.texts('members', memberTest) ?? [];
-      if (members.length > limits.room_members.value)
-        room.note(
-          'members',
-          `has ${members.length} members`,
-          `a room has at most ${limits.room_members.value}`,
-        );
-      const name = room.text('name', nameTest);
-      const visibility = room.oneOf('visibility', VISIBILITIES);
-      const policy = room.oneOf('write_policy', WRITE_POLICIES);
-      const guard = readGuard(room);
-      if (room.has('federation') && room.raw('federation') !== 'none')
-        room.note('federation', 'is not available in this version', 'write none, or remove it');
-      return {
-        id,
-        members,
-        ...(name === undefined ? {} : { name }),
-        ...(visibility === undefined ? {} : { visibility }),
-        ...(policy === undefined ? {} : { write_policy: policy }),
-        ...(guard ? { guard } : {}),
-      };
-    });
-}
-
-function readGuard(parent: Section): GuardSettings | undefined {
-  const guard = parent.section('guard', ['turns']);
-  if (!guard?.has('turns')) return undefined;
-  const raw = guard.raw('turns');
-  if (raw === 'off' || raw === false) return { turns: 'off' };
-  if (typeof raw === 'number' && Number.isInteger(raw) && raw >= 1 && raw <= 100_000) return { turns: raw };
-  guard.note(
-    'turns',
-    `is ${show(raw)}`,
-    'write how many agent turns may follow each other without a person (1 to 100000), or off',
-  );
-  return undefined;
 }
 
 function readPairings(root: Section): { pairings: ServerConfig['pairings']; secret?: string } {

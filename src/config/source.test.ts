@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, constantFrom, json as anyJson, property } from 'fast-check';
 import { expect, it } from 'vitest';
 import { didYouMean, formatPath, type Path } from './issues.ts';
 import { isLoopbackHost, loopbackUrl, parseListenAddress } from './listen.ts';
@@ -24,8 +24,8 @@ const offsetOf = (text: string, { line, column }: { line: number; column: number
   1;
 
 it('CFG-3 every path of any JSON is located where its value begins', () => {
-  fc.assert(
-    fc.property(fc.json({ maxDepth: 4 }), fc.constantFrom(0, 1, 2), (json, indent) => {
+  assert(
+    property(anyJson({ maxDepth: 4 }), constantFrom(0, 1, 2), (json, indent) => {
       const value: unknown = JSON.parse(json);
       const text = JSON.stringify(value, null, indent);
       const source = jsonSource('f', text);

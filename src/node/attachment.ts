@@ -58,7 +58,11 @@ export class Attachment {
     // Every conversation listens.
     setMaxListeners(0, this.#stop.signal);
     const { rooms, dms, catch_up } = options.config;
-    this.#bindings = { rooms: rooms.map(({ id, wake }) => ({ id, wake })), dms: { enabled: dms.enabled, wake: dms.wake }, catch_up };
+    this.#bindings = {
+      rooms: rooms.map(({ id, wake }) => ({ id, wake })),
+      dms: { enabled: dms.enabled, wake: dms.wake },
+      catch_up,
+    };
   }
 
   start(): void {
@@ -85,27 +89,31 @@ export class Attachment {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     const { times } = this.#options;
-    let lastProblem = '';
+    let told = '';
     let failed = 0;
     while (!signal.aborted) {
-      const problem = await this.#prepare();
+      let problem = await this.#prepare();
       if (signal.aborted) return;
       if (problem === undefined) {
-        lastProblem = '';
-        this.#options.stuck(undefined);
+        failed = 0;
         const end = await this.#serve();
         if (signal.aborted) return;
-        this.#options.stuck([end.reason]);
-        await pause(times.recheck, signal);
-        continue;
+        if (end.was_ready) told = '';
+        problem = { problems: [end.reason] };
       }
-      const text = 'reason' in problem ? problem.reason : problem.problems.join('\n');
-      if (text !== lastProblem) this.#log('warn', 'reason' in problem ? `waits: ${text}` : `cannot attach: ${problem.problems.join('; ')}`);
-      lastProblem = text;
+      // What only repeats itself is said once.
+      const text =
+        'reason' in problem ? `waits: ${problem.reason}` : `cannot attach: ${problem.problems.join('; ')}`;
+      if (text !== told) this.#log('warn', text);
+      told = text;
       if ('problems' in problem) {
         this.#options.stuck(problem.problems);
         await pause(times.recheck, signal);
-      } else await pause(backoffMs(++failed, { first: times.reconnect, max: times.reconnect_max }), signal);
+        continue;
+      }
+      // It may come right by itself.
+      this.#options.stuck(undefined);
+      await pause(backoffMs(++failed, { first: times.reconnect, max: times.reconnect_max }), signal);
     }
   }
 
@@ -116,12 +124,19 @@ export class Attachment {
     const problems: string[] = 'problem' in found ? [found.problem] : [];
     if ('token' in found) this.#token = found.token;
     try {
-      this.#runtime ??= this.#options.runtime({ attachment: config, moltnet_bin: this.#options.moltnetBin, log: (level, message, fields) => this.#log(level, message, fields), ...(this.#token === undefined ? {} : { token: this.#token }) });
+      this.#runtime ??= this.#options.runtime({
+        attachment: config,
+        moltnet_bin: this.#options.moltnetBin,
+        log: (level, message, fields) => this.#log(level, message, fields),
+        ...(this.#token === undefined ? {} : { token: this.#token }),
+      });
     } catch (error) {
       problems.push(messageOf(error));
     }
     if (problems.length > 0 || !this.#runtime) return { problems };
-    const checked = await preflight(config, this.#token, () => this.#probe()).catch((error: unknown) => ({ state: 'wait' as const, reason: messageOf(error) }));
+    const checked = await preflight(config, this.#token, () => this.#probe(), this.#stop.signal).catch(
+      (error: unknown) => ({ state: 'wait' as const, reason: messageOf(error) }),
+    );
     if (checked.state === 'blocked') return { problems: checked.problems };
     if (checked.state === 'wait') return { reason: checked.reason };
     for (const warning of checked.warnings) this.#log('warn', warning);
@@ -131,7 +146,12 @@ export class Attachment {
   /** A runtime that could run once is not asked again: that may mean a process each time. */
   async #probe(): Promise<ProbeResult> {
     if (this.#probed) return { ready: true };
-    const result = await this.#runtime!.probe();
+    const stopped = pause(Infinity, this.#stop.signal).then((): ProbeResult => ({
+      ready: false,
+      permanent: false,
+      reason: 'the node stops',
+    }));
+    const result = await Promise.race([this.#runtime!.probe(), stopped]);
     this.#probed = result.ready;
     return result;
   }
@@ -149,7 +169,11 @@ export class Attachment {
       // A connection that held begins anew; one that breaks at once is as good as none (W23).
       if (readyAt !== undefined && performance.now() - readyAt >= times.stable) failed = 0;
       const inMs = backoffMs(++failed, { first: times.reconnect, max: times.reconnect_max });
-      if (end.reason !== lastReason || end.was_ready) this.#log('warn', `connection ended: ${end.reason}; it is tried again`, { in_ms: Math.round(inMs), after_ms: Math.round(performance.now() - began) });
+      if (end.reason !== lastReason || end.was_ready)
+        this.#log('warn', `connection ended: ${end.reason}; it is tried again`, {
+          in_ms: Math.round(inMs),
+          after_ms: Math.round(performance.now() - began),
+        });
       lastReason = end.reason;
       await pause(inMs, signal);
       if (signal.aborted) return end;
@@ -175,11 +199,22 @@ export class Attachment {
         {
           ready: ({ delivery, agent_token }) => {
             readyAt = performance.now();
+            this.#options.stuck(undefined);
             if (agent_token !== undefined) this.#keepToken(agent_token);
-            this.#log('info', delivery ? 'attached' : 'attached to a server without the delivery protocol', { server: config.base_url, network: config.network_id });
+            this.#log('info', delivery ? 'attached' : 'attached to a server without the delivery protocol', {
+              server: config.base_url,
+              network: config.network_id,
+            });
             link = this.#link(delivery, socket);
           },
-          event: (at, event) => (link instanceof LegacyLink ? link.event(at, event, socket) : link?.event(at, event)),
+          event: (at, event) => {
+            this.#log('debug', `received ${event.type}`, {
+              event: event.id,
+              ...(event.message ? { message: event.message.id } : {}),
+            });
+            if (link instanceof LegacyLink) link.event(at, event, socket);
+            else link?.event(at, event);
+          },
           wake: (wake) => link instanceof DeliveryLink && link.wake(wake),
           bootstrap: (rooms) => link instanceof DeliveryLink && link.bootstrap(rooms),
           ended: (end) => {
@@ -194,15 +229,26 @@ export class Attachment {
   }
 
   #link(delivery: boolean, socket: AttachmentSocket): DeliveryLink | LegacyLink {
-    const rooms = this.config.bootstrap ? this.#bindings.rooms.filter(({ wake }) => wake !== 'never').map(({ id }) => id) : [];
+    const rooms = this.config.bootstrap
+      ? this.#bindings.rooms.filter(({ wake }) => wake !== 'never').map(({ id }) => id)
+      : [];
     if (delivery) {
       this.#delivery ??= new DeliveryLink(this.#host(), this.#options.times);
       this.#delivery.connected(socket);
       if (rooms.length > 0) socket.bootstrap(rooms);
       return this.#delivery;
     }
-    this.#client ??= createClient({ baseUrl: this.config.base_url, timeoutMs: 15_000, ...(this.#token === undefined ? {} : { token: this.#token }) });
-    this.#legacy ??= new LegacyLink({ ...this.#host(), client: this.#client, state: this.#legacyState(), warn: (message) => this.#log('warn', message) });
+    this.#client ??= createClient({
+      baseUrl: this.config.base_url,
+      timeoutMs: 15_000,
+      ...(this.#token === undefined ? {} : { token: this.#token }),
+    });
+    this.#legacy ??= new LegacyLink({
+      ...this.#host(),
+      client: this.#client,
+      state: this.#legacyState(),
+      warn: (message) => this.#log('warn', message),
+    });
     this.#legacy.connected(socket, rooms);
     return this.#legacy;
   }
@@ -217,7 +263,11 @@ export class Attachment {
       signal: this.#stop.signal,
       turn: (urgent, signal) => turns.acquire({ workspace, workspaceMax, urgent, signal }),
       run: (wake) => this.#turn(wake),
-      retrying: (wake, reason, inMs) => this.#log('warn', `turn failed, it is tried again: ${reason}`, { ...fieldsOf(wake), in_ms: Math.round(inMs) }),
+      retrying: (wake, reason, inMs) =>
+        this.#log('warn', `turn failed, it is tried again: ${reason}`, {
+          ...fieldsOf(wake),
+          in_ms: Math.round(inMs),
+        }),
       ended: (wake, end) => this.#ended(wake, end),
     };
   }
@@ -236,15 +286,31 @@ export class Attachment {
     let outcome: TurnOutcome;
     try {
       const { flags } = prepareWorkspace(config);
-      const text = wakeText(wake, { agent_id: config.agent.id, network_id: config.network_id, bindings: this.#bindings, flags });
-      this.#log('info', `woken in ${conversation}`, { ...fieldsOf(wake), messages: wake.entries.length + wake.earlier_count });
+      const text = wakeText(wake, {
+        agent_id: config.agent.id,
+        network_id: config.network_id,
+        bindings: this.#bindings,
+        flags,
+      });
+      this.#log('info', `woken in ${conversation}`, {
+        ...fieldsOf(wake),
+        messages: wake.entries.length + wake.earlier_count,
+      });
       const session_key = sessionKey(config, conversation);
-      outcome = await this.#runtime!.deliver({ wake_id, attempt, conversation, session_key, text }, {}, this.#stop.signal);
+      outcome = await this.#runtime!.deliver(
+        { wake_id, attempt, conversation, session_key, text },
+        {},
+        this.#stop.signal,
+      );
     } catch (error) {
       // A workspace that cannot be written, or an adapter that broke its word.
       outcome = { state: 'failed', permanent: false, reason: messageOf(error) };
     }
-    this.#log('debug', `turn ended: ${outcome.state}`, { ...fieldsOf(wake), took_ms: Math.round(performance.now() - began), ...('usage' in outcome && outcome.usage ? { ...outcome.usage } : {}) });
+    this.#log('debug', `turn ended: ${outcome.state}`, {
+      ...fieldsOf(wake),
+      took_ms: Math.round(performance.now() - began),
+      ...('usage' in outcome && outcome.usage ? { ...outcome.usage } : {}),
+    });
     return outcome;
   }
 
@@ -262,17 +328,23 @@ export class Attachment {
       storeToken(token_path, token);
       this.#log('info', `the agent's token was stored in ${token_path}`);
     } catch (error) {
-      this.#log('warn', `the server gave this agent a token, and it could not be stored: ${messageOf(error)}; it works until this node stops, then the agent must be removed and claimed again`);
+      this.#log(
+        'warn',
+        `the server gave this agent a token, and it could not be stored: ${messageOf(error)}; it works until this node stops, then the agent must be removed and claimed again`,
+      );
     }
   }
 
   #state: LegacyState | undefined;
   #legacyState(): LegacyState {
     let told = false;
-    return (this.#state ??= new LegacyState(stateFile(this.#options.stateDir, this.config.network_id, this.config.agent.id), (error) => {
-      if (!told) this.#log('warn', `the node's memory of this server cannot be kept: ${messageOf(error)}`);
-      told = true;
-    }));
+    return (this.#state ??= new LegacyState(
+      stateFile(this.#options.stateDir, this.config.network_id, this.config.agent.id),
+      (error) => {
+        if (!told) this.#log('warn', `the node's memory of this server cannot be kept: ${messageOf(error)}`);
+        told = true;
+      },
+    ));
   }
 
   #log(level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown> = {}): void {
@@ -281,7 +353,12 @@ export class Attachment {
 }
 
 /** The server said not to come back, or will not let us in. A frame it did not like may be fine next time. */
-const isFinal = (end: AttachmentEnd): boolean => (end.permanent && end.code !== 'bad_frame') || end.http_status === 401 || end.http_status === 403;
+const isFinal = (end: AttachmentEnd): boolean =>
+  (end.permanent && end.code !== 'bad_frame') || end.http_status === 401 || end.http_status === 403;
 
-const fieldsOf = ({ wake_id, attempt, conversation }: RunningWake): Record<string, unknown> => ({ conversation, wake_id, attempt });
+const fieldsOf = ({ wake_id, attempt, conversation }: RunningWake): Record<string, unknown> => ({
+  conversation,
+  wake_id,
+  attempt,
+});
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

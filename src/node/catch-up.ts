@@ -40,18 +40,26 @@ export async function catchUp(options: CatchUpOptions): Promise<void> {
       const known = first ? undefined : state.recent(`room:${id}`);
       if (known) await takeAfter(options, `room:${id}`, known, since);
       else noteTime(await baseline(options, `room:${id}`));
-      for (const thread of await everyItem((page) => client.roomThreads(id, page), ({ threads }) => threads)) {
+      for (const thread of await everyItem(
+        (page) => client.roomThreads(id, page),
+        ({ threads }) => threads,
+      )) {
         if (first) noteTime(thread.last_message_at);
-        else if (!before(thread.last_message_at, since)) await takeMoved(options, conversationKey('thread', thread.id), since);
+        else if (!before(thread.last_message_at, since))
+          await takeMoved(options, conversationKey('thread', thread.id), since);
       }
     });
   }
   if (bindings.dms.enabled && bindings.dms.wake !== 'never') {
     await readable(options, 'DMs', async () => {
-      for (const dm of await everyItem((page) => client.dms(page), ({ dms }) => dms)) {
+      for (const dm of await everyItem(
+        (page) => client.dms(page),
+        ({ dms }) => dms,
+      )) {
         if (!dm.participant_ids?.some((id) => isAgent(options.agent, id))) continue;
         if (first) noteTime(dm.last_message_at);
-        else if (!before(dm.last_message_at, since)) await takeMoved(options, conversationKey('dm', dm.id), since);
+        else if (!before(dm.last_message_at, since))
+          await takeMoved(options, conversationKey('dm', dm.id), since);
       }
     });
   }
@@ -70,17 +78,26 @@ async function baseline(options: CatchUpOptions, conversation: ConversationKey):
   return last?.created_at ?? '';
 }
 
-const takeMoved = async (options: CatchUpOptions, conversation: ConversationKey, since: string): Promise<void> => {
+const takeMoved = async (
+  options: CatchUpOptions,
+  conversation: ConversationKey,
+  since: string,
+): Promise<void> => {
   const known = options.state.recent(conversation);
   await (known ? takeAfter(options, conversation, known, since) : takeSince(options, conversation, since));
 };
 
 /** Everything after the oldest of the handled messages; those that were handled are told apart by the taker. */
-async function takeAfter(options: CatchUpOptions, conversation: ConversationKey, handled: readonly string[], since: string): Promise<void> {
+async function takeAfter(
+  options: CatchUpOptions,
+  conversation: ConversationKey,
+  handled: readonly string[],
+  since: string,
+): Promise<void> {
   let after = handled[0];
   if (after === undefined) return takeSince(options, conversation, since);
   try {
-    for (let taken = 0; after !== undefined && taken < MOST && !options.signal.aborted; ) {
+    for (let taken = 0; after !== undefined && taken < MOST && !options.signal.aborted;) {
       const { messages, page } = await messagePage(options, conversation, { after });
       for (const message of messages) options.take(message);
       taken += messages.length;
@@ -95,11 +112,19 @@ async function takeAfter(options: CatchUpOptions, conversation: ConversationKey,
 }
 
 /** The newest page, and older ones as far back as the time goes. */
-async function takeSince(options: CatchUpOptions, conversation: ConversationKey, since: string): Promise<void> {
+async function takeSince(
+  options: CatchUpOptions,
+  conversation: ConversationKey,
+  since: string,
+): Promise<void> {
   const found: Message[] = [];
   let cursor: string | undefined;
   do {
-    const { messages, page } = await messagePage(options, conversation, cursor === undefined ? {} : { before: cursor });
+    const { messages, page } = await messagePage(
+      options,
+      conversation,
+      cursor === undefined ? {} : { before: cursor },
+    );
     found.unshift(...messages.filter(({ created_at }) => !before(created_at, since)));
     const oldest = messages[0];
     cursor = oldest && page.has_more && !before(oldest.created_at, since) ? oldest.id : undefined;
@@ -108,12 +133,17 @@ async function takeSince(options: CatchUpOptions, conversation: ConversationKey,
 }
 
 /** A page of 100, or of fewer when their bytes are too many for one answer. */
-async function messagePage({ client }: CatchUpOptions, conversation: ConversationKey, cursor: { after?: string; before?: string }): ReturnType<Client['messages']> {
+async function messagePage(
+  { client }: CatchUpOptions,
+  conversation: ConversationKey,
+  cursor: { after?: string; before?: string },
+): ReturnType<Client['messages']> {
   for (const limit of [100, 10, 1]) {
     try {
       return await client.messages(conversation, { limit, ...cursor });
     } catch (error) {
-      if (limit === 1 || !(error instanceof ConnectionError && error.problem === 'answer_too_large')) throw error;
+      if (limit === 1 || !(error instanceof ConnectionError && error.problem === 'answer_too_large'))
+        throw error;
     }
   }
   throw new Error('unreachable');
@@ -131,7 +161,11 @@ async function readable({ warn }: CatchUpOptions, what: string, read: () => Prom
 
 function isAgent(agent: WakeAgent, memberId: string): boolean {
   const ref = parseMemberId(memberId);
-  return ref !== undefined && ref.id === agent.id && (ref.network === undefined || ref.network === agent.network_id);
+  return (
+    ref !== undefined &&
+    ref.id === agent.id &&
+    (ref.network === undefined || ref.network === agent.network_id)
+  );
 }
 
 /** Whether a time is certainly earlier. Fractions of RFC 3339 have no fixed width, so times are compared as numbers. */

@@ -60,7 +60,12 @@ export class ConversationQueue {
     return this.#current;
   }
   get empty(): boolean {
-    return this.#waiting.length === 0 && this.#begun.length === 0 && !this.#bootstrap && this.#current === undefined;
+    return (
+      this.#waiting.length === 0 &&
+      this.#begun.length === 0 &&
+      !this.#bootstrap &&
+      this.#current === undefined
+    );
   }
   /** What waits for a wake, oldest first. */
   get waiting(): readonly Waiting[] {
@@ -84,7 +89,8 @@ export class ConversationQueue {
       this.#current.cursor = wake.cursor;
       return;
     }
-    if (this.#suspended?.wake_id === wake.wake_id) wake.attempt = Math.max(wake.attempt, this.#suspended.attempt);
+    if (this.#suspended?.wake_id === wake.wake_id)
+      wake.attempt = Math.max(wake.attempt, this.#suspended.attempt);
     this.#suspended = undefined;
     this.#begun.push(wake);
     this.#work();
@@ -118,9 +124,15 @@ export class ConversationQueue {
   }
 
   async #loop(): Promise<void> {
-    while (!this.#host.signal.aborted && (this.#waiting.length > 0 || this.#begun.length > 0 || this.#bootstrap)) {
+    while (
+      !this.#host.signal.aborted &&
+      (this.#waiting.length > 0 || this.#begun.length > 0 || this.#bootstrap)
+    ) {
       this.#wait = new AbortController();
-      const turn = await this.#host.turn(() => this.#urgent(), AbortSignal.any([this.#wait.signal, this.#host.signal]));
+      const turn = await this.#host.turn(
+        () => this.#urgent(),
+        AbortSignal.any([this.#wait.signal, this.#host.signal]),
+      );
       this.#wait = undefined;
       if (!turn) continue;
       const wake = this.#take();
@@ -132,7 +144,9 @@ export class ConversationQueue {
   }
 
   #urgent(): boolean {
-    return this.#begun.length > 0 || this.#waiting.some(({ reason }) => reason === 'dm' || reason === 'mention');
+    return (
+      this.#begun.length > 0 || this.#waiting.some(({ reason }) => reason === 'dm' || reason === 'mention')
+    );
   }
 
   #take(): RunningWake | undefined {
@@ -156,7 +170,16 @@ export class ConversationQueue {
   }
 
   #wake(wake: Partial<RunningWake> & Pick<RunningWake, 'cursor' | 'entries'>): RunningWake {
-    return { wake_id: newWakeId(), conversation: this.key, earlier: [], earlier_count: 0, attempt: 1, again: false, bootstrap: false, ...wake };
+    return {
+      wake_id: newWakeId(),
+      conversation: this.key,
+      earlier: [],
+      earlier_count: 0,
+      attempt: 1,
+      again: false,
+      bootstrap: false,
+      ...wake,
+    };
   }
 
   /** Runs a wake to its end. The turn of its first attempt is there; it is given back between attempts. */
@@ -176,7 +199,12 @@ export class ConversationQueue {
         if (outcome.state === 'ok') return this.#host.settle(wake, { outcome: 'ok' });
         const permanent = outcome.state === 'failed' && outcome.permanent;
         if (permanent || wake.attempt >= limits.wake_attempts.value) {
-          return this.#host.settle(wake, { outcome: 'failed', error: outcome.reason, permanent, attempts: wake.attempt });
+          return this.#host.settle(wake, {
+            outcome: 'failed',
+            error: outcome.reason,
+            permanent,
+            attempts: wake.attempt,
+          });
         }
         const inMs = backoffMs(wake.attempt, { first: retry.first, max: retry.max, factor: 3 });
         this.#host.retrying(wake, outcome.reason, inMs);
@@ -194,7 +222,12 @@ export class ConversationQueue {
   async #attempt(wake: RunningWake, turn: Turn): Promise<TurnOutcome | 'lost'> {
     try {
       if (!(await this.#host.announce(wake))) return 'lost';
-      if (!wake.bootstrap && wake.earlier.length === 0 && wake.entries.every(({ reason }) => reason === undefined)) return { state: 'ok' };
+      if (
+        !wake.bootstrap &&
+        wake.earlier.length === 0 &&
+        wake.entries.every(({ reason }) => reason === undefined)
+      )
+        return { state: 'ok' };
       return await this.#host.run(wake);
     } finally {
       turn.release();

@@ -57,7 +57,12 @@ export class DeliveryLink {
   event(cursor: string, event: Event): void {
     switch (event.type) {
       case 'message.created':
-        if (event.message) this.#message({ cursor, message: event.message, reason: wakeReason(this.#host.agent, this.#host.bindings, event.message) });
+        if (event.message)
+          this.#message({
+            cursor,
+            message: event.message,
+            reason: wakeReason(this.#host.agent, this.#host.bindings, event.message),
+          });
         return;
       case 'message.redacted': {
         const redaction = event.redaction;
@@ -101,17 +106,32 @@ export class DeliveryLink {
   }
 
   /** A wake that was open before this connection, with all its events. */
-  #begin({ wake_id, cursor, attempt }: PresentedWake, conversation: ConversationKey, entries: Waiting[]): void {
+  #begin(
+    { wake_id, cursor, attempt }: PresentedWake,
+    conversation: ConversationKey,
+    entries: Waiting[],
+  ): void {
     this.#open.add(wake_id);
     const end = this.#ended.get(wake_id);
     if (end) return this.#ack(wake_id, cursor, end);
-    this.#queue(conversation).begin({ wake_id, conversation, cursor, entries, earlier: [], earlier_count: 0, attempt, again: true, bootstrap: false });
+    this.#queue(conversation).begin({
+      wake_id,
+      conversation,
+      cursor,
+      entries,
+      earlier: [],
+      earlier_count: 0,
+      attempt,
+      again: true,
+      bootstrap: false,
+    });
   }
 
   #redact(conversation: ConversationKey, messageId: string): void {
     this.#queues.get(conversation)?.redact(messageId);
     const cursor = messageEventId(messageId);
-    for (const entry of this.#presented.get(conversation)?.entries ?? []) if (entry.cursor === cursor) entry.reason = undefined;
+    for (const entry of this.#presented.get(conversation)?.entries ?? [])
+      if (entry.cursor === cursor) entry.reason = undefined;
   }
 
   #queue(conversation: ConversationKey): ConversationQueue {
@@ -159,6 +179,11 @@ export class DeliveryLink {
 
   #ack(wake_id: string, cursor: string, end: WakeEnd): void {
     this.#open.delete(wake_id);
-    this.#socket?.ack(cursor, end.outcome === 'ok' ? { wake_id, outcome: 'ok' } : { wake_id, outcome: 'failed', error: end.error, attempts: end.attempts });
+    this.#socket?.ack(
+      cursor,
+      end.outcome === 'ok'
+        ? { wake_id, outcome: 'ok' }
+        : { wake_id, outcome: 'failed', error: end.error, attempts: end.attempts },
+    );
   }
 }

@@ -66,7 +66,8 @@ export class LegacyState {
     const known = this.#conversations.get(conversation) ?? [];
     this.#conversations.delete(conversation);
     this.#conversations.set(conversation, [...known, ...messageIds].slice(-RECENT));
-    if (this.#conversations.size > CONVERSATIONS) this.#conversations.delete(this.#conversations.keys().next().value!);
+    if (this.#conversations.size > CONVERSATIONS)
+      this.#conversations.delete(this.#conversations.keys().next().value!);
     for (const id of messageIds) this.#seen.add(id);
     this.save();
   }
@@ -113,12 +114,15 @@ export class LegacyState {
     try {
       const stored = JSON.parse(text) as Partial<Stored>;
       if (stored.version !== VERSION) throw new Error(`version ${String(stored.version)} is not ${VERSION}`);
-      const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []);
+      const texts = (value: unknown): string[] =>
+        Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
       return {
         version: VERSION,
         ...(typeof stored.cursor === 'string' ? { cursor: stored.cursor } : {}),
         ...(typeof stored.since === 'string' ? { since: stored.since } : {}),
-        conversations: Object.fromEntries(Object.entries(stored.conversations ?? {}).map(([key, ids]) => [key, texts(ids)])),
+        conversations: Object.fromEntries(
+          Object.entries(stored.conversations ?? {}).map(([key, ids]) => [key, texts(ids)]),
+        ),
         seen: texts(stored.seen),
         bootstrapped: texts(stored.bootstrapped),
       };
@@ -130,4 +134,5 @@ export class LegacyState {
 }
 
 /** One file per network and agent; ids may hold characters that a file name may not. */
-export const stateFile = (dir: string, networkId: string, agentId: string): string => path.join(dir, `${encodeURIComponent(networkId)}.${encodeURIComponent(agentId)}.json`);
+export const stateFile = (dir: string, networkId: string, agentId: string): string =>
+  path.join(dir, `${encodeURIComponent(networkId)}.${encodeURIComponent(agentId)}.json`);

@@ -46,6 +46,10 @@ export class LegacyLink {
   #connection = new AbortController();
   #newest = '';
   #unreported = false;
+  /** Missed messages that the catch_up policy let go. What comes over the connection after all was not missed. */
+  readonly #letGo = new RecentSet(HELD_BACK);
+  /** Turns wait until what was missed is there, so that it is one wake with what follows. */
+  #gate = Promise.withResolvers<void>();
 
   constructor(host: LegacyHost) {
     this.#host = host;
@@ -53,7 +57,9 @@ export class LegacyLink {
 
   connected(_socket: AttachmentSocket, rooms: readonly string[]): void {
     this.#connection = new AbortController();
-    this.#heldBack = [];
+    // What an earlier connection brought before the history was there still waits for it.
+    this.#heldBack ??= [];
+    this.#gate = Promise.withResolvers();
     for (const room of rooms) {
       if (this.#host.state.wasBootstrapped(room)) continue;
       this.#host.state.bootstrapped(room);
@@ -64,6 +70,15 @@ export class LegacyLink {
 
   disconnected(): void {
     this.#connection.abort();
+    this.#gate.resolve();
+  }
+
+  /** What was held back is in its queue, and turns may begin. */
+  #release(): void {
+    const heldBack = this.#heldBack ?? [];
+    this.#heldBack = undefined;
+    for (const message of heldBack) this.#take(message);
+    this.#gate.resolve();
   }
 
   event(cursor: string, event: Event, socket: AttachmentSocket): void {
@@ -75,7 +90,8 @@ export class LegacyLink {
         this.#overflowed = true;
       }
     }
-    if (event.type === 'message.redacted' && event.redaction) this.#queues.get(conversationOf(event.redaction.target))?.redact(event.redaction.message_id);
+    if (event.type === 'message.redacted' && event.redaction)
+      this.#queues.get(conversationOf(event.redaction.target))?.redact(event.redaction.message_id);
     socket.ack(cursor);
     // The id of a gap's own event is no place in the stream.
     if (event.type !== 'stream.replay_gap') this.#place(cursor, message?.id);
@@ -83,18 +99,27 @@ export class LegacyLink {
 
   /** Writes down what is handled. */
   close(): void {
-    this.#connection.abort();
+    this.disconnected();
     this.#remember();
     this.#host.state.flush();
   }
 
   async #catchUp(signal: AbortSignal): Promise<void> {
     const { client, state, agent, bindings, warn } = this.#host;
-    for (let failed = 0; !signal.aborted; ) {
+    for (let failed = 0; !signal.aborted;) {
       try {
         const known = state.since !== undefined;
         const isLive = (id: string): boolean => this.#heldBack?.some((message) => message.id === id) ?? false;
-        await catchUp({ client, agent, bindings, state, signal, warn, isLive, take: (message) => this.#take(message, known) });
+        await catchUp({
+          client,
+          agent,
+          bindings,
+          state,
+          signal,
+          warn,
+          isLive,
+          take: (message) => this.#take(message, known && !isLive(message.id)),
+        });
         if (this.#overflowed) {
           this.#overflowed = false;
           continue;
@@ -103,35 +128,51 @@ export class LegacyLink {
       } catch (error) {
         if (signal.aborted) return;
         failed++;
-        if (failed === 1) warn(`what was missed cannot be fetched yet: ${error instanceof Error ? error.message : String(error)}`);
+        if (failed === 1)
+          warn(
+            `what was missed cannot be fetched yet: ${error instanceof Error ? error.message : String(error)}`,
+          );
+        this.#gate.resolve();
         await pause(backoffMs(failed, { first: 500, max: 15_000 }), signal);
       }
     }
     if (signal.aborted) return;
-    const heldBack = this.#heldBack ?? [];
-    this.#heldBack = undefined;
-    for (const message of heldBack) this.#take(message);
+    this.#release();
     this.#remember();
   }
 
   /** `missed`: it was said while we were away, so the catch_up policy has its say. */
   #take(message: Message, missed = false): void {
     const { state, agent, bindings } = this.#host;
-    if (this.#received.has(message.id) || state.wasHandled(message.id)) return;
+    const known = this.#received.has(message.id) || state.wasHandled(message.id);
+    if (known && (missed || !this.#letGo.delete(message.id))) return;
     this.#received.add(message.id);
     const conversation = conversationOf(message.target);
     let reason = wakeReason(agent, bindings, message);
-    if (missed && bindings.catch_up === 'none') reason = undefined;
-    if (missed && bindings.catch_up === 'mentions' && reason !== 'mention' && reason !== 'dm') reason = undefined;
+    const named = reason === 'mention' || reason === 'dm';
+    if (missed && (bindings.catch_up === 'none' || (bindings.catch_up === 'mentions' && !named))) {
+      this.#letGo.add(message.id);
+      reason = undefined;
+    }
     if (reason) {
       this.#unhandled.set(message.id, message.created_at);
-      const forgotten = this.#queue(conversation).push({ cursor: messageEventId(message.id), message, reason });
+      const forgotten = this.#queue(conversation).push({
+        cursor: messageEventId(message.id),
+        message,
+        reason,
+      });
       if (forgotten !== undefined) this.#unhandled.delete(forgotten);
       return;
     }
-    if (message.target.kind !== 'dm' && !bindings.rooms.some(({ id, wake }) => id === message.target.room_id && wake !== 'never')) return;
-    if (!this.#newest || Date.parse(message.created_at) > Date.parse(this.#newest)) this.#newest = message.created_at;
-    if (this.#queues.has(conversation)) this.#passed.set(conversation, [...(this.#passed.get(conversation) ?? []), message.id].slice(-64));
+    if (
+      message.target.kind !== 'dm' &&
+      !bindings.rooms.some(({ id, wake }) => id === message.target.room_id && wake !== 'never')
+    )
+      return;
+    if (!this.#newest || Date.parse(message.created_at) > Date.parse(this.#newest))
+      this.#newest = message.created_at;
+    if (this.#queues.has(conversation))
+      this.#passed.set(conversation, [...(this.#passed.get(conversation) ?? []), message.id].slice(-64));
     else state.handled(conversation, [message.id]);
   }
 
@@ -141,9 +182,17 @@ export class LegacyLink {
       queue = new ConversationQueue(conversation, {
         ...this.#host,
         keep: limits.wake_messages.value,
+        turn: async (urgent, signal) => {
+          await this.#gate.promise;
+          return this.#host.turn(urgent, signal);
+        },
         announce: () => Promise.resolve(true),
         settle: (wake, end) => this.#settle(wake, end),
-        skip: (key, entries) => this.#handled(key, entries.map(({ message }) => message)),
+        skip: (key, entries) =>
+          this.#handled(
+            key,
+            entries.map(({ message }) => message),
+          ),
         idle: (key) => this.#idle(key),
       });
       this.#queues.set(conversation, queue);
@@ -156,17 +205,38 @@ export class LegacyLink {
     if (wake.bootstrap) return;
     for (const id of wake.earlier) this.#unhandled.delete(id);
     this.#host.state.handled(wake.conversation, wake.earlier);
-    this.#handled(wake.conversation, wake.entries.map(({ message }) => message));
+    this.#handled(
+      wake.conversation,
+      wake.entries.map(({ message }) => message),
+    );
     if (end.outcome === 'failed') this.#report(wake.entries.at(-1)!, end);
   }
 
   /** Tells the server that the wake was given up (wire-newer.md 4); servers of before do not know the route. */
-  #report({ cursor, message }: Waiting, { error, attempts, permanent }: WakeEnd & { outcome: 'failed' }): void {
-    const event = { id: cursor, type: 'message.created', network_id: message.network_id, message, created_at: message.created_at };
+  #report(
+    { cursor, message }: Waiting,
+    { error, attempts, permanent }: WakeEnd & { outcome: 'failed' },
+  ): void {
+    const event = {
+      id: cursor,
+      type: 'message.created',
+      network_id: message.network_id,
+      message,
+      created_at: message.created_at,
+    };
     this.#host.client
-      .wakeFailed({ agent_id: this.#host.agent.id, event, error, attempts, classification: permanent ? 'permanent' : 'retry_exhausted' })
+      .wakeFailed({
+        agent_id: this.#host.agent.id,
+        event,
+        error,
+        attempts,
+        classification: permanent ? 'permanent' : 'retry_exhausted',
+      })
       .catch((failure: unknown) => {
-        if (!this.#unreported) this.#host.warn(`failed wakes cannot be reported to this server: ${failure instanceof Error ? failure.message : String(failure)}`);
+        if (!this.#unreported)
+          this.#host.warn(
+            `failed wakes cannot be reported to this server: ${failure instanceof Error ? failure.message : String(failure)}`,
+          );
         this.#unreported = true;
       });
   }
@@ -176,7 +246,10 @@ export class LegacyLink {
       this.#unhandled.delete(id);
       if (!this.#newest || Date.parse(created_at) > Date.parse(this.#newest)) this.#newest = created_at;
     }
-    this.#host.state.handled(conversation, messages.map(({ id }) => id));
+    this.#host.state.handled(
+      conversation,
+      messages.map(({ id }) => id),
+    );
     this.#remember();
     this.#host.state.flush();
   }
@@ -198,14 +271,25 @@ export class LegacyLink {
     const { state } = this.#host;
     if (this.#heldBack) return;
     let at = 0;
-    while (at < this.#places.length && (this.#places.length - at > PLACES || !this.#unhandled.has(this.#places[at]!.messageId ?? ''))) at++;
+    while (
+      at < this.#places.length &&
+      (this.#places.length - at > PLACES || !this.#unhandled.has(this.#places[at]!.messageId ?? ''))
+    )
+      at++;
     if (at > 0) {
       state.cursor = this.#places[at - 1]!.cursor;
       this.#places = this.#places.slice(at);
       state.save();
     }
-    const oldest = [...this.#unhandled.values()].reduce((a, b) => (a === '' || Date.parse(b) < Date.parse(a) ? b : a), '');
+    const oldest = [...this.#unhandled.values()].reduce(
+      (a, b) => (a === '' || Date.parse(b) < Date.parse(a) ? b : a),
+      '',
+    );
     const since = oldest || this.#newest;
-    if (since && (state.since === undefined || state.since === '' || Date.parse(since) > Date.parse(state.since))) state.since = since;
+    if (
+      since &&
+      (state.since === undefined || state.since === '' || Date.parse(since) > Date.parse(state.since))
+    )
+      state.since = since;
   }
 }

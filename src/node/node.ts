@@ -73,12 +73,20 @@ export async function startNode(config: NodeConfig, options: NodeOptions = {}): 
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopping ??= (async () => {
-      const ended = [...stuck].map(([{ config: { agent, network_id } }, problems]) => ({ agent_id: agent.id, network_id, problems }));
+      const ended = [...stuck].map(
+        ([
+          {
+            config: { agent, network_id },
+          },
+          problems,
+        ]) => ({ agent_id: agent.id, network_id, problems }),
+      );
       await Promise.all(attachments.map((one) => one.stop()));
       finished.resolve({ ended });
     })());
 
-  if (attachments.length === 0) log('info', `no attachments in ${config.path ?? 'the configuration'}; add one with: moltnet connect`);
+  if (attachments.length === 0)
+    log('info', `no attachments in ${config.path ?? 'the configuration'}; add one with: moltnet connect`);
   for (const one of attachments) one.start();
   return { stop, done: finished.promise };
 }
@@ -106,5 +114,7 @@ function launcherFolder(): string {
 const stderrLog: NodeLog = (level, message, { agent, ...fields } = {}) => {
   if (level === 'debug') return;
   const more = Object.entries(fields).map(([key, value]) => ` ${key}=${String(value)}`);
-  process.stderr.write(`${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}\n`);
+  process.stderr.write(
+    `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}\n`,
+  );
 };

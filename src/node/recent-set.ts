@@ -18,6 +18,10 @@ export class RecentSet {
     if (this.#values.size > this.#max) this.#values.delete(this.#values.values().next().value!);
   }
 
+  delete(value: string): boolean {
+    return this.#values.delete(value);
+  }
+
   /** Oldest first. */
   values(): string[] {
     return [...this.#values];

@@ -62,7 +62,10 @@ export class Turns {
   #grant(): void {
     while (this.#running < this.#max) {
       const free = this.#line.filter(({ request }) => this.#inWorkspace(request) < request.workspaceMax);
-      const next = free.find(({ passed }) => passed >= PATIENCE) ?? free.find(({ request }) => request.urgent()) ?? free[0];
+      const next =
+        free.find(({ passed }) => passed >= PATIENCE) ??
+        free.find(({ request }) => request.urgent()) ??
+        free[0];
       if (!next) return;
       for (const entry of free) {
         if (entry === next) break;

@@ -4,14 +4,17 @@
  * one text (WAKE-3).
  */
 
-/** Controls, line and paragraph separators, lone surrogates, invisible formatting but for what joins letters and emoji, hidden selectors. */
-const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u{E0100}-\u{E01EF}]|(?![\u200C\u200D])\p{Cf}|<(?=U\+[0-9A-F]{4,6}>)/gu;
+/** Controls, line and paragraph separators, lone surrogates, and whatever is invisible but for what joins letters and emoji. */
+const HIDDEN =
+  /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]|(?!\u200C|\u200D|\uFE0E|\uFE0F)[\p{Cf}\p{Default_Ignorable_Code_Point}]|<(?=U\+[0-9A-F]{4,6}>)/gu;
 const TAB = '\t';
 
 /** A line of a body; tabs stay. */
-export const visibleLine = (line: string): string => line.replace(HIDDEN, (char) => (char === TAB ? char : code(char)));
+export const visibleLine = (line: string): string =>
+  line.replace(HIDDEN, (char) => (char === TAB ? char : code(char)));
 
 /** A name, a url, a file name: in double quotes. */
 export const quoted = (text: string): string => `"${text.replace(HIDDEN, code).replaceAll('"', code('"'))}"`;
 
-const code = (char: string): string => `<U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}>`;
+const code = (char: string): string =>
+  `<U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}>`;

@@ -39,13 +39,24 @@ function messagesText(wake: RunningWake, options: WakeTextOptions): string {
     `Moltnet: ${count} new ${target.kind === 'dm' ? 'direct ' : ''}${count === 1 ? 'message' : 'messages'} for you, @${options.agent_id}, in ${place(wake.conversation, target, options)} (network ${options.network_id}).`,
     why(target, options),
   ];
-  if (wake.again) lines.push('This wake was begun before and broke off. You may have answered already: read what you said last before you repeat it.');
-  if (hidden > 0) lines.push(`${hidden} older ${hidden === 1 ? 'one is' : 'ones are'} not shown. Read ${hidden === 1 ? 'it' : 'them'} first: ${commands.read(Math.min(limits.page_max.value, count))}`);
+  if (wake.again)
+    lines.push(
+      'This wake was begun before and broke off. You may have answered already: read what you said last before you repeat it.',
+    );
+  if (hidden > 0)
+    lines.push(
+      `${hidden} older ${hidden === 1 ? 'one is' : 'ones are'} not shown. Read ${hidden === 1 ? 'it' : 'them'} first: ${commands.read(Math.min(limits.page_max.value, count))}`,
+    );
   const offset = entries.length - shown.length;
   for (const [index, { message, body }] of shown.entries()) {
     const mentions = entries[offset + index]!.reason === 'mention' ? ', mentions you' : '';
-    lines.push('', `[${hidden + index + 1}/${count}] from ${sender(message.from, options.network_id)}, ${time(message.created_at)}${mentions}, id ${bare(message.id)}`, ...body);
-    if (index === 0 && total !== undefined) lines.push(`(cut here: the message has ${total} bytes; read it whole: ${commands.read(count)})`);
+    lines.push(
+      '',
+      `[${hidden + index + 1}/${count}] from ${sender(message.from, options.network_id)}, ${time(message.created_at)}${mentions}, id ${bare(message.id)}`,
+      ...body,
+    );
+    if (index === 0 && total !== undefined)
+      lines.push(`(cut here: the message has ${total} bytes; read it whole: ${commands.read(count)})`);
   }
   lines.push(
     '',
@@ -80,7 +91,9 @@ function bootstrapText(wake: RunningWake, options: WakeTextOptions): string {
 function place(conversation: string, target: Target, { agent_id, network_id }: WakeTextOptions): string {
   if (target.kind === 'thread') return `${conversation} of room:${bare(target.room_id ?? '')}`;
   if (target.kind !== 'dm') return conversation;
-  const others = (target.participant_ids ?? []).map((id) => address(id, undefined, network_id)).filter((id) => id !== `@${agent_id}`);
+  const others = (target.participant_ids ?? [])
+    .map((id) => address(id, undefined, network_id))
+    .filter((id) => id !== `@${agent_id}`);
   if (others.length === 0) return conversation;
   const named = others.length > 5 ? [...others.slice(0, 4), `${others.length - 4} others`] : others;
   return `${conversation} with ${named.length === 1 ? named[0] : `${named.slice(0, -1).join(', ')} and ${named.at(-1)}`}`;
@@ -106,7 +119,8 @@ interface Commands {
 }
 function commandsFor(conversation: string, target: Target, flags: string): Commands {
   const more = flags === '' ? '' : ` ${flags}`;
-  const room = target.kind === 'thread' && target.room_id !== undefined ? ` --room ${bare(target.room_id)}` : '';
+  const room =
+    target.kind === 'thread' && target.room_id !== undefined ? ` --room ${bare(target.room_id)}` : '';
   return {
     send: `moltnet send ${conversation} "YOUR TEXT"${room}${more}`,
     stdin: `moltnet send ${conversation} -${room}${more}`,
@@ -118,7 +132,10 @@ function commandsFor(conversation: string, target: Target, flags: string): Comma
 // Who and when
 
 function sender(from: Actor, networkId: string): string {
-  const name = from.name !== undefined && from.name !== '' && from.name !== from.id ? `, ${quoted(clip(from.name))}` : '';
+  const name =
+    from.name !== undefined && from.name !== '' && from.name !== from.id
+      ? `, ${quoted(clip(from.name))}`
+      : '';
   switch (from.type) {
     case 'human':
       return `${bare(from.id)} (person${name})`;
@@ -181,17 +198,26 @@ function partLines(part: Part, before: Part | undefined): string[] {
     ...(part.url ? [`url=${quoted(part.url)}`] : []),
     ...(part.data === undefined ? [] : [`data=${dataText(part.data)}`]),
   ];
-  const text = part.text === undefined ? [] : part.text.replaceAll('\r\n', '\n').split('\n').map((line) => `> ${visibleLine(line)}`);
+  const text =
+    part.text === undefined
+      ? []
+      : part.text
+          .replaceAll('\r\n', '\n')
+          .split('\n')
+          .map((line) => `> ${visibleLine(line)}`);
   const plain = part.kind === 'text' && attributes.length === 0 && text.length > 0 && before === undefined;
   return plain ? text : [['+', bare(part.kind), ...attributes].join(' '), ...text];
 }
 
 function dataText(data: Record<string, unknown>): string {
   const json = JSON.stringify(data);
-  return json.length <= DATA_CHARACTERS ? visibleLine(json) : `(${Buffer.byteLength(json)} bytes of JSON, not shown)`;
+  return json.length <= DATA_CHARACTERS
+    ? visibleLine(json)
+    : `(${Buffer.byteLength(json)} bytes of JSON, not shown)`;
 }
 
-const bytes = (lines: readonly string[]): number => lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+const bytes = (lines: readonly string[]): number =>
+  lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
 
 /** Whole lines, and as much of the next one as fits. */
 function cut(lines: readonly string[], max: number): string[] {

@@ -30,4 +30,6 @@ export interface RunningWake {
   readonly bootstrap: boolean;
 }
 
-export type WakeEnd = { outcome: 'ok' } | { outcome: 'failed'; error: string; permanent: boolean; attempts: number };
+export type WakeEnd =
+  | { outcome: 'ok' }
+  | { outcome: 'failed'; error: string; permanent: boolean; attempts: number };

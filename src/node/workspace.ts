@@ -14,16 +14,34 @@ export function prepareWorkspace(attachment: AttachmentConfig): { flags: string 
   const { workspace_path } = attachment.runtime;
   if (workspace_path === undefined) return { flags: '' };
   const file = path.join(path.resolve(workspace_path), '.moltnet', 'config.json');
-  upsertClientConfig(file, clientAttachment(attachment), { name: attachment.agent.name ?? attachment.agent.id, runtime: attachment.runtime.kind });
+  upsertClientConfig(file, clientAttachment(attachment), {
+    name: attachment.agent.name ?? attachment.agent.id,
+    runtime: attachment.runtime.kind,
+  });
   const config = readClientFile(file);
   const member = attachment.agent.id;
   const network = attachment.network_id;
   const flags: { network?: string; member?: string }[] = [{}, { member }, { network, member }];
   const enough = flags.find((some) => !('problem' in selectAttachment(config, some))) ?? { network, member };
-  return { flags: [enough.network === undefined ? '' : `--network ${network}`, enough.member === undefined ? '' : `--member ${member}`].filter((flag) => flag !== '').join(' ') };
+  return {
+    flags: [
+      enough.network === undefined ? '' : `--network ${network}`,
+      enough.member === undefined ? '' : `--member ${member}`,
+    ]
+      .filter((flag) => flag !== '')
+      .join(' '),
+  };
 }
 
-function clientAttachment({ agent, auth, base_url, dms, network_id, rooms, runtime }: AttachmentConfig): ClientAttachment {
+function clientAttachment({
+  agent,
+  auth,
+  base_url,
+  dms,
+  network_id,
+  rooms,
+  runtime,
+}: AttachmentConfig): ClientAttachment {
   const { mode, registration, token, token_env, token_path } = auth;
   return {
     ...(agent.name === undefined ? {} : { agent_name: agent.name }),

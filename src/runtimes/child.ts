@@ -2,15 +2,14 @@
  * One run of an agent's CLI: a child process in a group of its own, its lines, and its end with all that it started.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
-import { isAlive, PROCESS_TAG, signal, taggedProcesses } from './processes.ts';
+import { isAlive, newTag, PROCESS_TAG, signal, taggedProcesses } from './processes.ts';
 import { splitLines } from './line-splitter.ts';
 
 /** Bytes of one line of output; a longer one is skipped. A tool's output may well be megabytes. */
 const MAX_LINE = 8 * 1024 * 1024;
-/** Characters of the end of stderr that are kept, for reasons. */
-const STDERR_TAIL = 4096;
+/** Characters of stderr that are kept for reasons, at its beginning and at its end. */
+const STDERR_KEPT = 4096;
 /** Milliseconds between SIGINT, SIGTERM and SIGKILL. */
 const STEP_MS = 3000;
 /** Milliseconds that output may still come in after the process has ended: its children may hold the pipe open. */
@@ -44,7 +43,7 @@ export interface Child {
   endInput(): void;
   /** Resolves once the process has ended, its output was read and nothing that it started is left. */
   readonly exited: Promise<Exit>;
-  /** The end of what it wrote to stderr. */
+  /** The beginning and the end of what it wrote to stderr. */
   stderr(): string;
   /** SIGINT, after 3 s SIGTERM to the group, after another 3 s SIGKILL to all; resolves as `exited`. Idempotent. */
   stop(): Promise<Exit>;
@@ -58,7 +57,7 @@ let exitHook = false;
 
 /** Starts the CLI. Rejects with the spawn error (ENOENT, EACCES, …) when there is no process. */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const tag = randomUUID();
+  const tag = newTag();
   const child = await spawnPatiently(options, { ...options.env, [PROCESS_TAG]: tag });
   const pid = child.pid!;
   if (!exitHook) {
@@ -71,7 +70,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_TAIL);
+    stderr += text;
+    if (stderr.length > 2 * STDERR_KEPT) stderr = stderr.slice(0, STDERR_KEPT) + stderr.slice(-STDERR_KEPT);
   });
   // The CLI may end before it has read its input; its exit says why.
   child.stdin.on('error', () => {});

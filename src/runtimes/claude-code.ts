@@ -136,8 +136,7 @@ export function createClaudeCode(context: RuntimeContext): Runtime {
     const { wake } = turn;
     const before = turn.sessions.get(wake.session_key);
     for (let resumption = 0; ; resumption++) {
-      const text = resumption === 0 ? wake.text : `${INTERRUPTED}\n\n${wake.text}`;
-      const sent = await send(turn, { uuid: messageUuid(wake.wake_id, wake.attempt, resumption), text });
+      const sent = await send(turn, { uuid: messageUuid(wake.wake_id, wake.attempt, resumption), text: wake.text });
       if (turn.signal.aborted && sent.end.kind === 'exited') return { state: 'cancelled', reason: 'the turn was cancelled' };
       const { id, end } = sent;
       if (end.kind !== 'known')
@@ -161,10 +160,6 @@ export function createClaudeCode(context: RuntimeContext): Runtime {
 }
 
 const STREAM: readonly string[] = ['-p', '--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose', OUR_ARGUMENT];
-
-/** Before the text of a wake whose turn was cut off: what it did is not known to us, but to the agent. */
-const INTERRUPTED =
-  'Your turn for the following was interrupted before its end. What you did in it stands: do not do it again, do what is left.';
 
 type SessionFlag = '--session-id' | '--resume';
 

@@ -10,7 +10,7 @@ import type { ProbeResult, Runtime, RuntimeCapabilities, RuntimeContext, TurnEve
 import { openSessionStore, type SessionStore } from './sessions.ts';
 import { SetupError } from './setup-error.ts';
 import type { TurnLimits } from './turn-clock.ts';
-import { agentEnvironment, prepareClientConfig, requireWorkspace, workspaceOf } from './workspace.ts';
+import { agentEnvironment, requireWorkspace, workspaceOf } from './workspace.ts';
 
 const INACTIVITY_S = 300;
 const TURN_S = 3600;
@@ -69,7 +69,6 @@ export function cliRuntime(context: RuntimeContext, adapter: CliAdapter): Runtim
     if (signal.aborted) return cancelled();
     try {
       const place = enter(context, program, workspace);
-      prepareClientConfig(context, workspace);
       const outcome = await adapter.run({ ...place, wake, events, signal });
       return signal.aborted && outcome.state === 'failed' ? cancelled() : outcome;
     } catch (error) {
@@ -149,7 +148,8 @@ function failure(error: unknown): { state: 'failed'; permanent: boolean; reason:
 
 /** The last lines of what a program wrote to stderr, in one line of at most 600 characters. */
 export function lastWords(stderr: string): string {
-  return stderr.trim().split(/\s*\n\s*/).slice(-6).join(' | ').slice(-600);
+  const words = stderr.replace(/\n\s*Stack backtrace:[^]*$/, '');
+  return words.trim().split(/\s*\n\s*/).slice(-6).join(' | ').slice(-600);
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { startChild, type Exit } from './child.ts';
 import { cliRuntime, isUuid, lastWords, parseLine, type CliProgram, type CliTurn } from './cli-runtime.ts';
 import { withoutMentions } from './codex-text.ts';
+import { findProcesses, killFamily } from './processes.ts';
 import type { Runtime, RuntimeContext, TurnOutcome, TurnUsage } from './runtime.ts';
 import { startTurnClock } from './turn-clock.ts';
 
@@ -29,7 +30,10 @@ const PROGRAM: CliProgram = {
 };
 
 /** Milliseconds in which it ends by itself once it has said how the turn went. */
-const GRACE_MS = 10_000;
+const GRACE_MS = 5000;
+/** How often it is looked whether a process that was killed is gone, and the milliseconds in between. */
+const LEFTOVER_ROUNDS = 100;
+const LEFTOVER_MS = 50;
 
 export function createCodex(context: RuntimeContext): Runtime {
   return cliRuntime(context, { program: PROGRAM, run });
@@ -37,6 +41,7 @@ export function createCodex(context: RuntimeContext): Runtime {
 
 async function run(turn: CliTurn): Promise<TurnOutcome> {
   const { wake, sessions, context } = turn;
+  await leftoverGone(turn);
   const stored = sessions.get(wake.session_key);
   // Anything else would be taken for a thread's name, and quietly begin a new thread.
   const thread = isUuid(stored?.runtime_session_id) ? stored.runtime_session_id : undefined;
@@ -134,10 +139,29 @@ async function exec(turn: CliTurn, thread: string | undefined, before: TurnUsage
   return failed(said, exit, child.stderr());
 }
 
-/** `shell_environment_policy.set` outlasts the profile of the login shell that Codex runs commands in, PATH does not. */
+/** The argument by which a process is known to run a turn of this conversation. */
+const mark = (turn: CliTurn): string => `shell_environment_policy.set.MOLTNET_SESSION_KEY=${toml(turn.wake.session_key)}`;
+const toml = (value: string): string => JSON.stringify(value);
+
+/**
+ * A node that was killed leaves a process behind, which breaks off as soon as it has something to say, and until then
+ * keeps the thread. Its wake comes again, so it is ended.
+ */
+async function leftoverGone(turn: CliTurn): Promise<void> {
+  for (let round = 0; !turn.signal.aborted; round++) {
+    const left = findProcesses((args) => args.includes(mark(turn)) && args.includes(turn.workspace));
+    if (left.length === 0) return;
+    const pids = left.map(({ pid }) => pid);
+    if (round === LEFTOVER_ROUNDS || left.some(({ orphan }) => !orphan))
+      throw new Error(`another process (${pids.join(', ')}) runs a turn of this conversation; is there a second node?`);
+    if (round === 0) turn.context.log('info', 'ending a Codex process that an earlier node left behind', { pids });
+    pids.forEach(killFamily);
+    await new Promise((done) => setTimeout(done, LEFTOVER_MS));
+  }
+}
+
 function arguments_(turn: CliTurn, thread: string | undefined): string[] {
   const own = turn.context.attachment.runtime.args ?? [];
-  const toml = (value: string): string => JSON.stringify(value);
   return [
     'exec',
     ...(own.some((arg) => SANDBOX.test(arg)) ? [] : ['-s', 'workspace-write']),
@@ -145,8 +169,12 @@ function arguments_(turn: CliTurn, thread: string | undefined): string[] {
     // The narrowest that lets `moltnet` out of the sandbox: without it even the loopback is shut.
     ...['-c', 'sandbox_workspace_write.network_access=true'],
     ...['-c', 'approval_policy="never"'],
+    // A login shell's profile sets PATH anew: then `moltnet` is found or not as Codex's snapshot of that shell is
+    // ready or not. The environment that it gets from us is the user's already.
+    ...['-c', 'allow_login_shell=false'],
     ...['-c', `shell_environment_policy.set.PATH=${toml(turn.env.PATH)}`],
     ...['-c', `shell_environment_policy.set.MOLTNET_CLIENT_CONFIG=${toml(turn.env['MOLTNET_CLIENT_CONFIG'] ?? '')}`],
+    ...['-c', mark(turn)],
     ...own,
     ...(thread === undefined ? [] : ['resume']),
     '--json',

@@ -4,10 +4,14 @@
  * tag in its environment, which its children inherit.
  */
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** The environment variable that marks a process, and all it starts, as ours. */
 export const PROCESS_TAG = 'MOLTNET_PROCESS_TAG';
+
+/** A tag that no other process has; it also names the process that gave it. */
+export const newTag = (): string => `${process.pid}-${randomUUID()}`;
 
 /**
  * The processes that carry this tag, but for ourselves. On systems without /proc there is no reading another's
@@ -23,7 +27,7 @@ export function taggedProcesses(tag: string, root: number): number[] {
 export interface FoundProcess {
   pid: number;
   args: string[];
-  /** Its parent is gone. */
+  /** Started by an adapter that is gone. */
   orphan: boolean;
 }
 
@@ -31,12 +35,17 @@ export interface FoundProcess {
 export function findProcesses(fits: (args: readonly string[]) => boolean): FoundProcess[] {
   return commandLines()
     .filter(([pid, , args]) => pid !== process.pid && fits(args) && isAlive(pid))
-    .map(([pid, parent, args]) => ({ pid, args, orphan: parent === 1 }));
+    .map(([pid, parent, args]) => ({ pid, args, orphan: parent === 1 || parent !== Number(tagOf(pid)?.split('-')[0] ?? parent) }));
+}
+
+function tagOf(pid: number): string | undefined {
+  const entry = readProc(pid, 'environ').split('\0').find((text) => text.startsWith(`${PROCESS_TAG}=`));
+  return entry?.slice(PROCESS_TAG.length + 1);
 }
 
 /** Kills a process of ours that was left behind, with its group and all that carries its tag. */
 export function killFamily(pid: number): void {
-  const tag = readProc(pid, 'environ').split('\0').find((entry) => entry.startsWith(`${PROCESS_TAG}=`))?.slice(PROCESS_TAG.length + 1);
+  const tag = tagOf(pid);
   const family = tag === undefined ? descendants(pid) : taggedProcesses(tag, pid);
   signal(-pid, 'SIGKILL');
   family.forEach((member) => signal(member, 'SIGKILL'));

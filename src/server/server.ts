@@ -1,8 +1,7 @@
 /** One server process: storage, network, log and the ways in, opened in that order and closed in the reverse one. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isWildcardHost, parseListenAddress } from '../config/listen.ts';
+import { parseListenAddress } from '../config/listen.ts';
 import type { ServerConfig } from '../config/types.ts';
 import { Tail } from '../log/tail.ts';
 import { anyone } from '../network/identity.ts';
@@ -15,8 +14,9 @@ import { createAttachGateway, type AttachGateway } from './attach/gateway.ts';
 import { createWakeReports } from './attach/wake-report.ts';
 import type { ServerContext } from './context.ts';
 import { buildApp } from './http/app.ts';
-import { isAttachUpgrade, serveUpgrades } from './http/attach.ts';
+import { serveUpgrades } from './http/attach.ts';
 import { originRules, type OriginRules } from './http/origin.ts';
+import { authority, createHttpServer, listen } from './listen.ts';
 import { createLog, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createPresence } from './presence.ts';
@@ -43,11 +43,12 @@ export interface ServerOptions {
   version?: string;
 }
 
-/** HTTP timeouts in milliseconds (wire.md 3.1). */
-const TIMEOUTS = { headers: 5_000, request: 15_000, idle: 60_000 };
-/** How much of limits.stop the attachments may take, and all together before they are cut. */
-const STOP_ATTACHMENTS = 0.4 * limits.stop.value;
-const STOP_CONNECTIONS = 0.8 * limits.stop.value;
+/** How much of limits.stop the attachments may take, then what is waiting for the writer, then answers on their way. */
+const STOP = {
+  attachments: 0.3 * limits.stop.value,
+  writer: 0.3 * limits.stop.value,
+  answers: 0.2 * limits.stop.value,
+};
 
 /**
  * Resolves when it takes requests. Rejects with an Error whose message says what is wrong and what to do: the storage
@@ -56,8 +57,12 @@ const STOP_CONNECTIONS = 0.8 * limits.stop.value;
 export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? createLog();
   const address = parseListenAddress(config.server.listen_addr);
-  if (!address) throw new Error(`server.listen_addr: ${JSON.stringify(config.server.listen_addr)} is no address; write host:port, for example 127.0.0.1:8787`);
-  if (config.auth.mode !== 'none') throw new Error(`auth.mode: ${config.auth.mode} is not available in this version; write none`);
+  if (!address)
+    throw new Error(
+      `server.listen_addr: ${JSON.stringify(config.server.listen_addr)} is no address; write host:port, for example 127.0.0.1:8787`,
+    );
+  if (config.auth.mode !== 'none')
+    throw new Error(`auth.mode: ${config.auth.mode} is not available in this version; write none`);
 
   const closing: (() => unknown)[] = [];
   /** Ends what is open so far, newest first. */
@@ -69,8 +74,10 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     closing.push(() => store.close());
     const context = await assemble(config, options.version ?? 'dev', log, store);
     closing.push(() => context.network.close());
+    closing.push(() => context.gateway.close());
+    closing.push(() => context.streams.close());
 
-    const server = createHttpServer();
+    const server = createHttpServer(log);
     const app = await buildApp(context, server);
     closing.push(() => app.close());
     serveUpgrades(server, context);
@@ -81,14 +88,13 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
 
     let stopped: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
-      const deadline = delay(STOP_CONNECTIONS, undefined, { ref: false });
       context.stop();
       const connections = new Promise<void>((resolve) => server.close(() => resolve()));
       context.streams.close();
       // Attachments first: their last acknowledgements go through the writer.
-      await Promise.race([context.gateway.close(), delay(STOP_ATTACHMENTS, undefined, { ref: false })]);
-      await Promise.race([context.network.close(), deadline]);
-      await emptied(server, connections, deadline);
+      await within(STOP.attachments, context.gateway.close());
+      await within(STOP.writer, context.network.close());
+      await emptied(server, connections);
       await close();
       log.info({ component: 'app' }, 'stopped');
     };
@@ -101,8 +107,14 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
 
 function open(config: ServerConfig, log: Logger): Promise<Store> {
   const { kind, sqlite } = config.storage;
-  if (kind === 'postgres') throw new Error('storage.kind: postgres is not available in this version; write sqlite or memory');
-  return openStore({ kind, path: sqlite.path, networkId: config.network.id, log: log.child({ component: 'store.sql' }) });
+  if (kind === 'postgres')
+    throw new Error('storage.kind: postgres is not available in this version; write sqlite or memory');
+  return openStore({
+    kind,
+    path: sqlite.path,
+    networkId: config.network.id,
+    log: log.child({ component: 'store.sql' }),
+  });
 }
 
 /** The context, with what only startServer may say to it. */
@@ -111,8 +123,16 @@ interface StartingContext extends ServerContext {
   stop(): void;
 }
 
-async function assemble(config: ServerConfig, version: string, log: Logger, store: Store): Promise<StartingContext> {
-  const tail = new Tail({ store, onFault: (error) => log.error({ component: 'events.broker', err: error }, 'a reader of the log failed') });
+async function assemble(
+  config: ServerConfig,
+  version: string,
+  log: Logger,
+  store: Store,
+): Promise<StartingContext> {
+  const tail = new Tail({
+    store,
+    onFault: (error) => log.error({ component: 'events.broker', err: error }, 'a reader of the log failed'),
+  });
   // Made before what they count, which is made of them.
   const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams } = {};
   const metrics = createMetrics({
@@ -131,7 +151,15 @@ async function assemble(config: ServerConfig, version: string, log: Logger, stor
   const presence = createPresence({ tail, network });
   const wakes = createWakeReports({ tail, network, store });
   await wakes.load();
-  const gateway = (counted.gateway = createAttachGateway({ network, store, tail, presence, wakes, config, log: log.child({ component: 'transport.attach' }) }));
+  const gateway = (counted.gateway = createAttachGateway({
+    network,
+    store,
+    tail,
+    presence,
+    wakes,
+    config,
+    log: log.child({ component: 'transport.attach' }),
+  }));
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
 
   let origins: OriginRules | undefined;
@@ -181,63 +209,26 @@ const settingsOf = ({ network, auth, server, guard }: ServerConfig): NetworkSett
   guard,
 });
 
-function createHttpServer(): Server {
-  const options = {
-    headersTimeout: TIMEOUTS.headers,
-    requestTimeout: TIMEOUTS.request,
-    keepAliveTimeout: TIMEOUTS.idle,
-    connectionsCheckingInterval: 1_000,
-    // An upgrade to anything but our WebSocket (h2c, say) is an offer that HTTP lets us ignore.
-    shouldUpgradeCallback: isAttachUpgrade,
-  };
-  const server = createServer(options);
-  // A peer that takes nothing of its answer for so long is cut.
-  server.timeout = TIMEOUTS.idle;
-  return server;
-}
-
-/** Resolves with the port. */
-function listen(server: Server, host: string, port: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port));
-  server.once('error', failed);
-  // localhost may mean ::1 alone, and most clients try 127.0.0.1.
-  const at = host === 'localhost' ? '127.0.0.1' : host === '*' ? '' : host;
-  server.listen({ port, ...(at === '' ? {} : { host: at }) }, () => {
-    server.off('error', failed);
-    server.on('error', () => {});
-    resolve((server.address() as AddressInfo).port);
-  });
-  return promise;
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const at = `${authority(host)}:${port}`;
-  const reasons: Record<string, string> = {
-    EADDRINUSE: `port ${port} is taken (${at}): another server runs there. Stop it, or choose another port in server.listen_addr or MOLTNET_LISTEN_ADDR`,
-    EACCES: `this user may not listen on port ${port}: choose one above 1023 in server.listen_addr or MOLTNET_LISTEN_ADDR`,
-    EADDRNOTAVAIL: `${host} is no address of this machine: write 127.0.0.1:${port} in server.listen_addr, or :${port} for every interface`,
-    ENOTFOUND: `${host} is no host name that is known here: write 127.0.0.1:${port} in server.listen_addr, or :${port} for every interface`,
-  };
-  return new Error(reasons[error.code ?? ''] ?? `cannot listen on ${at}: ${error.message}`, { cause: error });
-}
-
-/** The host under which this machine reaches a server that listens there. */
-function authority(host: string): string {
-  if (isWildcardHost(host) || host === 'localhost') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-/** Resolves when the last connection is gone; at the deadline the rest is cut. */
-async function emptied(server: Server, connections: Promise<void>, deadline: Promise<void>): Promise<void> {
+/**
+ * Resolves when the last connection is gone. Everything accepted is answered by now: what does not end soon is a
+ * request that never came whole, or a peer that does not take its answer, and is cut.
+ */
+async function emptied(server: Server, connections: Promise<void>): Promise<void> {
   // A connection that was busy when close() was called becomes idle when its answer is out.
   const sweep = setInterval(() => server.closeIdleConnections(), 20);
   try {
     server.closeIdleConnections();
-    await Promise.race([connections, deadline]);
+    await within(STOP.answers, connections);
     server.closeAllConnections();
     await connections;
   } finally {
     clearInterval(sweep);
   }
+}
+
+/** Waits for the work, but not longer than so many milliseconds. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const waiting = new AbortController();
+  await Promise.race([work, delay(milliseconds, undefined, { signal: waiting.signal }).catch(() => {})]);
+  waiting.abort();
 }

@@ -1,9 +1,9 @@
 /**
- * The writing side of a SQLite store: one connection that commits, checkpoints, optimizes and closes. The storage
+ * The writing side of a SQLite store: one connection that commits, checkpoints and closes. The storage
  * thread runs it for a file, the main thread for `:memory:`.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { inspect, migrate, transaction } from './migrations.ts';
+import { inspect, migrate } from './migrations.ts';
 import { BUSY_TIMEOUT, openConnection } from './sqlite-connection.ts';
 import { asStoreError } from './sqlite-errors.ts';
 import { createCommitter } from './sqlite-writes.ts';
@@ -36,7 +36,7 @@ export interface Engine {
   /** What may follow a commit once it is answered: the checkpoint, when enough has gathered or nothing else is to do. */
   tidy(idle: boolean): void;
   ping(): void;
-  /** Optimizes, empties the WAL into the database, closes. */
+  /** Empties the WAL into the database and closes. */
   close(): void;
 }
 
@@ -119,12 +119,6 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
       }
     },
     close() {
-      try {
-        transaction(db, () => db.exec('PRAGMA analysis_limit = 400; PRAGMA optimize'));
-      } catch (error) {
-        // The statistics only make plans better; a full disk must not keep the server from stopping.
-        warn(`${path}: PRAGMA optimize failed: ${String(error)}`);
-      }
       checkpoint('TRUNCATE');
       db.close();
     },

@@ -20,19 +20,22 @@ export const LOG_SQL = {
   allEvents: `SELECT ${EVENT} FROM events e WHERE e.seq > ? AND e.seq <= ? ORDER BY e.seq LIMIT ?`,
   routes:
     'SELECT seq, room_id, participants, agent_id FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
-  roomSeqs: 'SELECT seq FROM events WHERE room_id = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+  roomSeqs:
+    'SELECT seq FROM events INDEXED BY events_room WHERE room_id = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   participantSeqs:
-    'SELECT seq FROM dm_events WHERE participant = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
-  agentSeqs: 'SELECT seq FROM events WHERE agent_id = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+    'SELECT seq FROM dm_events INDEXED BY sqlite_autoindex_dm_events_1 WHERE participant = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+  agentSeqs:
+    'SELECT seq FROM events INDEXED BY events_agent WHERE agent_id = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   eventsBySeq: `SELECT ${EVENT} FROM json_each(?) j CROSS JOIN events e ON e.seq = j.value`,
-  conversationEvents: `SELECT ${EVENT} FROM messages m CROSS JOIN events e ON e.seq = m.seq
+  conversationEvents: `SELECT ${EVENT} FROM messages m INDEXED BY messages_conversation CROSS JOIN events e ON e.seq = m.seq
     WHERE m.conversation = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?`,
-  roomConversations: `SELECT ${CONVERSATION} FROM conversations c WHERE c.room_id = ? AND c.last_seq > ? ORDER BY c.last_seq LIMIT ?`,
-  dmConversations: `SELECT ${CONVERSATION} FROM dm_participants p CROSS JOIN conversations c ON c.key = 'dm:' || p.dm_id
+  roomConversations: `SELECT ${CONVERSATION} FROM conversations c INDEXED BY conversations_room WHERE c.room_id = ? AND c.last_seq > ? ORDER BY c.last_seq LIMIT ?`,
+  dmConversations: `SELECT ${CONVERSATION} FROM dm_participants p INDEXED BY dm_participants_activity CROSS JOIN conversations c ON c.key = 'dm:' || p.dm_id
     WHERE p.participant = ? AND p.last_seq > ? ORDER BY p.last_seq LIMIT ?`,
-  mentions: 'SELECT seq, conversation FROM mentions WHERE agent_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+  mentions:
+    'SELECT seq, conversation FROM mentions INDEXED BY mentions_agent WHERE agent_id = ? AND seq > ? ORDER BY seq LIMIT ?',
   roomMentions:
-    'SELECT seq, conversation FROM mentions WHERE agent_id = ? AND room_id = ? AND seq > ? ORDER BY seq LIMIT ?',
+    'SELECT seq, conversation FROM mentions INDEXED BY mentions_agent_room WHERE agent_id = ? AND room_id = ? AND seq > ? ORDER BY seq LIMIT ?',
 } as const;
 
 export interface Audience {

@@ -18,51 +18,61 @@ import type { ArtifactRow, ConversationRow, PageRequest, PageRows, StoredMessage
 const LAST_SEQ = Number.MAX_SAFE_INTEGER;
 const LAST_ID = '\u{10ffff}';
 
-const MESSAGES = 'messages m CROSS JOIN events e ON e.seq = m.seq';
+const MESSAGES = 'messages m INDEXED BY messages_conversation CROSS JOIN events e ON e.seq = m.seq';
+const THREADS = 'conversations c INDEXED BY conversations_thread';
+const ACTIVITY = 'conversations c INDEXED BY conversations_room';
+const DMS = 'conversations c INDEXED BY conversations_dm';
 const MANY = 'json_each(?) j CROSS JOIN';
-const DMS_OF = `dm_participants p CROSS JOIN conversations c ON c.key = 'dm:' || p.dm_id`;
+const DMS_OF = `dm_participants p INDEXED BY dm_participants_id CROSS JOIN conversations c ON c.key = 'dm:' || p.dm_id`;
 
-/** The statements, by name: tests ask SQLite for the plan of each. */
+/**
+ * The statements, by name: tests ask SQLite for the plan of each. INDEXED BY, because statistics of a small or lopsided
+ * database (one that has one room so far) would have SQLite filter the whole history instead.
+ */
 export const PAGE_SQL = {
   messagesById: `SELECT ${MESSAGE} FROM ${MANY} messages m ON m.id = j.value CROSS JOIN events e ON e.seq = m.seq`,
   messagesAfter: `SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq LIMIT ?`,
   messagesBefore: `SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?`,
-  messagesUpTo: 'SELECT 1 FROM messages WHERE conversation = ? AND seq <= ? LIMIT 1',
-  messagesFrom: 'SELECT 1 FROM messages WHERE conversation = ? AND seq >= ? LIMIT 1',
+  messagesUpTo:
+    'SELECT 1 FROM messages INDEXED BY messages_conversation WHERE conversation = ? AND seq <= ? LIMIT 1',
+  messagesFrom:
+    'SELECT 1 FROM messages INDEXED BY messages_conversation WHERE conversation = ? AND seq >= ? LIMIT 1',
 
   artifactPlace: 'SELECT seq, part_index FROM artifacts WHERE id = ?',
-  ...artifactSql('conversation', 'Conversation'),
-  ...artifactSql('room_id', 'Room'),
+  ...artifactSql('conversation', 'Conversation', 'artifacts_conversation'),
+  ...artifactSql('room_id', 'Room', 'artifacts_room'),
 
   conversationsByKey: `SELECT ${CONVERSATION} FROM ${MANY} conversations c ON c.key = j.value`,
-  threadsAfter: `SELECT ${CONVERSATION} FROM conversations c WHERE c.kind = 'thread' AND c.room_id = ? AND c.id > ? AND c.id < ? ORDER BY c.id LIMIT ?`,
-  threadsBefore: `SELECT ${CONVERSATION} FROM conversations c WHERE c.kind = 'thread' AND c.room_id = ? AND c.id > ? AND c.id < ? ORDER BY c.id DESC LIMIT ?`,
-  threadsUpTo: `SELECT 1 FROM conversations WHERE kind = 'thread' AND room_id = ? AND id <= ? LIMIT 1`,
-  threadsFrom: `SELECT 1 FROM conversations WHERE kind = 'thread' AND room_id = ? AND id >= ? LIMIT 1`,
+  threadsAfter: `SELECT ${CONVERSATION} FROM ${THREADS} WHERE c.kind = 'thread' AND c.room_id = ? AND c.id > ? AND c.id < ? ORDER BY c.id LIMIT ?`,
+  threadsBefore: `SELECT ${CONVERSATION} FROM ${THREADS} WHERE c.kind = 'thread' AND c.room_id = ? AND c.id > ? AND c.id < ? ORDER BY c.id DESC LIMIT ?`,
+  threadsUpTo: `SELECT 1 FROM ${THREADS} WHERE kind = 'thread' AND room_id = ? AND id <= ? LIMIT 1`,
+  threadsFrom: `SELECT 1 FROM ${THREADS} WHERE kind = 'thread' AND room_id = ? AND id >= ? LIMIT 1`,
   threadActivity: `SELECT last_seq FROM conversations WHERE key = 'thread:' || ?`,
   // Newest first is this page's ascending order, so its bounds are the other way round.
-  activityAfter: `SELECT ${CONVERSATION} FROM conversations c WHERE c.kind = 'thread' AND c.room_id = ? AND c.last_seq < ? AND c.last_seq > ? ORDER BY c.last_seq DESC LIMIT ?`,
-  activityBefore: `SELECT ${CONVERSATION} FROM conversations c WHERE c.kind = 'thread' AND c.room_id = ? AND c.last_seq < ? AND c.last_seq > ? ORDER BY c.last_seq LIMIT ?`,
-  activityUpTo: `SELECT 1 FROM conversations WHERE kind = 'thread' AND room_id = ? AND last_seq >= ? LIMIT 1`,
-  activityFrom: `SELECT 1 FROM conversations WHERE kind = 'thread' AND room_id = ? AND last_seq <= ? LIMIT 1`,
+  activityAfter: `SELECT ${CONVERSATION} FROM ${ACTIVITY} WHERE c.kind = 'thread' AND c.room_id = ? AND c.last_seq < ? AND c.last_seq > ? ORDER BY c.last_seq DESC LIMIT ?`,
+  activityBefore: `SELECT ${CONVERSATION} FROM ${ACTIVITY} WHERE c.kind = 'thread' AND c.room_id = ? AND c.last_seq < ? AND c.last_seq > ? ORDER BY c.last_seq LIMIT ?`,
+  activityUpTo: `SELECT 1 FROM ${ACTIVITY} WHERE kind = 'thread' AND room_id = ? AND last_seq >= ? LIMIT 1`,
+  activityFrom: `SELECT 1 FROM ${ACTIVITY} WHERE kind = 'thread' AND room_id = ? AND last_seq <= ? LIMIT 1`,
 
-  dmsAfter: `SELECT ${CONVERSATION} FROM conversations c WHERE c.kind = 'dm' AND c.id > ? AND c.id < ? ORDER BY c.id LIMIT ?`,
-  dmsBefore: `SELECT ${CONVERSATION} FROM conversations c WHERE c.kind = 'dm' AND c.id > ? AND c.id < ? ORDER BY c.id DESC LIMIT ?`,
-  dmsUpTo: `SELECT 1 FROM conversations WHERE kind = 'dm' AND id <= ? LIMIT 1`,
-  dmsFrom: `SELECT 1 FROM conversations WHERE kind = 'dm' AND id >= ? LIMIT 1`,
+  dmsAfter: `SELECT ${CONVERSATION} FROM ${DMS} WHERE c.kind = 'dm' AND c.id > ? AND c.id < ? ORDER BY c.id LIMIT ?`,
+  dmsBefore: `SELECT ${CONVERSATION} FROM ${DMS} WHERE c.kind = 'dm' AND c.id > ? AND c.id < ? ORDER BY c.id DESC LIMIT ?`,
+  dmsUpTo: `SELECT 1 FROM ${DMS} WHERE kind = 'dm' AND id <= ? LIMIT 1`,
+  dmsFrom: `SELECT 1 FROM ${DMS} WHERE kind = 'dm' AND id >= ? LIMIT 1`,
   dmsOfAfter: `SELECT ${CONVERSATION} FROM ${DMS_OF} WHERE p.participant = ? AND p.dm_id > ? AND p.dm_id < ? ORDER BY p.dm_id LIMIT ?`,
   dmsOfBefore: `SELECT ${CONVERSATION} FROM ${DMS_OF} WHERE p.participant = ? AND p.dm_id > ? AND p.dm_id < ? ORDER BY p.dm_id DESC LIMIT ?`,
-  dmsOfUpTo: 'SELECT 1 FROM dm_participants WHERE participant = ? AND dm_id <= ? LIMIT 1',
-  dmsOfFrom: 'SELECT 1 FROM dm_participants WHERE participant = ? AND dm_id >= ? LIMIT 1',
+  dmsOfUpTo:
+    'SELECT 1 FROM dm_participants INDEXED BY dm_participants_id WHERE participant = ? AND dm_id <= ? LIMIT 1',
+  dmsOfFrom:
+    'SELECT 1 FROM dm_participants INDEXED BY dm_participants_id WHERE participant = ? AND dm_id >= ? LIMIT 1',
 } as const;
 
-function artifactSql<C extends string, N extends 'Conversation' | 'Room'>(column: C, name: N) {
-  const range = `FROM artifacts a WHERE a.${column} = ? AND (a.seq, a.part_index) > (?, ?) AND (a.seq, a.part_index) < (?, ?) ORDER BY`;
+function artifactSql<C extends string, N extends 'Conversation' | 'Room'>(column: C, name: N, index: string) {
+  const range = `FROM artifacts a INDEXED BY ${index} WHERE a.${column} = ? AND (a.seq, a.part_index) > (?, ?) AND (a.seq, a.part_index) < (?, ?) ORDER BY`;
   const sql = {
     After: `SELECT ${ARTIFACT} ${range} a.seq, a.part_index LIMIT ?`,
     Before: `SELECT ${ARTIFACT} ${range} a.seq DESC, a.part_index DESC LIMIT ?`,
-    UpTo: `SELECT 1 FROM artifacts WHERE ${column} = ? AND (seq, part_index) <= (?, ?) LIMIT 1`,
-    From: `SELECT 1 FROM artifacts WHERE ${column} = ? AND (seq, part_index) >= (?, ?) LIMIT 1`,
+    UpTo: `SELECT 1 FROM artifacts INDEXED BY ${index} WHERE ${column} = ? AND (seq, part_index) <= (?, ?) LIMIT 1`,
+    From: `SELECT 1 FROM artifacts INDEXED BY ${index} WHERE ${column} = ? AND (seq, part_index) >= (?, ?) LIMIT 1`,
     Exists: `SELECT 1 FROM artifacts WHERE id = ? AND ${column} = ?`,
   };
   type Names = { [K in keyof typeof sql as `artifacts${N}${K}`]: string };

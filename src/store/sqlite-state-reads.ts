@@ -13,9 +13,9 @@ export const STATE_SQL = {
     'SELECT agent_id, scope, start_seq, settled_seq FROM delivery_scopes WHERE agent_id = ? ORDER BY scope',
   positions:
     'SELECT agent_id, conversation, acked_seq FROM delivery_positions WHERE agent_id = ? ORDER BY conversation',
-  openWakes: `SELECT * FROM wakes WHERE agent_id = ? AND state = 'open' ORDER BY opened_at, wake_id`,
-  failedWakes: `SELECT * FROM wakes WHERE state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
-  failedWakesOf: `SELECT * FROM wakes WHERE agent_id = ? AND state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
+  openWakes: `SELECT * FROM wakes INDEXED BY wakes_open WHERE agent_id = ? AND state = 'open' ORDER BY opened_at, wake_id`,
+  failedWakes: `SELECT * FROM wakes INDEXED BY wakes_failed WHERE state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
+  failedWakesOf: `SELECT * FROM wakes INDEXED BY wakes_failed_agent WHERE agent_id = ? AND state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
   bootstraps: 'SELECT room_id FROM bootstraps WHERE agent_id = ? ORDER BY room_id',
 } as const;
 
@@ -24,7 +24,7 @@ export const TOPOLOGY_SQL = {
   rooms: 'SELECT * FROM rooms ORDER BY id',
   members: 'SELECT room_id, member_id, since_seq FROM room_members ORDER BY room_id, member_id',
   agents: 'SELECT * FROM agents ORDER BY id',
-  held: `SELECT ${CONVERSATION} FROM conversations c WHERE c.held_at IS NOT NULL ORDER BY c.held_seq`,
+  held: `SELECT ${CONVERSATION} FROM conversations c INDEXED BY conversations_held WHERE c.held_at IS NOT NULL ORDER BY c.held_seq`,
 } as const;
 
 export type StateReads = ReturnType<typeof createStateReads>;

@@ -1,5 +1,14 @@
 /** Commands that write files, with their permissions, and what they leave alone. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { loadClientConfig } from '../../src/config/client.ts';
@@ -19,7 +28,12 @@ const json = (file: string): unknown => JSON.parse(readFileSync(path.join(cwd, f
 describe('connect', () => {
   let url: string;
   beforeEach(async () => {
-    ({ url } = await startTestServer({ rooms: [{ id: 'general', members: [], visibility: 'public' }, { id: 'lab', members: [] }] }));
+    ({ url } = await startTestServer({
+      rooms: [
+        { id: 'general', members: [], visibility: 'public' },
+        { id: 'lab', members: [] },
+      ],
+    }));
   });
   const connect = (...words: string[]) => cli(['connect', ...words], { cwd });
 
@@ -27,7 +41,7 @@ describe('connect', () => {
     const result = await connect('alpha', url, '--runtime', 'codex', '--agent-name', 'Alpha');
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(result.stdout.split('\n')).toEqual([
-      'registered agent alpha on network local',
+      'registered agent alpha on network local: @alpha means it from now on',
       'installed skill .codex/skills/moltnet/SKILL.md, .agents/skills/moltnet/SKILL.md, .claude/skills/moltnet/SKILL.md',
       `wrote Moltnet client config ${path.join(cwd, '.moltnet/config.json')}`,
       'next: to have messages wake it, run this again with --node',
@@ -36,18 +50,58 @@ describe('connect', () => {
     expect(json('.moltnet/config.json')).toEqual({
       version: 'moltnet.client.v1',
       agent: { name: 'Alpha', runtime: 'codex' },
-      attachments: [{ agent_name: 'Alpha', auth: { mode: 'none' }, base_url: url, dms: { enabled: true }, member_id: 'alpha', network_id: 'local', rooms: [{ id: 'general', wake: 'never' }], runtime: 'codex' }],
+      attachments: [
+        {
+          agent_name: 'Alpha',
+          auth: { mode: 'none' },
+          base_url: url,
+          dms: { enabled: true },
+          member_id: 'alpha',
+          network_id: 'local',
+          rooms: [{ id: 'general', wake: 'never' }],
+          runtime: 'codex',
+        },
+      ],
     });
-    expect(json('.moltnet/identity.json')).toMatchObject({ version: 'moltnet.identity.v1', network_id: 'local', agent_id: 'alpha', actor_uri: 'molt://local/agents/alpha', display_name: 'Alpha' });
-    expect([mode('.moltnet'), mode('.moltnet/config.json'), mode('.moltnet/identity.json'), mode('.agents/skills/moltnet/SKILL.md')]).toEqual(['700', '600', '600', '644']);
+    expect(json('.moltnet/identity.json')).toMatchObject({
+      version: 'moltnet.identity.v1',
+      network_id: 'local',
+      agent_id: 'alpha',
+      actor_uri: 'molt://local/agents/alpha',
+      display_name: 'Alpha',
+    });
+    expect([
+      mode('.moltnet'),
+      mode('.moltnet/config.json'),
+      mode('.moltnet/identity.json'),
+      mode('.agents/skills/moltnet/SKILL.md'),
+    ]).toEqual(['700', '600', '600', '644']);
     expect((await createClient({ baseUrl: url }).agents()).agents.map(({ id }) => id)).toContain('alpha');
     expect((await cli(['send', 'room:general', 'here'], { cwd })).code).toBe(0);
   });
 
   it('CLI-31 takes the words of the original, too', async () => {
-    const words = ['-base-url', url, '-network-id=local', '-member-id', 'beta', '-rooms', 'lab,general', '-runtime', 'claude-code', '-enable-dms=false', '-install-skill=false', '-auth-mode', 'none'];
+    const words = [
+      '-base-url',
+      url,
+      '-network-id=local',
+      '-member-id',
+      'beta',
+      '-rooms',
+      'lab,general',
+      '-runtime',
+      'claude-code',
+      '-enable-dms=false',
+      '-install-skill=false',
+      '-auth-mode',
+      'none',
+    ];
     expect((await connect(...words)).code).toBe(0);
-    expect(loadClientConfig({ cwd, env: {} })?.attachments[0]).toMatchObject({ member_id: 'beta', dms: { enabled: false }, rooms: [{ id: 'lab' }, { id: 'general' }] });
+    expect(loadClientConfig({ cwd, env: {} })?.attachments[0]).toMatchObject({
+      member_id: 'beta',
+      dms: { enabled: false },
+      rooms: [{ id: 'lab' }, { id: 'general' }],
+    });
     expect(existsSync(path.join(cwd, '.claude'))).toBe(false);
   });
 
@@ -55,7 +109,14 @@ describe('connect', () => {
     await connect('alpha', url, '--rooms', 'lab', '--agent-name', 'Alpha');
     await connect('beta', url);
     expect((await connect('alpha', url, '--runtime', 'codex')).code).toBe(0);
-    expect(loadClientConfig({ cwd, env: {} })?.attachments.map(({ member_id, agent_name, runtime, rooms }) => [member_id, agent_name, runtime, rooms.map(({ id }) => id)])).toEqual([
+    expect(
+      loadClientConfig({ cwd, env: {} })?.attachments.map(({ member_id, agent_name, runtime, rooms }) => [
+        member_id,
+        agent_name,
+        runtime,
+        rooms.map(({ id }) => id),
+      ]),
+    ).toEqual([
       ['alpha', 'Alpha', 'codex', ['lab']],
       ['beta', undefined, 'openclaw', ['general']],
     ]);
@@ -115,12 +176,18 @@ describe('connect', () => {
       dms: { enabled: true },
     });
     expect(readFileSync(path.join(cwd, 'MoltnetNode'), 'utf8')).toMatch(/^# The agents of this machine/);
-    expect((await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node')).stdout).toContain('kept ');
+    expect(
+      (await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node')).stdout,
+    ).toContain('kept ');
     const wake = async (...words: string[]): Promise<string | undefined> => {
       await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node', ...words);
       return loadNodeConfig({ cwd, env: {} }).attachments[0]?.rooms[0]?.wake;
     };
-    expect([await wake('--wake', 'all'), await wake(), await wake('--wake=never')]).toEqual(['all', 'all', 'never']);
+    expect([await wake('--wake', 'all'), await wake(), await wake('--wake=never')]).toEqual([
+      'all',
+      'all',
+      'never',
+    ]);
   });
 
   it('CFG-15 CLI-32 what a person wrote in the node file stays', async () => {
@@ -140,25 +207,71 @@ moltnet:
   base_url: ${url}
 `;
     writeFileSync(path.join(cwd, 'moltnet-node.yaml'), before, { mode: 0o640 });
-    expect((await connect('beta', url, '--runtime', 'claude', '--rooms', 'lab', '--wake', 'all', '--node', '--workspace', 'b')).code).toBe(0);
+    expect(
+      (
+        await connect(
+          'beta',
+          url,
+          '--runtime',
+          'claude',
+          '--rooms',
+          'lab',
+          '--wake',
+          'all',
+          '--node',
+          '--workspace',
+          'b',
+        )
+      ).code,
+    ).toBe(0);
     expect((await connect('alpha', url, '--runtime', 'codex', '--node', '--workspace', 'a')).code).toBe(0);
     const text = readFileSync(path.join(cwd, 'moltnet-node.yaml'), 'utf8');
     expect(text.startsWith(before.slice(0, before.indexOf('  - runtime')))).toBe(true);
-    for (const kept of ['# mine', '# the version', '# the first', '# flow', '# the lab', 'args: [ "--model", "x" ]', 'catch_up: none', 'max_turns: 2']) expect(text).toContain(kept);
+    for (const kept of [
+      '# mine',
+      '# the version',
+      '# the first',
+      '# flow',
+      '# the lab',
+      'args: [ "--model", "x" ]',
+      'catch_up: none',
+      'max_turns: 2',
+    ])
+      expect(text).toContain(kept);
     expect(mode('moltnet-node.yaml')).toBe('640');
     expect(existsSync(path.join(cwd, 'MoltnetNode'))).toBe(false);
-    expect(loadNodeConfig({ cwd, env: {} }).attachments.map((a) => [a.agent.id, a.runtime.kind, a.runtime.workspace_path, a.rooms])).toEqual([
-      ['alpha', 'codex', path.join(cwd, 'a'), [{ id: 'lab', wake: 'all' }, { id: 'general', wake: 'mentions' }]],
+    expect(
+      loadNodeConfig({ cwd, env: {} }).attachments.map((a) => [
+        a.agent.id,
+        a.runtime.kind,
+        a.runtime.workspace_path,
+        a.rooms,
+      ]),
+    ).toEqual([
+      [
+        'alpha',
+        'codex',
+        path.join(cwd, 'a'),
+        [
+          { id: 'lab', wake: 'all' },
+          { id: 'general', wake: 'mentions' },
+        ],
+      ],
       ['beta', 'claude-code', path.join(cwd, 'b'), [{ id: 'lab', wake: 'all' }]],
     ]);
   });
 
   it("CLI-32 refuses another network's node file, and one with mistakes", async () => {
-    writeFileSync(path.join(cwd, 'other.yaml'), 'moltnet: {base_url: "http://elsewhere", network_id: theirs}\n');
+    writeFileSync(
+      path.join(cwd, 'other.yaml'),
+      'moltnet: {base_url: "http://elsewhere", network_id: theirs}\n',
+    );
     const result = await connect('alpha', url, '--runtime', 'codex', '--node', 'other.yaml');
     expect(result.stderr).toContain('is for network theirs at http://elsewhere, not for local at');
     writeFileSync(path.join(cwd, 'wrong.yaml'), 'atachments: []\n');
-    expect((await connect('alpha', url, '--runtime', 'codex', '--node=wrong.yaml')).stderr).toContain('wrong.yaml:1:1: atachments: is not a key of this place; did you mean attachments?');
+    expect((await connect('alpha', url, '--runtime', 'codex', '--node=wrong.yaml')).stderr).toContain(
+      'wrong.yaml:1:1: atachments: is not a key of this place; did you mean attachments?',
+    );
     expect(readFileSync(path.join(cwd, 'wrong.yaml'), 'utf8')).toBe('atachments: []\n');
   });
 });
@@ -166,11 +279,18 @@ moltnet:
 describe('other files', () => {
   it('CLI-33 init writes two valid private files, and never overwrites', async () => {
     const first = await cli(['init'], { cwd });
-    expect(first).toMatchObject({ code: 0, stdout: `created ${cwd}/Moltnet\ncreated ${cwd}/MoltnetNode\ninitialized ${cwd}\n` });
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: `created ${cwd}/Moltnet\ncreated ${cwd}/MoltnetNode\ninitialized ${cwd}\n`,
+    });
     expect([mode('Moltnet'), mode('MoltnetNode')]).toEqual(['600', '600']);
-    expect((await cli(['validate'], { cwd })).stdout).toBe(`validated ${cwd}/Moltnet\nvalidated ${cwd}/MoltnetNode\n`);
+    expect((await cli(['validate'], { cwd })).stdout).toBe(
+      `validated ${cwd}/Moltnet\nvalidated ${cwd}/MoltnetNode\n`,
+    );
     writeFileSync(path.join(cwd, 'Moltnet'), 'mine');
-    expect((await cli(['init'], { cwd })).stdout).toBe(`exists ${cwd}/Moltnet\nexists ${cwd}/MoltnetNode\nno files created\n`);
+    expect((await cli(['init'], { cwd })).stdout).toBe(
+      `exists ${cwd}/Moltnet\nexists ${cwd}/MoltnetNode\nno files created\n`,
+    );
     expect(readFileSync(path.join(cwd, 'Moltnet'), 'utf8')).toBe('mine');
   });
 
@@ -178,7 +298,9 @@ describe('other files', () => {
     expect((await cli(['init', 'new/net'], { cwd })).code).toBe(0);
     expect(mode('new/net')).toBe('700');
     writeFileSync(path.join(cwd, 'moltnet.yml'), '');
-    expect((await cli(['init'], { cwd })).stdout).toContain(`exists ${cwd}/moltnet.yml\ncreated ${cwd}/MoltnetNode`);
+    expect((await cli(['init'], { cwd })).stdout).toContain(
+      `exists ${cwd}/moltnet.yml\ncreated ${cwd}/MoltnetNode`,
+    );
     expect(existsSync(path.join(cwd, 'Moltnet'))).toBe(false);
   });
 
@@ -187,7 +309,12 @@ describe('other files', () => {
     writeFileSync(path.join(cwd, 'MoltnetNode'), 'max_turns: 0\n');
     const result = await cli(['validate'], { cwd });
     expect(result.code).toBe(1);
-    expect(result.stderr.split('\n').slice(0, 3).map((line) => line.trim().split(' ').slice(0, 2).join(' '))).toEqual(['moltnet: Moltnet:1:1:', 'Moltnet:2:23: server.listen_addr:', 'MoltnetNode:1:12: max_turns:']);
+    expect(
+      result.stderr
+        .split('\n')
+        .slice(0, 3)
+        .map((line) => line.trim().split(' ').slice(0, 2).join(' ')),
+    ).toEqual(['moltnet: Moltnet:1:1:', 'Moltnet:2:23: server.listen_addr:', 'MoltnetNode:1:12: max_turns:']);
     expect((await cli(['validate', 'nowhere'], { cwd })).stderr).toBe('moltnet: nowhere does not exist\n');
     mkdirSync(path.join(cwd, 'empty'));
     expect((await cli(['validate', 'empty'], { cwd })).stderr).toContain('has no server file');
@@ -196,11 +323,20 @@ describe('other files', () => {
   it.each([
     ['a.yaml', 'version: moltnet.v1\nrooms: [{id: a}]'],
     ['b.yaml', 'moltnet: {base_url: "http://h", network_id: n}\nattachments: []'],
-    ['c.json', '{"version":"moltnet.bridge.v1","agent":{"id":"a"},"moltnet":{"base_url":"http://h","network_id":"n"},"runtime":{"kind":"openclaw"}}'],
-    ['d.json', '{"version":"moltnet.client.v1","attachments":[{"base_url":"http://h","member_id":"a","network_id":"n","rooms":[]}]}'],
+    [
+      'c.json',
+      '{"version":"moltnet.bridge.v1","agent":{"id":"a"},"moltnet":{"base_url":"http://h","network_id":"n"},"runtime":{"kind":"openclaw"}}',
+    ],
+    [
+      'd.json',
+      '{"version":"moltnet.client.v1","attachments":[{"base_url":"http://h","member_id":"a","network_id":"n","rooms":[]}]}',
+    ],
   ])('CFG-3 validate knows what kind of file %s is', async (name, text) => {
     writeFileSync(path.join(cwd, name), text);
-    expect(await cli(['validate', name], { cwd })).toMatchObject({ code: 0, stdout: `validated ${cwd}/${name}\n` });
+    expect(await cli(['validate', name], { cwd })).toMatchObject({
+      code: 0,
+      stdout: `validated ${cwd}/${name}\n`,
+    });
   });
 
   it('CLI-40 validate warns of an open bind', async () => {
@@ -211,24 +347,44 @@ describe('other files', () => {
   });
 
   it('CLI-30 skill install writes where agents look, and repairs a changed copy', async () => {
-    expect((await cli(['skill', 'install'], { cwd })).stdout).toBe(`installed ${cwd}/.agents/skills/moltnet/SKILL.md, ${cwd}/.claude/skills/moltnet/SKILL.md\n`);
+    expect((await cli(['skill', 'install'], { cwd })).stdout).toBe(
+      `installed ${cwd}/.agents/skills/moltnet/SKILL.md, ${cwd}/.claude/skills/moltnet/SKILL.md\n`,
+    );
     const file = path.join(cwd, '.claude/skills/moltnet/SKILL.md');
     writeFileSync(file, 'changed');
     chmodSync(file, 0o600);
-    expect((await cli(['skill', 'install', '--runtime', 'openclaw', '--workspace', cwd], { cwd })).stdout).toContain(`${cwd}/skills/moltnet/SKILL.md`);
-    expect([readFileSync(file, 'utf8'), mode('.claude/skills/moltnet/SKILL.md')]).toEqual([SKILL_TEXT, '644']);
-    expect((await cli(['skill', 'install', '--workspace', 'nowhere'], { cwd })).stderr).toContain('is not a folder');
+    expect(
+      (await cli(['skill', 'install', '--runtime', 'openclaw', '--workspace', cwd], { cwd })).stdout,
+    ).toContain(`${cwd}/skills/moltnet/SKILL.md`);
+    expect([readFileSync(file, 'utf8'), mode('.claude/skills/moltnet/SKILL.md')]).toEqual([
+      SKILL_TEXT,
+      '644',
+    ]);
+    expect((await cli(['skill', 'install', '--workspace', 'nowhere'], { cwd })).stderr).toContain(
+      'is not a folder',
+    );
   });
 
-  it("CLI-30 what a server hands out is taken when it is a skill of this name", async () => {
+  it('CLI-30 what a server hands out is taken when it is a skill of this name', async () => {
     const { createServer } = await import('node:http');
-    const texts = ['---\nname: moltnet\ndescription: theirs\n---\nhi\n', '---\nname: evil\n---\nmoltnet\n', `---\nname: moltnet\n---\n${'x'.repeat(300_000)}`];
-    const server = createServer((request, response) => void response.end(request.url === '/skill.md' ? texts.shift() : '')).listen(0, '127.0.0.1');
+    const texts = [
+      '---\nname: moltnet\ndescription: theirs\n---\nhi\n',
+      '---\nname: evil\n---\nmoltnet\n',
+      `---\nname: moltnet\n---\n${'x'.repeat(300_000)}`,
+    ];
+    const server = createServer(
+      (request, response) => void response.end(request.url === '/skill.md' ? texts.shift() : ''),
+    ).listen(0, '127.0.0.1');
     try {
       await new Promise((resolve) => server.once('listening', resolve));
       mkdirSync(path.join(cwd, '.moltnet'));
       const { port } = server.address() as { port: number };
-      writeFileSync(path.join(cwd, '.moltnet/config.json'), JSON.stringify({ attachments: [{ base_url: `http://127.0.0.1:${port}`, member_id: 'a', network_id: 'n', rooms: [] }] }));
+      writeFileSync(
+        path.join(cwd, '.moltnet/config.json'),
+        JSON.stringify({
+          attachments: [{ base_url: `http://127.0.0.1:${port}`, member_id: 'a', network_id: 'n', rooms: [] }],
+        }),
+      );
       const installed = async (): Promise<string> => {
         await cli(['skill', 'install'], { cwd });
         return readFileSync(path.join(cwd, '.agents/skills/moltnet/SKILL.md'), 'utf8');

@@ -25,7 +25,11 @@ export function useBrowser(): (
     browser = await launchBrowser();
   }, 120_000);
   afterAll(() => browser?.close());
-  return (server, at = '/console/rooms/general', options = {}) => openWindow(browser, server, at, options);
+  return async (server, at = '/console/rooms/general', options = {}) => {
+    // Another build may have cleared the folder since.
+    await buildConsole();
+    return openWindow(browser, server, at, options);
+  };
 }
 
 export interface ConsoleWindow {
@@ -125,6 +129,10 @@ function fresh(): boolean {
       statSync(path.join(entry.parentPath, entry.name)).mtimeMs < at,
   );
 }
+
+/** `expect.poll` with the patience of a machine that has other work. */
+export const eventually = <T>(fact: () => T, options: { timeout?: number; interval?: number } = {}) =>
+  expect.poll(fact, { timeout: 10_000, interval: 30, ...options });
 
 let sent = 0;
 /** Sends a message by HTTP, as an agent unless said otherwise; resolves with its id. */

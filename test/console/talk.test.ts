@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { startTestServer } from '../support/server.ts';
-import { GENERAL, history, post, textOf, useBrowser } from './harness.ts';
+import { eventually, GENERAL, history, post, textOf, useBrowser } from './harness.ts';
 
 const open = useBrowser();
 
@@ -40,9 +40,9 @@ it('CON-5 a message whose answer was lost is sent again under the same id and st
   await page.reload();
   await write('only once, please');
   await shows('only once, please');
-  await expect.poll(() => ids.length).toBe(2);
+  await eventually(() => ids.length).toBe(2);
   expect(new Set(ids).size).toBe(1);
-  await expect.poll(() => page.getByText('Sending…').count()).toBe(0);
+  await eventually(() => page.getByText('Sending…').count()).toBe(0);
   expect((await history(server)).map(textOf)).toEqual(['only once, please']);
   await page.unroute('**/v1/events/stream*');
   await page.reload();
@@ -64,7 +64,7 @@ it('CON-5 a refused message says why, can be taken back to edit, and is not lost
   await page.getByText('The text is too long for one message').waitFor();
   await page.unroute('**/v1/messages');
   await page.getByRole('button', { name: 'Take back to edit' }).click();
-  expect(await writing.inputValue()).toBe('far too long');
+  await eventually(() => writing.inputValue()).toBe('far too long');
   await write('short');
   await shows('short');
   expect((await history(server)).map(textOf)).toEqual(['short']);
@@ -79,7 +79,7 @@ it('CON-5 an unsent message survives a reload and goes out with its id when the 
   await page.unroute('**/v1/messages');
   await page.reload();
   await shows('patience');
-  await expect.poll(async () => (await history(server)).map(textOf)).toEqual(['patience']);
+  await eventually(async () => (await history(server)).map(textOf)).toEqual(['patience']);
 });
 
 it('CON-6 mentions are chosen with the keyboard, Shift+Enter makes a line, drafts are kept per room', async () => {
@@ -113,9 +113,9 @@ it('CON-6 mentions are chosen with the keyboard, Shift+Enter makes a line, draft
   expect(await writing.inputValue()).toBe('hi @betty \nsecond line');
   await page.reload();
   await writing.press('Enter');
-  await expect
-    .poll(async () => (await history(server)).map((message) => [textOf(message), message.mentions]))
-    .toEqual([['hi @betty \nsecond line', ['molt://local/agents/betty']]]);
+  await eventually(async () =>
+    (await history(server)).map((message) => [textOf(message), message.mentions]),
+  ).toEqual([['hi @betty \nsecond line', ['molt://local/agents/betty']]]);
   await page.getByRole('link', { name: 'other' }).click();
   expect(await writing.inputValue()).toBe('a draft for other');
 });
@@ -128,9 +128,9 @@ it('CON-6 a person writes as human under the name they chose, which is remembere
   await page.getByRole('textbox', { name: 'Your name' }).press('Enter');
   await write('it is me');
   await shows('it is me');
-  await expect
-    .poll(async () => (await history(server)).map(({ from }) => [from.type, from.id, from.name]))
-    .toEqual([['human', 'ada-keller', 'Ada Keller']]);
+  await eventually(async () =>
+    (await history(server)).map(({ from }) => [from.type, from.id, from.name]),
+  ).toEqual([['human', 'ada-keller', 'Ada Keller']]);
   await page.reload();
   await page.getByRole('button', { name: /You write as Ada Keller/ }).waitFor();
 });
@@ -140,8 +140,8 @@ it('CON-9 removed content goes from every window and from the history', async ()
   const [one, two] = await Promise.all([open(server), open(server)]);
   await post(server, 'the key is hunter2');
   await two.shows('hunter2');
-  await one.message('hunter2').hover();
-  await one.page.getByRole('button', { name: 'Remove content…' }).click();
+  await one.feed.getByText('hunter2').hover();
+  await one.message('hunter2').getByRole('button', { name: 'Remove content…' }).click();
   await one.page.getByRole('dialog').getByRole('button', { name: 'Remove content' }).click();
   await one.shows('Content removed');
   await two.shows('Content removed');
@@ -200,9 +200,11 @@ it('CON-7 a thread hangs on its message, counts its replies, and can be read and
   expect(new URL(page.url()).pathname).toBe('/console/threads/thr_1');
   await write('thank you');
   await shows('thank you');
-  await expect
-    .poll(async () => (await history(server, 'threads/thr_1')).map(textOf))
-    .toEqual(['I do', 'found it', 'thank you']);
+  await eventually(async () => (await history(server, 'threads/thr_1')).map(textOf)).toEqual([
+    'I do',
+    'found it',
+    'thank you',
+  ]);
   await page.getByRole('link', { name: 'Back to #general' }).click();
   await feed.getByRole('link', { name: /3 replies/ }).waitFor();
   expect(wrong).toEqual([]);

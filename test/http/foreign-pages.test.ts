@@ -8,7 +8,11 @@ describe('a page of another site sends requests to this machine', () => {
     const server = await startTestServer({ rooms: [{ id: 'general', members: [] }] });
     for (const origin of ['https://evil.example', 'null', 'http://localhost:1'])
       for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/json']) {
-        const { status, json, headers } = await askJson(server, '/v1/messages', { method: 'POST', headers: { origin, 'content-type': type }, body: hello() });
+        const { status, json, headers } = await askJson(server, '/v1/messages', {
+          method: 'POST',
+          headers: { origin, 'content-type': type },
+          body: hello(),
+        });
         expect([status, json['code']]).toEqual([403, 'foreign_origin']);
         expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
       }
@@ -18,10 +22,30 @@ describe('a page of another site sends requests to this machine', () => {
 
   it('SAFE-1 SAFE-2 no method and no route lets it through', async () => {
     const server = await startTestServer({ rooms: [{ id: 'general', members: [] }] });
-    const foreign: Record<string, string>[] = [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }];
+    const foreign: Record<string, string>[] = [
+      { origin: 'https://evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+    ];
     for (const headers of foreign)
-      for (const [method, path] of [['POST', '/v1/rooms'], ['PATCH', '/v1/rooms/general'], ['DELETE', '/v1/rooms/general'], ['PATCH', '/v1/rooms/general/members'], ['POST', '/v1/apply'], ['POST', '/v1/guard/resume'], ['POST', '/v1/agents/register'], ['DELETE', '/v1/agents/a'], ['DELETE', '/v1/messages/m'], ['POST', '/v1/agents/wake-failed'], ['OPTIONS', '/v1/messages'], ['POST', '/nowhere']] as const) {
-        const { status, json } = await askJson(server, path, { method, headers, ...(method === 'DELETE' || method === 'OPTIONS' ? {} : { body: {} }) });
+      for (const [method, path] of [
+        ['POST', '/v1/rooms'],
+        ['PATCH', '/v1/rooms/general'],
+        ['DELETE', '/v1/rooms/general'],
+        ['PATCH', '/v1/rooms/general/members'],
+        ['POST', '/v1/apply'],
+        ['POST', '/v1/guard/resume'],
+        ['POST', '/v1/agents/register'],
+        ['DELETE', '/v1/agents/a'],
+        ['DELETE', '/v1/messages/m'],
+        ['POST', '/v1/agents/wake-failed'],
+        ['OPTIONS', '/v1/messages'],
+        ['POST', '/nowhere'],
+      ] as const) {
+        const { status, json } = await askJson(server, path, {
+          method,
+          headers,
+          ...(method === 'DELETE' || method === 'OPTIONS' ? {} : { body: {} }),
+        });
         expect([method, path, status, json['code']]).toEqual([method, path, 403, 'foreign_origin']);
       }
     expect((await ask(server, '/v1/rooms/general')).status).toBe(200);
@@ -45,9 +69,20 @@ describe('a page of another site sends requests to this machine', () => {
   });
 
   it('SAFE-3 the console of this server, and allowed pages, may', async () => {
-    const server = await startTestServer({ rooms: [{ id: 'general', members: [] }], server: { allowed_origins: ['https://app.example'] } });
+    const server = await startTestServer({
+      rooms: [{ id: 'general', members: [] }],
+      server: { allowed_origins: ['https://app.example'] },
+    });
     for (const origin of [server.url, `http://localhost:${server.port}`, 'https://app.example'])
-      expect((await ask(server, '/v1/messages', { method: 'POST', headers: { origin, 'sec-fetch-site': 'cross-site' }, body: hello() })).status).toBe(202);
+      expect(
+        (
+          await ask(server, '/v1/messages', {
+            method: 'POST',
+            headers: { origin, 'sec-fetch-site': 'cross-site' },
+            body: hello(),
+          })
+        ).status,
+      ).toBe(202);
   });
 });
 
@@ -56,7 +91,22 @@ describe('a page whose name was bound to this machine after it was loaded', () =
 
   it('SAFE-4 it reads nothing', async () => {
     const server = await startTestServer({ rooms: [{ id: 'general', members: [] }] });
-    for (const path of ['/', '/console/', '/healthz', '/metrics', '/openapi.json', '/install.md', '/skill.md', '/llms.txt', '/v1/network', '/v1/rooms', '/v1/rooms/general/messages', '/v1/agents', '/v1/dms', '/nowhere']) {
+    for (const path of [
+      '/',
+      '/console/',
+      '/healthz',
+      '/metrics',
+      '/openapi.json',
+      '/install.md',
+      '/skill.md',
+      '/llms.txt',
+      '/v1/network',
+      '/v1/rooms',
+      '/v1/rooms/general/messages',
+      '/v1/agents',
+      '/v1/dms',
+      '/nowhere',
+    ]) {
       const { status, json } = await askJson(server, path, { headers: rebound(server.port) });
       expect([path, status, json['code']]).toEqual([path, 403, 'foreign_host']);
     }
@@ -65,16 +115,26 @@ describe('a page whose name was bound to this machine after it was loaded', () =
 
   it('SAFE-3 SAFE-4 nor does it write or attach, though its Origin equals its Host', async () => {
     const server = await startTestServer({ rooms: [{ id: 'general', members: [] }] });
-    const headers = { ...rebound(server.port), origin: `http://evil.example:${server.port}`, 'sec-fetch-site': 'same-origin' };
+    const headers = {
+      ...rebound(server.port),
+      origin: `http://evil.example:${server.port}`,
+      'sec-fetch-site': 'same-origin',
+    };
     expect((await ask(server, '/v1/messages', { method: 'POST', headers, body: hello() })).status).toBe(403);
     expect(await askUpgrade(server, headers)).toBe(403);
     expect(await askUpgrade(server, rebound(server.port))).toBe(403);
     const single = { host: `printer:${server.port}`, origin: `http://printer:${server.port}` };
-    expect((await askJson(server, '/v1/messages', { method: 'POST', headers: single, body: hello() })).json['code']).toBe('foreign_origin');
+    expect(
+      (await askJson(server, '/v1/messages', { method: 'POST', headers: single, body: hello() })).json[
+        'code'
+      ],
+    ).toBe('foreign_origin');
   });
 
   it('SAFE-4 a configured name is answered', async () => {
-    const server = await startTestServer({ server: { allowed_hosts: ['moltnet.lan'], public_url: 'https://chat.example' } });
+    const server = await startTestServer({
+      server: { allowed_hosts: ['moltnet.lan'], public_url: 'https://chat.example' },
+    });
     expect((await ask(server, '/v1/network', { headers: { host: 'moltnet.lan:8787' } })).status).toBe(200);
     expect((await ask(server, '/v1/network', { headers: { host: 'chat.example' } })).status).toBe(200);
   });

@@ -14,7 +14,11 @@ it('NODE-1 a message wakes the agent, whose text says who wrote what and how to 
   const alpha = lab.runtime('alpha');
   await lab.until(() => alpha.turns.length === 1);
   const { wake } = alpha.turns[0]!;
-  expect(wake).toMatchObject({ attempt: 1, conversation: 'room:general', session_key: 'agent:alpha:local:room:general' });
+  expect(wake).toMatchObject({
+    attempt: 1,
+    conversation: 'room:general',
+    session_key: 'agent:alpha:local:room:general',
+  });
   expect(wake.text).toContain('from ann (person)');
   expect(wake.text).toContain('> hello there');
   expect(wake.text).toContain('moltnet send room:general "YOUR TEXT"');
@@ -36,7 +40,9 @@ it('NODE-5 what comes during a turn is one wake after it', async () => {
   await lab.until(() => alpha.turns.length === 2 && alpha.turns[1]!.outcome !== undefined);
   const text = alpha.texts[1]!;
   expect(text).toContain('Moltnet: 40 new messages for you');
-  expect(text).toContain('10 older ones are not shown. Read them first: moltnet read room:general --plain --limit 40');
+  expect(text).toContain(
+    '10 older ones are not shown. Read them first: moltnet read room:general --plain --limit 40',
+  );
   expect(text).toContain('> last');
   expect(text).not.toContain('> message 2\n');
   expect(alpha.turns).toHaveLength(2);
@@ -57,7 +63,9 @@ it('NODE-7 a wake that fails is tried again with the next attempt number, and th
   expect(new Set(alpha.turns.slice(0, 4).map(({ wake }) => wake.wake_id)).size).toBe(1);
   expect(alpha.texts[1]).toContain('You may have answered already');
   expect(alpha.texts[4]).toContain('> good');
-  expect((await lab.logged('wake FAILED')).message).toBe('wake FAILED in room:general (4 attempts): it choked');
+  expect((await lab.logged('wake FAILED')).message).toBe(
+    'wake FAILED in room:general (4 attempts): it choked',
+  );
   const agent = await client.agent('alpha');
   expect(agent.last_wake_failure).toMatchObject({ error: 'it choked' });
 });

@@ -99,7 +99,7 @@ it('NODE-7 the count of attempts goes on over a reconnect', async () => {
   expect(new Set(alpha.turns.map(({ wake }) => wake.wake_id)).size).toBe(1);
 });
 
-it('NODE-10 stop ends the turn and leaves its wake open: the next node runs it under the same id and attempt', async () => {
+it('NODE-10 WAKE-6 stop ends the turn and leaves its wake open: the next node runs it under the same id and attempt', async () => {
   const { url } = await startTestServer({ rooms });
   const { say } = speaker(url);
   const first = await startLabNode(url, [{ agent: { id: 'alpha' } }]);
@@ -124,6 +124,23 @@ it('NODE-10 stop ends the turn and leaves its wake open: the next node runs it u
   expect(again.texts[1]).toContain('> two');
 });
 
+it('NODE-10 stop during the last attempt gives the wake one more, it does not give it up', async () => {
+  const { url } = await startTestServer({ rooms });
+  const first = await startLabNode(url, [{ agent: { id: 'alpha' } }]);
+  const alpha = first.runtime('alpha');
+  alpha.script = (_wake, number) => (number < 4 ? failed('choked') : 'hold');
+  await first.logged('attached');
+  await speaker(url).say('room:general', 'one');
+  await first.until(() => alpha.turns.length === 4);
+  await first.node.stop();
+  const second = await startLabNode(url, [{ agent: { id: 'alpha' } }]);
+  await second.until(() => second.runtime('alpha').turns.length === 1);
+  expect(second.runtime('alpha').turns[0]!.wake).toMatchObject({
+    wake_id: alpha.turns[0]!.wake.wake_id,
+    attempt: 4,
+  });
+});
+
 it('NODE-6 a server that restarts in the middle of a turn gets its end, and sends what came meanwhile', async () => {
   const config = { rooms, storage: { kind: 'sqlite' as const } };
   const first = await startTestServer(config);
@@ -136,7 +153,10 @@ it('NODE-6 a server that restarts in the middle of a turn gets its end, and send
   await speaker(first.url).say('room:general', 'two');
   await first.stop();
   expect((await lab.logged('connection ended')).message).toContain('the server is restarting');
-  const restarted = await startServer({ ...first.config, server: { ...first.config.server, listen_addr: `127.0.0.1:${first.port}` } }, { log: createLog('silent') });
+  const restarted = await startServer(
+    { ...first.config, server: { ...first.config.server, listen_addr: `127.0.0.1:${first.port}` } },
+    { log: createLog('silent') },
+  );
   try {
     await lab.until(() => lab.log.filter(({ message }) => message === 'attached').length === 2);
     alpha.turns[0]!.end();
@@ -153,7 +173,9 @@ it('NODE-2 a server that is not there yet is waited for', async () => {
   const { freePort } = await import('../support/process.ts');
   const port = await freePort();
   const lab = await startLabNode(`http://127.0.0.1:${port}`, [{ agent: { id: 'alpha' } }]);
-  expect((await lab.logged('waits:')).message).toContain(`no Moltnet server at http://127.0.0.1:${port}: connection refused`);
+  expect((await lab.logged('waits:')).message).toContain(
+    `no Moltnet server at http://127.0.0.1:${port}: connection refused`,
+  );
   expect(lab.log.filter(({ message }) => message.startsWith('waits:'))).toHaveLength(1);
   const { url } = await startTestServer({ rooms, server: { listen_addr: `127.0.0.1:${port}` } });
   await lab.logged('attached');
@@ -173,5 +195,9 @@ it('NODE-6 messages of hours without a node come, in order, as one wake', async 
   const runtimes = new Map([['alpha', new FakeRuntime(facts)]]);
   const second = await startLabNode(url, [{ agent: { id: 'alpha' } }], { stateDir, facts, runtimes });
   await second.until(() => second.runtime('alpha').turns.length === 1);
-  expect([...second.runtime('alpha').texts[0]!.matchAll(/^> (.*)$/gm)].map(([, text]) => text)).toEqual(['one', 'two', 'three']);
+  expect([...second.runtime('alpha').texts[0]!.matchAll(/^> (.*)$/gm)].map(([, text]) => text)).toEqual([
+    'one',
+    'two',
+    'three',
+  ]);
 });

@@ -16,7 +16,10 @@ export interface InlineOptions {
   err?: (text: string) => void;
 }
 
-export async function cli(words: readonly string[], options: InlineOptions): Promise<{ code: number; stdout: string; stderr: string; json(): unknown }> {
+export async function cli(
+  words: readonly string[],
+  options: InlineOptions,
+): Promise<{ code: number; stdout: string; stderr: string; json(): unknown }> {
   let stdout = '';
   let stderr = '';
   const io: Io = {

@@ -19,14 +19,25 @@ export interface CliOptions {
 }
 
 /** What a command gets: nothing of the agent, or the test run, that started us. */
-export const cleanEnv = (cwd: string, more: Record<string, string> = {}): Record<string, string> => ({ PATH: process.env['PATH'] ?? '', HOME: cwd, ...more });
+export const cleanEnv = (cwd: string, more: Record<string, string> = {}): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: cwd,
+  ...more,
+});
 
-const command = (args: readonly string[]): [string, string[]] => [process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args]];
+const command = (args: readonly string[]): [string, string[]] => [
+  process.execPath,
+  ['--disable-warning=ExperimentalWarning', main, ...args],
+];
 
 /** Runs a command to its end. */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
   const [file, words] = command(args);
-  const child = spawn(file, words, { cwd: options.cwd, env: cleanEnv(options.cwd, options.env), stdio: 'pipe' });
+  const child = spawn(file, words, {
+    cwd: options.cwd,
+    env: cleanEnv(options.cwd, options.env),
+    stdio: 'pipe',
+  });
   child.stdin.on('error', () => {});
   child.stdin.end(options.stdin ?? '');
   return collect(child);
@@ -36,7 +47,11 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 export async function runCliOnTerminal(args: readonly string[], options: CliOptions): Promise<CliResult> {
   const [file, words] = command(args);
   const quoted = [file, ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-  const child = spawn('script', ['-qec', quoted, '/dev/null'], { cwd: options.cwd, env: { ...cleanEnv(options.cwd, options.env), TERM: 'xterm' }, stdio: 'pipe' });
+  const child = spawn('script', ['-qec', quoted, '/dev/null'], {
+    cwd: options.cwd,
+    env: { ...cleanEnv(options.cwd, options.env), TERM: 'xterm' },
+    stdio: 'pipe',
+  });
   child.stdin.end();
   const result = await collect(child);
   return { ...result, stdout: result.stdout.replaceAll('\r\n', '\n') };
@@ -64,7 +79,11 @@ export interface RunningCli {
 /** Starts a command that stays; it is killed when the test ends. */
 export function startCli(args: readonly string[], options: CliOptions): RunningCli {
   const [file, words] = command(args);
-  const child = spawn(file, words, { cwd: options.cwd, env: cleanEnv(options.cwd, options.env), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, words, {
+    cwd: options.cwd,
+    env: cleanEnv(options.cwd, options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   const waiting = new Set<() => void>();
   const add = (chunk: Buffer): void => {
@@ -91,8 +110,9 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
           resolve(match);
         };
         waiting.add(look);
-        void ended.then(({ code }) => {
-          if (waiting.delete(look)) reject(new Error(`it ended with ${code} without saying ${String(pattern)}:\n${output}`));
+        child.once('close', (code) => {
+          if (waiting.delete(look))
+            reject(new Error(`it ended with ${code} without saying ${String(pattern)}:\n${output}`));
         });
         look();
       }),

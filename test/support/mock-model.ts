@@ -6,8 +6,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What the model does with one request. `delay` (ms) comes first. */
-export type ModelAnswer = { delay?: number } & (
+/** What the model does with one request, once `after` has resolved. */
+export type ModelAnswer = { after?: Promise<unknown> } & (
   | { say: string }
   /** One call of the CLI's shell. */
   | { shell: string }
@@ -36,6 +36,8 @@ export interface ModelRequest {
   answer: ModelAnswer;
 }
 
+const WAIT_MS = 60_000;
+
 export type ModelScript = (request: Omit<ModelRequest, 'answer'>) => ModelAnswer;
 
 export interface MockModel {
@@ -45,7 +47,7 @@ export interface MockModel {
   turns(): ModelRequest[];
   /** Answers from now on. */
   script: ModelScript;
-  /** Resolves with the first request, past or coming, that fits. */
+  /** Resolves with the first request, past or coming, that fits; rejects when none has come in a minute. */
   waitFor(fits: (request: ModelRequest) => boolean): Promise<ModelRequest>;
   close(): Promise<void>;
 }
@@ -66,13 +68,21 @@ export async function startMockModel(script: ModelScript = directives): Promise<
     turns: () => requests.filter((r) => r.agentic && r.tool_results.length === 0),
     script,
     waitFor: (fits) =>
-      new Promise((resolve) => {
-        const look = () => {
+      new Promise((resolve, reject) => {
+        const look = (): void => {
           const found = requests.find(fits);
           if (!found) return;
-          waiting.delete(look);
+          done();
           resolve(found);
         };
+        const done = (): void => {
+          waiting.delete(look);
+          clearTimeout(timer);
+        };
+        const timer = setTimeout(() => {
+          done();
+          reject(new Error(`no such request to the model in ${WAIT_MS} ms; there were ${requests.length}`));
+        }, WAIT_MS);
         waiting.add(look);
         look();
       }),
@@ -102,7 +112,7 @@ export async function startMockModel(script: ModelScript = directives): Promise<
     for (const look of waiting) look();
 
     const what = entry.answer;
-    if (what.delay !== undefined) await new Promise((done) => setTimeout(done, what.delay).unref());
+    await what.after;
     if ('hang' in what) return;
     if ('http' in what) return json(response, what.http, { type: 'error', error: { type: 'api_error', message: `mock ${what.http}` } });
     response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -60,7 +60,13 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
         name: 'Scripted',
         version: '0',
         protocols: { http: ['moltnet.http.v1'], attach: [VERSION] },
-        capabilities: { attachment_protocol: 'websocket', direct_messages: true, public_read: false, human_ingress: true, pairings: false },
+        capabilities: {
+          attachment_protocol: 'websocket',
+          direct_messages: true,
+          public_read: false,
+          human_ingress: true,
+          pairings: false,
+        },
       },
     },
     posted: [],
@@ -71,16 +77,20 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
-      if (req.method === 'POST') scripted.posted.push({ path, body: JSON.parse(Buffer.concat(chunks).toString()) });
+      if (req.method === 'POST')
+        scripted.posted.push({ path, body: JSON.parse(Buffer.concat(chunks).toString()) });
       const found = scripted.documents[path];
       res.writeHead(req.method === 'POST' ? 202 : found ? 200 : 404, { 'content-type': 'application/json' });
-      res.end(JSON.stringify(req.method === 'POST' ? {} : (found ?? { code: 'not_found', error: `no ${path}` })));
+      res.end(
+        JSON.stringify(req.method === 'POST' ? {} : (found ?? { code: 'not_found', error: `no ${path}` })),
+      );
       facts.noted();
     });
   });
   const wss = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   http.on('upgrade', (req, socket, head) => {
-    if (scripted.refuse !== undefined) return void socket.end(`HTTP/1.1 ${scripted.refuse} No\r\ncontent-length: 0\r\n\r\n`);
+    if (scripted.refuse !== undefined)
+      return void socket.end(`HTTP/1.1 ${scripted.refuse} No\r\ncontent-length: 0\r\n\r\n`);
     wss.handleUpgrade(req, socket, head, (ws) => {
       const connection: ScriptedConnection = {
         frames: [],
@@ -97,8 +107,20 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
       ws.on('message', (data: Buffer) => {
         const frame = JSON.parse(data.toString()) as Frame;
         connection.frames.push(frame);
-        if (frame.op === 'IDENTIFY' && ready) connection.send({ op: 'READY', network_id: network, agent_id: (frame['agent'] as { id: string }).id });
-        if (frame.op === 'WAKE' && answers) connection.send({ op: 'WAKE', wake_id: frame['wake_id'], conversation: frame['conversation'], cursor: frame['cursor'], attempt: frame['attempt'] });
+        if (frame.op === 'IDENTIFY' && ready)
+          connection.send({
+            op: 'READY',
+            network_id: network,
+            agent_id: (frame['agent'] as { id: string }).id,
+          });
+        if (frame.op === 'WAKE' && answers)
+          connection.send({
+            op: 'WAKE',
+            wake_id: frame['wake_id'],
+            conversation: frame['conversation'],
+            cursor: frame['cursor'],
+            attempt: frame['attempt'],
+          });
         facts.noted();
       });
       ws.on('close', () => {
@@ -106,7 +128,12 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
         facts.noted();
       });
       ws.on('error', () => {});
-      connection.send({ op: 'HELLO', heartbeat_interval_ms: 5_000, capabilities: delivery ? { delivery: 1 } : {}, ...hello });
+      connection.send({
+        op: 'HELLO',
+        heartbeat_interval_ms: 5_000,
+        capabilities: delivery ? { delivery: 1 } : {},
+        ...hello,
+      });
       facts.noted();
     });
   });

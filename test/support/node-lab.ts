@@ -1,11 +1,11 @@
 /** A node in this process with runtimes that a test scripts, against any server. */
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { AttachmentConfig } from '../../src/config/types.ts';
 import { createClient, type Client } from '../../src/client/http.ts';
 import { startNode, type NodeOptions, type RunningNode } from '../../src/node/node.ts';
 import type { NodeTimes } from '../../src/node/times.ts';
 import type { ProbeResult, Runtime, TurnOutcome, Wake } from '../../src/runtimes/runtime.ts';
+import { attachmentConfig, type AgentConfig } from './node-lab-config.ts';
 import { temporaryFolder } from './server.ts';
 
 /** Resolves when the condition is true; conditions are looked at whenever something was noted. */
@@ -27,7 +27,11 @@ export interface FakeTurn {
   end(outcome?: TurnOutcome): void;
 }
 export const ok: TurnOutcome = { state: 'ok' };
-export const failed = (reason: string, permanent = false): TurnOutcome => ({ state: 'failed', permanent, reason });
+export const failed = (reason: string, permanent = false): TurnOutcome => ({
+  state: 'failed',
+  permanent,
+  reason,
+});
 
 /**
  * A FAKE of an agent runtime: it keeps every wake it is given, and ends turns as the script says; `hold` until the
@@ -35,7 +39,14 @@ export const failed = (reason: string, permanent = false): TurnOutcome => ({ sta
  */
 export class FakeRuntime implements Runtime {
   readonly kind = 'fake-runtime';
-  readonly capabilities = { wake_idle: true, wake_busy: false, headless: true, dedupes: false, reports_usage: false, cancels: true };
+  readonly capabilities = {
+    wake_idle: true,
+    wake_busy: false,
+    headless: true,
+    dedupes: false,
+    reports_usage: false,
+    cancels: true,
+  };
   readonly turns: FakeTurn[] = [];
   script: (wake: Wake, number: number) => TurnOutcome | 'hold' = () => ok;
   probeResult: ProbeResult = { ready: true };
@@ -75,7 +86,9 @@ export class FakeRuntime implements Runtime {
       };
       this.turns.push(turn);
       this.mostRunning = Math.max(this.mostRunning, ++this.running);
-      signal.addEventListener('abort', () => turn.end({ state: 'cancelled', reason: 'told to end' }), { once: true });
+      signal.addEventListener('abort', () => turn.end({ state: 'cancelled', reason: 'told to end' }), {
+        once: true,
+      });
       const outcome = this.script(wake, this.turns.length);
       if (outcome !== 'hold') turn.end(outcome);
       this.#facts.noted();
@@ -102,33 +115,36 @@ export interface NodeLab {
   until(holds: () => boolean): Promise<void>;
   /** A log line whose message contains the text. */
   logged(text: string, agent?: string): Promise<LogLine>;
+  /** The node has the message in a queue. */
+  received(messageId: string): Promise<void>;
   stateDir: string;
 }
 
 /** Milliseconds as short as a test wants them. */
-export const quick: Partial<NodeTimes> = { reconnect: 10, reconnect_max: 40, stable: 60_000, recheck: 30, retry: 5, retry_max: 20, stop: 2_000 };
+export const quick: Partial<NodeTimes> = {
+  reconnect: 10,
+  reconnect_max: 40,
+  stable: 60_000,
+  recheck: 30,
+  retry: 5,
+  retry_max: 20,
+  stop: 2_000,
+};
 
-export type AgentConfig = Partial<AttachmentConfig> & { agent: { id: string; name?: string } };
-
-export function attachmentConfig(base_url: string, agent: AgentConfig): AttachmentConfig {
-  return {
-    base_url,
-    network_id: 'local',
-    auth: { mode: 'none', static_token: false },
-    runtime: { kind: 'fake-runtime' },
-    rooms: [{ id: 'general', wake: 'all' }],
-    dms: { enabled: true, wake: 'all' },
-    catch_up: 'all',
-    bootstrap: false,
-    ...agent,
-  };
-}
+export { attachmentConfig, type AgentConfig } from './node-lab-config.ts';
 
 /** Starts a node; it is stopped when the test ends. `runtimes` from an earlier node go on being used. */
 export async function startLabNode(
   url: string,
   agents: AgentConfig[],
-  options: { max_turns?: number; times?: Partial<NodeTimes>; stateDir?: string; runtimes?: Map<string, FakeRuntime>; facts?: Facts; prepare?: (runtime: FakeRuntime, agent: string) => void } & Pick<NodeOptions, 'runtime'> = {},
+  options: {
+    max_turns?: number;
+    times?: Partial<NodeTimes>;
+    stateDir?: string;
+    runtimes?: Map<string, FakeRuntime>;
+    facts?: Facts;
+    prepare?: (runtime: FakeRuntime, agent: string) => void;
+  } & Pick<NodeOptions, 'runtime'> = {},
 ): Promise<NodeLab> {
   const facts = options.facts ?? new Facts();
   const runtimes = options.runtimes ?? new Map<string, FakeRuntime>();
@@ -165,8 +181,13 @@ export async function startLabNode(
     facts,
     until,
     stateDir,
+    received: (messageId) => until(() => log.some(({ fields }) => fields['message'] === messageId)),
     async logged(text, agent) {
-      const find = (): LogLine | undefined => log.find(({ message, fields }) => message.includes(text) && (agent === undefined || fields['agent'] === agent));
+      const find = (): LogLine | undefined =>
+        log.find(
+          ({ message, fields }) =>
+            message.includes(text) && (agent === undefined || fields['agent'] === agent),
+        );
       await until(() => find() !== undefined);
       return find()!;
     },
@@ -174,7 +195,14 @@ export async function startLabNode(
 }
 
 /** Says things as people and agents. */
-export function speaker(url: string): { client: Client; say: (target: string, text: string, more?: { as?: string; id?: string; participants?: string[]; room?: string }) => Promise<string> } {
+export function speaker(url: string): {
+  client: Client;
+  say: (
+    target: string,
+    text: string,
+    more?: { as?: string; id?: string; participants?: string[]; room?: string },
+  ) => Promise<string>;
+} {
   const client = createClient({ baseUrl: url, keepAlive: true });
   onTestFinished(() => client.close());
   return {
@@ -184,7 +212,12 @@ export function speaker(url: string): { client: Client; say: (target: string, te
       const [type, from] = as.split(':') as [string, string];
       const accepted = await client.send({
         ...(id === undefined ? {} : { id }),
-        target: kind === 'room' ? { kind, room_id: key } : kind === 'thread' ? { kind, thread_id: key, room_id: room ?? 'general' } : { kind, dm_id: key, ...(participants ? { participant_ids: participants } : {}) },
+        target:
+          kind === 'room'
+            ? { kind, room_id: key }
+            : kind === 'thread'
+              ? { kind, thread_id: key, room_id: room ?? 'general' }
+              : { kind, dm_id: key, ...(participants ? { participant_ids: participants } : {}) },
         from: { type, id: from },
         parts: [{ kind: 'text', text }],
       });

@@ -1,4 +1,5 @@
 /** A workspace and a home of its own for one agent runtime, and wakes for it: what the contract suite runs on. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -127,3 +128,15 @@ export async function until(fact: () => boolean | Promise<boolean>, what: string
 
 export const fakeCodex: string = fileURLToPath(new URL('fake-codex.mjs', import.meta.url));
 export const fakeClaude: string = fileURLToPath(new URL('fake-claude.mjs', import.meta.url));
+
+/** Runs a turn in a process of its own and kills that, -9, at the moment when `at` comes true. */
+export async function killedHost(lab: RuntimeLab, wake: Wake, at: () => Promise<unknown>): Promise<void> {
+  const host = fileURLToPath(new URL('runtime-host.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', host, JSON.stringify({ context: lab.context(), wake })], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await Promise.race([at(), gone.then(() => Promise.reject(new Error('the host ended by itself')))]);
+  child.kill('SIGKILL');
+  await gone;
+}

@@ -8,7 +8,11 @@ import { createLog } from '../../src/server/log.ts';
 import { startServer, type RunningServer } from '../../src/server/server.ts';
 
 /** Parts of the configuration to change, block by block. */
-export type ConfigChanges = { [K in keyof ServerConfig]?: ServerConfig[K] extends unknown[] | undefined ? ServerConfig[K] : Partial<ServerConfig[K]> };
+export type ConfigChanges = {
+  [K in keyof ServerConfig]?: ServerConfig[K] extends unknown[] | undefined
+    ? ServerConfig[K]
+    : Partial<ServerConfig[K]>;
+};
 
 /** The defaults of the product, with any port, and (unless said otherwise) a database in memory. */
 export function testConfig(changes: ConfigChanges = {}): ServerConfig {
@@ -35,8 +39,12 @@ export function testConfig(changes: ConfigChanges = {}): ServerConfig {
 /** Starts a server that logs nothing and is stopped when the test ends. `storage: {kind: 'sqlite'}` without a path gets a file in a temporary folder. */
 export async function startTestServer(changes: ConfigChanges = {}): Promise<RunningServer> {
   const config = testConfig(changes);
-  if (config.storage.kind === 'sqlite' && config.storage.sqlite.path === '') config.storage.sqlite.path = path.join(await temporaryFolder(), 'moltnet.db');
-  const server = await startServer(config, { log: createLog(process.env['MOLTNET_TEST_LOG'] ?? 'silent'), version: '0.0.0-test' });
+  if (config.storage.kind === 'sqlite' && config.storage.sqlite.path === '')
+    config.storage.sqlite.path = path.join(await temporaryFolder(), 'moltnet.db');
+  const server = await startServer(config, {
+    log: createLog(process.env['MOLTNET_TEST_LOG'] ?? 'silent'),
+    version: '0.0.0-test',
+  });
   onTestFinished(() => server.stop());
   return server;
 }

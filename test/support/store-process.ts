@@ -12,6 +12,8 @@ export interface StoreProcess {
   lines: string[];
   /** Resolves when a line that comes from now on, or one at `from` or later, matches; rejects when the process ends first. */
   line(matches: (line: string) => boolean, from?: number): Promise<string>;
+  /** Tells it to remove its ballast. */
+  release(): void;
   /** Kills it with -9 and resolves when it is gone. */
   kill(): Promise<void>;
   /** Ends its stdin and resolves when it has ended. */
@@ -23,6 +25,8 @@ export interface StoreProcessOptions {
   file: string;
   commits?: number;
   messages?: number;
+  /** Removed when `release` is called. */
+  ballast?: string;
   /** A program and arguments to run it under: strace, unshare … */
   under?: string[];
   uid?: number;
@@ -34,8 +38,10 @@ export function startStoreProcess({
   messages = 1,
   under = [],
   uid,
+  ballast,
 }: StoreProcessOptions): StoreProcess {
-  const [command, ...args] = [...under, process.execPath, script, file, String(commits), String(messages)];
+  const given = [file, String(commits), String(messages), ...(ballast === undefined ? [] : [ballast])];
+  const [command, ...args] = [...under, process.execPath, script, ...given];
   const child = spawn(command!, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid, gid: uid }),
@@ -83,6 +89,7 @@ export function startStoreProcess({
         waiting.add(check);
         check();
       }),
+    release: () => void child.stdin.write('go\n'),
     kill,
     stop: () => {
       child.stdin.end();

@@ -261,8 +261,6 @@ export function createClient(): Client {
       const { unread } = store.get();
       const from = unread[key]?.from;
       store.update((state) => ({ ...state, current: key, unread: omit(state.unread, key) }));
-      const { kind, id } = splitKey(key);
-      if (kind === 'room') remember.setLastRoom(id);
       // At the start the stream is opened first, so that nothing falls between a page and the live events.
       if (booted) show(key, from);
     },

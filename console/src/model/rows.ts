@@ -36,6 +36,7 @@ export function rowsOf(
   const rows: Row[] = [];
   const held = millis(heldAt);
   let previous: { key: string; day: number; at: number } | undefined;
+  const joints = new Set(timeline.joints);
   let heldSeen = false;
   const add = (message: Message, outgoing?: Outgoing) => {
     const at = millis(message.created_at);
@@ -52,8 +53,11 @@ export function rowsOf(
       heldHere,
     };
     if (heldHere) heldSeen = true;
-    if (previous?.day !== day) row.day = dayName(at, now);
-    else row.lead = previous.key !== key || at - previous.at > GROUP_MS || isNew || heldHere;
+    // Above the first loaded row there may be more of its day: the line comes with the page that begins the day.
+    if (previous ? previous.day !== day : timeline.older === 'none') row.day = dayName(at, now);
+    else if (previous)
+      row.lead =
+        previous.key !== key || at - previous.at > GROUP_MS || isNew || heldHere || joints.has(message.id);
     if (outgoing) row.outgoing = outgoing;
     rows.push(row);
     previous = { key, day, at };

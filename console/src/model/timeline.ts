@@ -9,6 +9,8 @@ export interface Timeline {
   older: 'none' | 'some' | 'loading' | 'failed';
   /** Cursor of the page before the oldest loaded message. */
   before?: string;
+  /** Where older pages were joined on: these messages keep beginning a group, so that no row changes its height above the reader. */
+  joints?: readonly string[];
   /** The first message that the person has not seen: the line `New` stands above it. */
   newFrom?: string;
 }
@@ -42,6 +44,8 @@ export function withOlderPage(
   const known = new Set(timeline.messages.map((message) => message.id));
   const messages = [...page.filter((message) => !known.has(message.id)), ...timeline.messages];
   const next: Timeline = { ...timeline, messages, older: before === undefined ? 'none' : 'some' };
+  const joint = timeline.messages[0]?.id;
+  if (joint !== undefined) next.joints = [...(timeline.joints ?? []), joint];
   if (before === undefined) delete next.before;
   else next.before = before;
   return next;

@@ -74,7 +74,7 @@ export function ConversationView({
   } else {
     middle = (
       <Timeline
-        key={conversation}
+        key={`timeline ${conversation}`}
         conversation={conversation}
         name={name}
         timeline={timeline}
@@ -94,7 +94,7 @@ export function ConversationView({
       ) : (
         canSpeak && (
           <Composer
-            key={conversation}
+            key={`composer ${conversation}`}
             conversation={conversation}
             target={target}
             name={name}

@@ -23,6 +23,8 @@ interface MessageRowProps {
   /** The network whose agents need no network behind their name. */
   networkId: string | undefined;
   me: string;
+  /** The focus is on this row: its actions can be reached with Tab. */
+  active: boolean;
   /** A message of this window was taken back to be written anew. */
   onEdit: (text: string) => void;
 }
@@ -34,6 +36,7 @@ export const MessageRow = memo(function MessageRow({
   thread,
   networkId,
   me,
+  active,
   onEdit,
 }: MessageRowProps) {
   const { message, outgoing } = row;
@@ -102,7 +105,7 @@ export const MessageRow = memo(function MessageRow({
           {thread && <ThreadLink thread={thread} />}
           {outgoing && <OutgoingState outgoing={outgoing} onEdit={onEdit} />}
         </div>
-        {!outgoing && message.redacted_at === undefined && <Actions message={message} />}
+        {!outgoing && message.redacted_at === undefined && <Actions message={message} active={active} />}
       </div>
     </>
   );
@@ -144,7 +147,8 @@ function OutgoingState({ outgoing, onEdit }: { outgoing: Outgoing; onEdit: (text
   );
 }
 
-function Actions({ message }: { message: Message }) {
+function Actions({ message, active }: { message: Message; active: boolean }) {
+  const tabIndex = active ? 0 : -1;
   const [removing, setRemoving] = useState(false);
   const [copied, setCopied] = useState(false);
   const text = message.parts
@@ -156,13 +160,14 @@ function Actions({ message }: { message: Message }) {
       <div className={styles.actions} role="toolbar" aria-label={texts.actions}>
         {text && (
           <IconButton
+            tabIndex={tabIndex}
             icon={copied ? 'check' : 'copy'}
             label={copied ? texts.copied : texts.copyText}
             onClick={() => void copyText(text).then(setCopied)}
             onBlur={() => setCopied(false)}
           />
         )}
-        <IconButton icon="trash" label={texts.remove} onClick={() => setRemoving(true)} />
+        <IconButton tabIndex={tabIndex} icon="trash" label={texts.remove} onClick={() => setRemoving(true)} />
       </div>
       {removing && <RemoveDialog message={message} onClose={() => setRemoving(false)} />}
     </>

@@ -1,6 +1,7 @@
-import { useMemo } from 'react';
+import { useEffect, useMemo } from 'react';
 import type { Thread } from '../../../src/protocol/rooms.ts';
 import { useApp } from '../live/client.ts';
+import { remember } from '../live/remember.ts';
 import { roomKey } from '../model/conversation.ts';
 import { plainName } from '../model/names.ts';
 import { texts } from '../texts.ts';
@@ -12,6 +13,10 @@ import { ThreadsMenu } from './threads-menu.tsx';
 /** A room: its messages, live. */
 export function RoomPage({ id }: { id: string }) {
   const room = useApp((state) => state.rooms.find((candidate) => candidate.id === id));
+  const exists = room !== undefined;
+  useEffect(() => {
+    if (exists) remember.setLastRoom(id);
+  }, [exists, id]);
   const all = useApp((state) => state.threads);
   const threads = useMemo(() => Object.values(all).filter((thread) => thread.room_id === id), [all, id]);
   const byParent = useMemo(

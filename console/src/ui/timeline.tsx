@@ -65,6 +65,7 @@ export function Timeline({
 
   const scroller = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
+  const [active, setActive] = useState<string>();
   const [leftAt, setLeftAt] = useState<string>();
   const virtual = useVirtualizer({
     count: rows.length,
@@ -151,6 +152,9 @@ export function Timeline({
         aria-busy={older === 'loading'}
         tabIndex={0}
         onKeyDown={keys}
+        onFocus={(event) =>
+          setActive(rows[Number(event.target.closest<HTMLElement>('[data-index]')?.dataset.index)]?.key)
+        }
       >
         <div className={styles.sizer} style={{ height: virtual.getTotalSize() }}>
           <div className={styles.rows} style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}>
@@ -175,6 +179,7 @@ export function Timeline({
                     thread={threads.get(row.message.id)}
                     networkId={networkId}
                     me={me}
+                    active={row.key === active}
                     onEdit={onEdit}
                   />
                 </div>
@@ -254,9 +259,10 @@ function useRowKeys(
         : Number(target.dataset.index);
     const index = Math.max(0, Math.min(rows.length - 1, from + (event.key === 'ArrowUp' ? -1 : 1)));
     reveal(index);
-    requestAnimationFrame(() =>
-      scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true }),
-    );
+    const row = () => scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`);
+    // One that was not in the page is there after the next rendering.
+    if (row()) row()?.focus({ preventScroll: true });
+    else requestAnimationFrame(() => row()?.focus({ preventScroll: true }));
   };
 }
 
@@ -294,7 +300,7 @@ function Announcer({ rows }: { rows: readonly Row[] }) {
   }, [rows]);
   useEffect(() => () => clearTimeout(timer.current), []);
   return (
-    <div aria-live="polite" role="status">
+    <div aria-live="polite" role="status" className={styles.announcer}>
       <Hidden>{sentence}</Hidden>
     </div>
   );

@@ -1,25 +1,17 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { isLocalAgentId } from '../../protocol/ids.ts';
-import { WAKE_POLICIES, type WakePolicy } from '../../protocol/wake.ts';
-import { readClientFile } from '../../config/client.ts';
+import { WAKE_POLICIES } from '../../protocol/wake.ts';
 import { upsertClientConfig } from '../../config/client-write.ts';
-import { didYouMean } from '../../config/issues.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
-import { hasTokenSource, resolveToken, storeToken } from '../../config/tokens.ts';
-import type { ClientAttachment, TokenSource } from '../../config/types.ts';
+import { resolveToken, storeToken } from '../../config/tokens.ts';
 import { RefusedError, type Client } from '../../client/http.ts';
 import { allRooms, explain, explained, openClient } from '../api.ts';
 import { commandName } from '../command-name.ts';
-import type { Args, Command, Io } from '../command.ts';
-import { Failure, usageFailure } from '../failure.ts';
+import type { Command, Io } from '../command.ts';
+import { AUTH_MODES, planConnect, REGISTRATIONS, RUNTIMES, type ConnectPlan } from '../connect-plan.ts';
+import { Failure } from '../failure.ts';
 import { writeIdentity } from '../identity-file.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
-import { baseUrlFlag, localServerUrl } from '../speaker.ts';
-
-const AUTH_MODES = ['none', 'bearer', 'open'] as const;
-const REGISTRATIONS = ['disabled', 'token', 'open'] as const;
-const RUNTIMES = ['codex', 'claude-code', 'openclaw', 'picoclaw', 'tinyclaw', 'pi'];
 
 export const command: Command = {
   usage: 'connect <agent-id> [server-url]',
@@ -69,7 +61,7 @@ moltnet node start
 In auth mode none the agent is registered as well, so that @alpha means it from now on; without that, a message
 would find nobody of that name until the agent first attached.`,
   async run(args, io) {
-    const plan = await makePlan(args, io);
+    const plan = await planConnect(args, io);
     const { attachment, workspace, runtime } = plan;
     const client = openClient({ base_url: attachment.base_url });
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
@@ -88,7 +80,9 @@ would find nobody of that name until the agent first attached.`,
     upsertClientConfig(file, attachment, { name: attachment.agent_name ?? attachment.member_id, runtime });
     if (registered) {
       writeIdentity(workspace, registered);
-      await say(`registered agent ${attachment.member_id} on network ${attachment.network_id}`);
+      await say(
+        `registered agent ${attachment.member_id} on network ${attachment.network_id}: @${attachment.member_id} means it from now on`,
+      );
     }
     if (args.on('install-skill') !== false) {
       const skill = await skillOf(server && { base_url: attachment.base_url });
@@ -124,135 +118,6 @@ would find nobody of that name until the agent first attached.`,
   },
 };
 
-interface Plan {
-  attachment: ClientAttachment;
-  workspace: string;
-  runtime: string;
-  wake: WakePolicy;
-  /** Whether the network was named, so that the server need not be asked for it. */
-  network_given: boolean;
-}
-
-async function makePlan(args: Args, io: Io): Promise<Plan> {
-  const words = [...args.positionals];
-  const urlAt = words.findIndex((word) => /^https?:\/\//.test(word));
-  const url = urlAt < 0 ? undefined : words.splice(urlAt, 1)[0]!.replace(/\/+$/, '');
-  if (url !== undefined && !URL.canParse(url))
-    throw usageFailure(`${JSON.stringify(url)} is not a URL`, 'write http://host:port');
-  const member_id = args.text('member-id') ?? words.shift();
-  if (words.length > 0) throw usageFailure(`too much on the command line: ${JSON.stringify(words[0])}`);
-  if (member_id === undefined)
-    throw usageFailure('the id of the agent is missing', 'write: moltnet connect my-agent --runtime codex');
-  if (!isLocalAgentId(member_id))
-    throw usageFailure(
-      `${JSON.stringify(member_id)} is not an agent id`,
-      'use 1 to 128 letters, digits, . _ - and begin with a letter or digit',
-    );
-
-  const runtime = runtimeOf(args);
-  const wake = oneOf('wake', args.text('wake') ?? 'mentions', WAKE_POLICIES);
-  const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
-  const base_url = baseUrlFlag(args) ?? url ?? (await localServerUrl(io));
-  const network_id = args.text('network-id') ?? '';
-  const stored = storedEntry(workspace, base_url, member_id, network_id);
-  const rooms = args.list('rooms');
-  return {
-    attachment: {
-      ...(args.text('agent-name') === undefined
-        ? stored?.agent_name === undefined
-          ? {}
-          : { agent_name: stored.agent_name }
-        : { agent_name: args.text('agent-name')! }),
-      auth: authOf(args, stored),
-      base_url,
-      dms: { enabled: args.on('enable-dms') ?? stored?.dms?.enabled ?? true },
-      member_id,
-      network_id,
-      rooms: rooms.length > 0 ? rooms.map((id) => ({ id, wake: 'never' })) : (stored?.rooms ?? []),
-      runtime,
-    },
-    workspace,
-    runtime,
-    wake,
-    network_given: network_id !== '',
-  };
-}
-
-/** What an earlier connect of this agent stored; a token that it holds is worth keeping. */
-function storedEntry(
-  workspace: string,
-  base_url: string,
-  member_id: string,
-  network_id: string,
-): ClientAttachment | undefined {
-  const file = path.join(workspace, '.moltnet', 'config.json');
-  if (!existsSync(file)) return undefined;
-  return readClientFile(file).attachments.find(
-    (a) =>
-      a.member_id === member_id &&
-      (network_id === '' ? a.base_url === base_url : a.network_id === network_id),
-  );
-}
-
-function authOf(args: Args, stored: ClientAttachment | undefined): ClientAttachment['auth'] {
-  const [token, token_env, token_path] = [
-    args.text('token'),
-    args.text('token-env'),
-    args.text('token-path'),
-  ];
-  const given: TokenSource = {
-    ...(token === undefined ? {} : { token }),
-    ...(token_env === undefined ? {} : { token_env }),
-    ...(token_path === undefined ? {} : { token_path }),
-  };
-  const modeFlag = args.text('auth-mode');
-  const mode = modeFlag === undefined ? undefined : oneOf('auth-mode', modeFlag, AUTH_MODES);
-  const registrationFlag = args.text('registration');
-  const registration =
-    registrationFlag === undefined
-      ? mode === 'open'
-        ? 'open'
-        : stored?.auth.registration
-      : oneOf('registration', registrationFlag, REGISTRATIONS);
-  const kept = stored?.auth;
-  const source: TokenSource = hasTokenSource(given)
-    ? given
-    : {
-        ...(kept?.token === undefined ? {} : { token: kept.token }),
-        ...(kept?.token_env === undefined ? {} : { token_env: kept.token_env }),
-        ...(kept?.token_path === undefined ? {} : { token_path: kept.token_path }),
-      };
-  const effective =
-    mode ??
-    (registrationFlag === 'open' ? 'bearer' : hasTokenSource(given) ? 'bearer' : (kept?.mode ?? 'none'));
-  if (effective === 'bearer' && !hasTokenSource(source) && registration !== 'open')
-    throw usageFailure('auth mode bearer needs a token', 'add --token-path FILE, or --token-env NAME');
-  return { mode: effective, ...(registration === undefined ? {} : { registration }), ...source };
-}
-
-function runtimeOf(args: Args): string {
-  const given = args.text('runtime') ?? 'openclaw';
-  const runtime = given === 'claude' ? 'claude-code' : given;
-  if (RUNTIMES.includes(runtime)) return runtime;
-  const near = didYouMean(runtime, RUNTIMES);
-  if (near !== undefined || args.given('node') || !/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(runtime))
-    throw usageFailure(
-      `${JSON.stringify(given)} is not a runtime${near ? `; did you mean ${near}?` : ''}`,
-      `known: ${RUNTIMES.join(', ')}`,
-    );
-  return runtime;
-}
-
-function oneOf<const T extends string>(flag: string, value: string, values: readonly T[]): T {
-  const found = values.find((candidate) => candidate === value);
-  if (found === undefined)
-    throw usageFailure(
-      `--${flag} ${JSON.stringify(value)} is not one of its values`,
-      `write ${values.join(', ')}`,
-    );
-  return found;
-}
-
 /** Nothing is registered before it is certain that the answer can be kept. */
 function prepareWorkspace(workspace: string): void {
   if (existsSync(workspace) && !statSync(workspace).isDirectory())
@@ -266,7 +131,11 @@ function prepareWorkspace(workspace: string): void {
 }
 
 /** Undefined when the server cannot be asked and need not be. Fills in the network's id. */
-async function lookAtServer(client: Client, plan: Plan, io: Io): Promise<{ rooms: string[] } | undefined> {
+async function lookAtServer(
+  client: Client,
+  plan: ConnectPlan,
+  io: Io,
+): Promise<{ rooms: string[] } | undefined> {
   const { attachment } = plan;
   try {
     const network = await client.network();
@@ -291,7 +160,7 @@ async function lookAtServer(client: Client, plan: Plan, io: Io): Promise<{ rooms
 }
 
 /** Mode none: so that mentions find the agent at once. Registration open: to claim the id, and keep the token. */
-async function register(plan: Plan, reachable: boolean, io: Io) {
+async function register(plan: ConnectPlan, reachable: boolean, io: Io) {
   const { attachment, workspace } = plan;
   const { auth } = attachment;
   const open = auth.registration === 'open';

@@ -13,7 +13,7 @@ import type { Command, Io } from '../command.ts';
 import { openEventStream, type EventStream } from '../demo/event-stream.ts';
 import { ADA, BOB, CLOSING, DEMO_TURNS, TASK } from '../demo/script.ts';
 import { Failure, usageFailure } from '../failure.ts';
-import { formatMessage } from '../format.ts';
+import { formatMessage, localTime } from '../format.ts';
 import { shellWord } from '../shell-word.ts';
 import { paint, type Paint } from '../style.ts';
 import { untilStopped } from '../until-stopped.ts';
@@ -24,18 +24,25 @@ const PATIENCE = 30_000;
 
 export const command: Command = {
   usage: 'demo',
-  summary: 'see it work in one minute: a server, a node and two scripted agents that talk, no model and no key needed',
+  summary:
+    'see it work in one minute: a server, a node and two scripted agents that talk, no model and no key needed',
   positionals: 0,
   flags: [
     { name: 'exit', what: 'end by itself when the conversation is over' },
-    { name: 'pace', value: 'MS', what: 'how long an agent thinks before it speaks', fallback: '1000; 0 with --exit' },
+    {
+      name: 'pace',
+      value: 'MS',
+      what: 'how long an agent thinks before it speaks',
+      fallback: '1000; 0 with --exit',
+    },
   ],
   details: `The agents are real child processes, driven as codex and claude are: ada in the place of Codex, bob in that of Claude
 Code. What they say is a script. Everything is in a temporary folder, which is removed at the end.`,
   async run(args, io) {
     const ends = args.on('exit') === true;
     const pace = Number(args.text('pace') ?? (ends ? 0 : 1_000));
-    if (!Number.isInteger(pace) || pace < 0 || pace > 60_000) throw usageFailure('--pace is a number of milliseconds up to 60000');
+    if (!Number.isInteger(pace) || pace < 0 || pace > 60_000)
+      throw usageFailure('--pace is a number of milliseconds up to 60000');
     const stopping = untilStopped();
     const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'moltnet-demo-')));
     const closing: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
@@ -66,7 +73,9 @@ async function play(folder: string, pace: number, io: Io, closing: (() => unknow
   const note = (text: string): Promise<void> => io.out(`${color.dim(`         · ${text}`)}\n`);
   const server = await startServer(serverConfig(folder), { log: createLog('silent'), version: VERSION });
   closing.push(() => server.stop());
-  await io.out(`\n${color.bold('Moltnet demo')}  two scripted agents, no model\n\n  Console  ${color.bold(`${server.url}/console/`)}\n\n`);
+  await io.out(
+    `\n${color.bold('Moltnet demo')}  two scripted agents, no model\n\n  Console  ${color.bold(`${server.url}/console/`)}\n\n`,
+  );
 
   let lines = Promise.resolve();
   const stream = await openEventStream(server.url, (event) => {
@@ -75,9 +84,22 @@ async function play(folder: string, pace: number, io: Io, closing: (() => unknow
   });
   closing.push(() => stream.close());
   const client = openClient({ base_url: server.url });
-  const say = (text: string) => client.send({ target: { kind: 'room', room_id: 'general' }, from: { type: 'human', id: 'operator' }, parts: [{ kind: 'text', text }] });
+  const say = (text: string) =>
+    client.send({
+      target: { kind: 'room', room_id: 'general' },
+      from: { type: 'human', id: 'operator' },
+      parts: [{ kind: 'text', text }],
+    });
 
-  const here = Promise.all([ADA, BOB].map((id) => happened(stream, `${id} did not attach`, (event) => event.type === 'agent.connected' && event.agent?.agent_id === id)));
+  const here = Promise.all(
+    [ADA, BOB].map((id) =>
+      happened(
+        stream,
+        `${id} did not attach`,
+        (event) => event.type === 'agent.connected' && event.agent?.agent_id === id,
+      ),
+    ),
+  );
   const bin = launcher(folder, 'bin/moltnet', []);
   let complaint = '';
   const node = await startNode(nodeConfig(folder, server.url, pace), {
@@ -99,7 +121,11 @@ async function play(folder: string, pace: number, io: Io, closing: (() => unknow
   await note(`They would thank each other for ever. After ${DEMO_TURNS} agent turns without a person`);
   await note('the guard holds the room: what is said wakes nobody until a person speaks.');
   await sleep(pace);
-  const silent = happened(stream, `${BOB} was not woken`, (event) => event.type === 'agent.wake.delivered' && event.agent?.agent_id === BOB);
+  const silent = happened(
+    stream,
+    `${BOB} was not woken`,
+    (event) => event.type === 'agent.wake.delivered' && event.agent?.agent_id === BOB,
+  );
   await say(CLOSING);
   await silent.catch(because);
   await lines;
@@ -108,14 +134,19 @@ async function play(folder: string, pace: number, io: Io, closing: (() => unknow
 }
 
 /** An event that must come, from now on; a Failure when it does not. */
-async function happened(stream: EventStream, otherwise: string, fits: (event: Event) => boolean): Promise<void> {
+async function happened(
+  stream: EventStream,
+  otherwise: string,
+  fits: (event: Event) => boolean,
+): Promise<void> {
   if ((await stream.next(fits, PATIENCE)) === undefined) throw new Failure(otherwise);
 }
 
 function lineOf(event: Event, color: Paint): string | undefined {
-  const time = color.dim(event.created_at.slice(11, 19));
+  const time = color.dim(localTime(event.created_at, new Date()));
   if (event.type === 'message.created' && event.message) return formatMessage(event.message, color);
-  if (event.type === 'agent.connected' && event.agent) return `${time} ${color.name(event.agent.agent_id)} ${color.dim('is here')}`;
+  if (event.type === 'agent.connected' && event.agent)
+    return `${time} ${color.name(event.agent.agent_id)} ${color.dim('is here')}`;
   if (event.type === 'conversation.held') return `${time} ${color.yellow('held by the storm guard')}`;
   if (event.type === 'conversation.resumed') return `${time} ${color.green('goes on: a person spoke')}`;
   return undefined;
@@ -124,7 +155,15 @@ function lineOf(event: Event, color: Paint): string | undefined {
 function serverConfig(folder: string): ServerConfig {
   return {
     network: { id: 'demo', name: 'Demo' },
-    server: { listen_addr: '127.0.0.1:0', human_ingress: true, direct_messages: true, debug_events: false, allowed_origins: [], allowed_hosts: [], trust_forwarded_proto: false },
+    server: {
+      listen_addr: '127.0.0.1:0',
+      human_ingress: true,
+      direct_messages: true,
+      debug_events: false,
+      allowed_origins: [],
+      allowed_hosts: [],
+      trust_forwarded_proto: false,
+    },
     auth: { mode: 'none', public_read: false, agent_registration: 'disabled', tokens: [] },
     storage: { kind: 'sqlite', sqlite: { path: path.join(folder, '.moltnet', 'moltnet.db') } },
     guard: { turns: DEMO_TURNS },
@@ -141,14 +180,21 @@ function nodeConfig(folder: string, base_url: string, pace: number): NodeConfig 
       base_url,
       network_id: 'demo',
       auth: { mode: 'none', static_token: false },
-      runtime: { kind, command: launcher(folder, `agents/${cli}`, ['demo-agent', cli, String(pace), '--']), workspace_path: workspace },
+      runtime: {
+        kind,
+        command: launcher(folder, `agents/${cli}`, ['demo-agent', cli, String(pace), '--']),
+        workspace_path: workspace,
+      },
       rooms: [{ id: 'general', wake: 'mentions' }],
       dms: { enabled: true, wake: 'all' },
       catch_up: 'all',
       bootstrap: false,
     };
   };
-  return { attachments: [attachment(ADA, 'codex', 'codex'), attachment(BOB, 'claude-code', 'claude')], max_turns: 2 };
+  return {
+    attachments: [attachment(ADA, 'codex', 'codex'), attachment(BOB, 'claude-code', 'claude')],
+    max_turns: 2,
+  };
 }
 
 /** A program in the folder that runs this one, from source or from the build, with these words first. */

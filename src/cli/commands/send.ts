@@ -49,8 +49,18 @@ server that is busy, is tried again with the same id for up to ten seconds.`,
     mayWrite(speaker, resolved);
     const request = { id, target: resolved, from: speaker.from, parts: [{ kind: 'text', text }] };
     const accepted = await sendWithRetries(speaker, request, io);
-    const opened = accepted.dm_created ? ' (opened the DM)' : accepted.thread_created ? ' (opened the thread)' : '';
-    await print(args, io, accepted, (color) => `${color.green('sent')} as ${speaker.from.id}  ${color.dim(`${accepted.message_id}${opened}`)}`);
+    const opened = accepted.dm_created
+      ? ' (opened the DM)'
+      : accepted.thread_created
+        ? ' (opened the thread)'
+        : '';
+    await print(
+      args,
+      io,
+      accepted,
+      (color) =>
+        `${color.green('sent')} as ${speaker.from.id}  ${color.dim(`${accepted.message_id}${opened}`)}`,
+    );
   },
 };
 

@@ -116,7 +116,7 @@ function greeting(
     ...(room === undefined
       ? []
       : [
-          'Then write to it: in the console, or in a third terminal, from this folder (not the agent\'s)',
+          "Then write to it: in the console, or in a third terminal, from this folder (not the agent's)",
           '',
           `  ${color.green(`${moltnet} send room:${room} "@my-agent hello"${isDefault ? '' : ` --base-url ${shellWord(about.url)}`}`)}`,
           '',

@@ -51,10 +51,20 @@ async function asClaude(pace: number, args: readonly string[]): Promise<void> {
   const session_id = args.findLast((arg) => /^[0-9a-f-]{36}$/.test(arg)) ?? randomUUID();
   const known = new Set<string>();
   for await (const line of createInterface({ input: process.stdin })) {
-    const input = JSON.parse(line) as { type: string; uuid: string; request_id?: string; message?: { role: string; content: unknown } };
-    if (input.type === 'control_request') say({ type: 'control_response', response: { subtype: 'success', request_id: input.request_id, response: {} } });
+    const input = JSON.parse(line) as {
+      type: string;
+      uuid: string;
+      request_id?: string;
+      message?: { role: string; content: unknown };
+    };
+    if (input.type === 'control_request')
+      say({
+        type: 'control_response',
+        response: { subtype: 'success', request_id: input.request_id, response: {} },
+      });
     if (input.type !== 'user') continue;
-    const lifecycle = (state: string): void => say({ type: 'command_lifecycle', command_uuid: input.uuid, state });
+    const lifecycle = (state: string): void =>
+      say({ type: 'command_lifecycle', command_uuid: input.uuid, state });
     const replay = (): void => say({ ...input, session_id, isReplay: true });
     if (known.has(input.uuid)) {
       replay();
@@ -66,8 +76,18 @@ async function asClaude(pace: number, args: readonly string[]): Promise<void> {
     lifecycle('started');
     replay();
     let error: string | undefined;
-    await takeTurn(BOB, String(input.message?.content), pace).catch((reason: unknown) => (error = (reason as Error).message));
-    say({ type: 'result', subtype: 'success', is_error: error !== undefined, result: error ?? '', session_id, total_cost_usd: 0, usage: { input_tokens: 0, output_tokens: 0 } });
+    await takeTurn(BOB, String(input.message?.content), pace).catch(
+      (reason: unknown) => (error = (reason as Error).message),
+    );
+    say({
+      type: 'result',
+      subtype: 'success',
+      is_error: error !== undefined,
+      result: error ?? '',
+      session_id,
+      total_cost_usd: 0,
+      usage: { input_tokens: 0, output_tokens: 0 },
+    });
     lifecycle('completed');
   }
 }
@@ -91,7 +111,10 @@ export function answer(self: string, history: readonly Message[]): string | unde
   const person = people.at(-1);
   if (isFirstTask) return linesOf(self)[spoken];
   // A person spoke again: their words go before what the other agent still wanted to say.
-  const asked = person?.mentions?.some((fqid) => fqid.endsWith(`/agents/${self}`)) || person?.target.kind === 'dm';
+  const asked =
+    person?.mentions?.some((fqid) => fqid.endsWith(`/agents/${self}`)) || person?.target.kind === 'dm';
   const answered = sincePerson.some(({ from }) => from.id === self);
-  return asked && !answered ? `I am ${self}, and I only know my lines. Attach a real agent to this network: moltnet connect --help` : undefined;
+  return asked && !answered
+    ? `I am ${self}, and I only know my lines. Attach a real agent to this network: moltnet connect --help`
+    : undefined;
 }

@@ -5,6 +5,7 @@
 import { expect, it } from 'vitest';
 import { AttachClient, type Frame } from '../../../test/support/attach-client.ts';
 import { startAttachLab, type AttachLab } from '../../../test/support/attach-lab.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { wakeReason, type Bindings } from '../../protocol/wake.ts';
 import type { Message } from '../../protocol/messages.ts';
@@ -190,7 +191,7 @@ function wakesOf(log: readonly LogEvent[], reader: DeliveryReader, after: number
   return wakes;
 }
 
-it.each(SEEDS)('ATT-1 LOG-1 LOG-5 LOG-7 DLV-3 DLV-5 DLV-8 seed %i: every reader sees what is for it, once and in order', { timeout: 120_000 }, async (seed) => {
+it.for(SEEDS)('ATT-1 LOG-1 LOG-5 LOG-7 DLV-3 DLV-5 DLV-8 seed %i: every reader sees what is for it, once and in order', { timeout: 120_000 }, async (seed, { signal }) => {
   const random = randomOf(seed);
   const path = `${labFolder()}/moltnet.db`;
   const options = { path, ringCount: 12, settings: { guard: { turns: 4 } } };
@@ -206,7 +207,7 @@ it.each(SEEDS)('ATT-1 LOG-1 LOG-5 LOG-7 DLV-3 DLV-5 DLV-8 seed %i: every reader 
   // A first event, so that clients of the wire have a cursor before anything goes wrong.
   await lab.send('human:me', 'room:chat', { id: 'first' });
   for (const reader of streams) {
-    while (reader.seen.length === 0) await new Promise(setImmediate);
+    await eventually(() => reader.seen.length > 0);
     await reader.acknowledge(random, true);
   }
 
@@ -247,8 +248,11 @@ it.each(SEEDS)('ATT-1 LOG-1 LOG-5 LOG-7 DLV-3 DLV-5 DLV-8 seed %i: every reader 
   for (const reader of readers) if (!reader.connected()) await reader.connect(lab.url);
   const expected = new Map(readers.map((reader) => [reader, reader instanceof DeliveryReader ? [...wakesOf(log, reader, begin).values()].flat() : streamOf(log, reader.agent, begin)]));
   for (const reader of readers) {
-    // Nothing else ends this loop than having seen all; the test's timeout does if something is lost.
-    while (reader.seen.length < expected.get(reader)!.length) await reader.acknowledge(random, true);
+    // If something is lost, the test's timeout ends this.
+    while (reader.seen.length < expected.get(reader)!.length) {
+      await reader.acknowledge(random, true);
+      signal.throwIfAborted();
+    }
     await reader.acknowledge(random, true);
   }
   for (const reader of streams) expect(reader.seen).toEqual(expected.get(reader));

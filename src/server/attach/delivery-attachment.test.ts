@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AttachClient, type Frame } from '../../../test/support/attach-client.ts';
 import { startAttachLab, type AttachLab, type AttachLabOptions } from '../../../test/support/attach-lab.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
 import type { Bindings, CatchUpPolicy, WakePolicy } from '../../protocol/wake.ts';
@@ -27,7 +28,7 @@ async function mention(at: AttachLab, id: string, target = 'room:research'): Pro
 /** Ends the connection and waits until its positions are stored. */
 async function leave(at: AttachLab, client: AttachClient): Promise<void> {
   await client.drop();
-  while (at.gateway.connections > 0) await new Promise(setImmediate);
+  await eventually(() => at.gateway.connections === 0);
   await at.execute('delivery.save', { writes: [] });
 }
 const cursorOf = (client: AttachClient, message: string): string => client.events.find((frame) => frame.event!.message?.id === message)!.cursor!;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { AttachClient } from '../../../test/support/attach-client.ts';
 import { startAttachLab } from '../../../test/support/attach-lab.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
 
 const QUICK = { identify: 200, silence: 600, ping: 100, probe: 150, linger: 200 };
@@ -299,7 +300,7 @@ describe('who holds an agent', () => {
     expect(lab.presence.of('alpha')).toMatchObject({ connected: true, attachments: 1 });
     await second.drop();
     await stranger.gone();
-    while (lab.gateway.connections > 0) await new Promise(setImmediate);
+    await eventually(() => lab.gateway.connections === 0);
     expect(lab.presence.of('alpha')).toEqual({ connected: false, attachments: 0 });
     expect(facts).toEqual(['agent.connected', 'agent.disconnected']);
   });

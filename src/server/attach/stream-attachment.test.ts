@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AttachClient } from '../../../test/support/attach-client.ts';
 import { startAttachLab, type AttachLab } from '../../../test/support/attach-lab.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { encodeEvent } from '../../protocol/events.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
@@ -249,7 +250,7 @@ describe('slow clients', () => {
     client.socket.pause();
     const big = 'x'.repeat(120_000);
     for (let i = 0; i < 80; i++) await lab.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text: big }] });
-    while (lab.gateway.connections > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(() => lab.gateway.connections === 0);
     expect(lab.presence.isConnected('alpha')).toBe(false);
   });
 });
@@ -358,7 +359,7 @@ describe('wake accounting', () => {
     await lab.send('human:me', 'room:research', { id: 'mention', parts: [{ kind: 'text', text: '@cody look' }] });
     await client.until(() => client.messages.length === 1);
     await client.drop();
-    while (lab.gateway.connections > 0) await new Promise(setImmediate);
+    await eventually(() => lab.gateway.connections === 0);
     expect(facts.map((fact) => [fact.type, fact.payload['message_id']])).toEqual([['agent.wake.failed', 'mention']]);
     expect(facts[0]!.payload['error']).toEqual(expect.any(String));
     expect(lab.wakes.lastFailure('cody')).toMatchObject({ message_id: 'mention', at: expect.any(String) });

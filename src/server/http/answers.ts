@@ -34,18 +34,27 @@ const SUCCESS: Record<number, string> = { 200: 'Done', 201: 'Created', 202: 'Acc
  * The `response` of a route's schema: what it answers, and by status the codes of its refusals, for the document at
  * /openapi.json.
  */
-export function answers(success: Record<number, z.ZodType>, ...refusals: ErrorCode[]): Record<number, Answer> {
+export function answers(
+  success: Record<number, z.ZodType>,
+  ...refusals: ErrorCode[]
+): Record<number, Answer> {
   const response: Record<number, Answer> = {};
   for (const [status, schema] of Object.entries(success))
-    response[Number(status)] = { description: SUCCESS[Number(status)] ?? 'Done', content: { [JSON_TYPE]: { schema } } };
+    response[Number(status)] = {
+      description: SUCCESS[Number(status)] ?? 'Done',
+      content: { [JSON_TYPE]: { schema } },
+    };
   const byStatus = new Map<number, string[]>();
   for (const code of new Set([...refusals, ...EVERYWHERE])) {
     const { status, what } = errors[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), `- \`${code}\`: ${what}`]);
   }
-  for (const [status, codes] of byStatus) response[status] = { description: codes.join('\n'), content: { [JSON_TYPE]: { schema: ErrorEnvelope } } };
+  for (const [status, codes] of byStatus)
+    response[status] = { description: codes.join('\n'), content: { [JSON_TYPE]: { schema: ErrorEnvelope } } };
   return response;
 }
 
 /** An answer that is not JSON. */
-export const textAnswer = (type: string, description: string): Record<number, Answer> => ({ 200: { description, content: { [type]: { schema: z.string() } } } });
+export const textAnswer = (type: string, description: string): Record<number, Answer> => ({
+  200: { description, content: { [type]: { schema: z.string() } } },
+});

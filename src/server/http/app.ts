@@ -4,7 +4,12 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -39,7 +44,13 @@ declare module 'fastify' {
 }
 
 /** Our fastify: its routes are typed by their zod schemas. */
-export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>;
+export type App = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
 
 /** Long enough for every id form (`molt://net/agents/id`, percent-encoded); longer is `not_found`. */
 const LONGEST_PARAMETER = 1_024;
@@ -86,7 +97,9 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     count(request, reply);
     done();
   });
-  app.setErrorHandler((error, request, reply) => sendRefusal(error, request, reply as unknown as FastifyReply));
+  app.setErrorHandler((error, request, reply) =>
+    sendRefusal(error, request, reply as unknown as FastifyReply),
+  );
   app.setNotFoundHandler(() => {
     // admit() has refused it already.
     throw new MoltnetError('not_found');
@@ -137,9 +150,16 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   function unmatched(request: FastifyRequest, reply: FastifyReply): MoltnetError {
     const path = request.url.split('?', 1)[0]!;
     const methods = routes.methodsOf(path);
-    if (methods.length === 0) return new MoltnetError('not_found', `there is no ${JSON.stringify(path.slice(0, 160))} here; /openapi.json lists all routes`);
+    if (methods.length === 0)
+      return new MoltnetError(
+        'not_found',
+        `there is no ${JSON.stringify(path.slice(0, 160))} here; /openapi.json lists all routes`,
+      );
     reply.header('allow', methods.join(', '));
-    return new MoltnetError('method_not_allowed', `${request.method} is not possible here; use ${methods.join(', ')}`);
+    return new MoltnetError(
+      'method_not_allowed',
+      `${request.method} is not possible here; use ${methods.join(', ')}`,
+    );
   }
 
   function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -153,17 +173,41 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
 
   function logRefusal(refusal: Refusal, request: FastifyRequest): void {
     // The path without its query, which may carry a credential.
-    const fields = { component: 'transport.http', request_id: request.id, method: request.method, path: request.url.split('?', 1)[0]!.slice(0, 300), status: refusal.status, code: refusal.code };
+    const fields = {
+      component: 'transport.http',
+      request_id: request.id,
+      method: request.method,
+      path: request.url.split('?', 1)[0]!.slice(0, 300),
+      status: refusal.status,
+      code: refusal.code,
+    };
     if (refusal.status >= 500) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
     // Not its message, which quotes what the caller sent.
     else context.log.warn(fields, 'request refused');
   }
 
   function count(request: FastifyRequest, reply: FastifyReply): void {
+    // A stream that was opened counts itself when it ends, however that comes about.
+    if (request.routeOptions.config.live && request.method === 'GET' && reply.statusCode === 200) return;
     const { url } = request.routeOptions;
-    context.metrics.request(request.method, request.is404 || url === undefined ? undefined : `${routeMethod(request)} ${patternOf(url)}`, reply.statusCode, reply.elapsedTime / 1_000);
+    context.metrics.request(
+      request.method,
+      request.is404 || url === undefined ? undefined : `${routeMethod(request)} ${patternOf(url)}`,
+      reply.statusCode,
+      reply.elapsedTime / 1_000,
+    );
     if (context.log.isLevelEnabled('debug'))
-      context.log.debug({ component: 'transport.http', request_id: request.id, method: request.method, route: url, status: reply.statusCode, duration_ms: reply.elapsedTime }, 'request');
+      context.log.debug(
+        {
+          component: 'transport.http',
+          request_id: request.id,
+          method: request.method,
+          route: url,
+          status: reply.statusCode,
+          duration_ms: reply.elapsedTime,
+        },
+        'request',
+      );
   }
 }
 
@@ -179,10 +223,17 @@ function firstOfEach(query: URLSearchParams): Record<string, string> {
 /** What is not HTTP, or too slow or too big a header: refused on the bare socket, in the envelope all the same. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writable && error.code !== 'ECONNRESET') {
-    const [status, reason] = error.code === 'HPE_HEADER_OVERFLOW' ? ['431 Request Header Fields Too Large', 'the headers are too large'] : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'the request was not sent in time'] : ['400 Bad Request', 'this is not an HTTP request'];
+    const [status, reason] =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'the headers are too large']
+        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? ['408 Request Timeout', 'the request was not sent in time']
+          : ['400 Bad Request', 'this is not an HTTP request'];
     const id = requestId(undefined);
     const body = envelope({ status: 400, code: 'bad_request', message: reason! }, id);
-    socket.write(`HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+    socket.write(
+      `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
   }
   socket.destroySoon();
 }

@@ -12,9 +12,32 @@ export async function applyRoutes(app: App, context: ServerContext): Promise<voi
         summary: 'Bring rooms and agents to what is declared, all or nothing',
         tags: ['operation'],
         body: ApplyConfigRequest,
-        response: answers({ 200: ApplyConfigResult }, 'bad_request', 'body_too_large', 'unauthorized', 'forbidden', 'agent_taken', 'network_mismatch', 'invalid_id', 'invalid_agent_id', 'invalid_name', 'unprocessable_entity', 'too_many_members', 'too_many_rooms', 'too_many_agents'),
+        response: answers(
+          { 200: ApplyConfigResult },
+          'bad_request',
+          'body_too_large',
+          'unauthorized',
+          'forbidden',
+          'agent_taken',
+          'network_mismatch',
+          'invalid_id',
+          'invalid_agent_id',
+          'invalid_name',
+          'unprocessable_entity',
+          'too_many_members',
+          'too_many_rooms',
+          'too_many_agents',
+        ),
       },
     },
-    async (request, reply) => sendValue(reply, await context.network.execute('config.apply', { request: request.body, source: 'api' }, context.identify(request.raw))),
+    async (request, reply) =>
+      sendValue(
+        reply,
+        await context.network.execute(
+          'config.apply',
+          { request: request.body, source: 'api' },
+          context.identify(request.raw),
+        ),
+      ),
   );
 }

@@ -14,26 +14,54 @@ import { requireCursor } from './pages.ts';
 import { readableRoom } from './rooms.ts';
 import { readableThread } from './threads.ts';
 
-const ArtifactQuery = PageQuery.extend({ room_id: z.string().optional(), thread_id: z.string().optional(), dm_id: z.string().optional() });
+const ArtifactQuery = PageQuery.extend({
+  room_id: z.string().optional(),
+  thread_id: z.string().optional(),
+  dm_id: z.string().optional(),
+});
 type Of = Parameters<ServerContext['store']['artifactPage']>[0];
 
 /** GET /v1/artifacts: of a thread, else of a DM, else of a room with its threads. */
 export async function artifactRoutes(app: App, context: ServerContext): Promise<void> {
   app.get(
     '/v1/artifacts',
-    { schema: { summary: 'Parts that are more than text, of a thread, a DM, or a room with its threads', tags: ['messages'], querystring: ArtifactQuery, response: answers({ 200: ArtifactPage }, 'unauthorized', 'forbidden', 'direct_messages_disabled', 'not_found', 'invalid_cursor', 'unprocessable_entity') } },
+    {
+      schema: {
+        summary: 'Parts that are more than text, of a thread, a DM, or a room with its threads',
+        tags: ['messages'],
+        querystring: ArtifactQuery,
+        response: answers(
+          { 200: ArtifactPage },
+          'unauthorized',
+          'forbidden',
+          'direct_messages_disabled',
+          'not_found',
+          'invalid_cursor',
+          'unprocessable_entity',
+        ),
+      },
+    },
     async (request, reply) => {
       const of = await filter(context, context.identify(request.raw), request.query);
       const page = parsePage(request.query);
       await requireCursor(page, (id) => of !== undefined && context.store.artifactExists(of, id));
-      const rows = of ? await context.store.artifactPage(of, page) : { rows: [], more_before: false, more_after: false };
-      return sendJson(reply, storedPageText('artifacts', rows, ({ id, payload }) => ({ id, json: payload }), page, 'newest'));
+      const rows = of
+        ? await context.store.artifactPage(of, page)
+        : { rows: [], more_before: false, more_after: false };
+      return sendJson(
+        reply,
+        storedPageText('artifacts', rows, ({ id, payload }) => ({ id, json: payload }), page, 'newest'),
+      );
     },
   );
 }
 
 /** What is asked for, if the caller may read it; undefined for a DM that does not exist, which has none (wire.md 3.4). */
-async function filter(context: ServerContext, identity: Identity, query: { room_id?: string | undefined; thread_id?: string | undefined; dm_id?: string | undefined }): Promise<Of | undefined> {
+async function filter(
+  context: ServerContext,
+  identity: Identity,
+  query: { room_id?: string | undefined; thread_id?: string | undefined; dm_id?: string | undefined },
+): Promise<Of | undefined> {
   const thread = given(query.thread_id, 'thread');
   if (thread !== undefined) return { conversation: (await readableThread(context, identity, thread)).key };
   const dm = given(query.dm_id, 'DM');

@@ -12,9 +12,23 @@ import { requestId } from './request-id.ts';
 const PATH = '/v1/attach';
 
 export async function attachRoutes(app: App): Promise<void> {
-  app.get(PATH, { config: { live: true }, schema: { summary: 'Attach an agent: a WebSocket (moltnet.attach.v1)', tags: ['events'], response: answers({}, 'bad_request', 'unauthorized', 'forbidden') } }, () => {
-    throw new MoltnetError('bad_request', 'this is a WebSocket: send Connection: Upgrade and Upgrade: websocket');
-  });
+  app.get(
+    PATH,
+    {
+      config: { live: true },
+      schema: {
+        summary: 'Attach an agent: a WebSocket (moltnet.attach.v1)',
+        tags: ['events'],
+        response: answers({}, 'bad_request', 'unauthorized', 'forbidden'),
+      },
+    },
+    () => {
+      throw new MoltnetError(
+        'bad_request',
+        'this is a WebSocket: send Connection: Upgrade and Upgrade: websocket',
+      );
+    },
+  );
 }
 
 /** Whether a request that asks for an upgrade is a WebSocket for us; any other is answered as if it had not asked. */
@@ -33,20 +47,36 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       context.origins.requireOrigin(request.headers);
       // Node before 24.9 sends every request here that asks for any upgrade.
       if (pathOf(request) !== PATH) throw new MoltnetError('not_found');
-      if (!isAttachUpgrade(request)) throw new MoltnetError('bad_request', 'the only upgrade here is websocket');
+      if (!isAttachUpgrade(request))
+        throw new MoltnetError('bad_request', 'the only upgrade here is websocket');
       const identity = context.identify(request);
       requireAccess(context.network.settings, identity, 'attach');
-      socket.once('close', () => context.metrics.request('GET', `GET ${PATH}`, 200, (performance.now() - began) / 1_000));
+      socket.once('close', () =>
+        context.metrics.request('GET', `GET ${PATH}`, 200, (performance.now() - began) / 1_000),
+      );
       context.gateway.handleUpgrade(request, socket, head, identity);
     } catch (error) {
       const refusal = refusalOf(error);
       const id = requestId(request.headers['x-request-id']);
-      context.metrics.request('GET', pathOf(request) === PATH ? `GET ${PATH}` : undefined, refusal.status, (performance.now() - began) / 1_000);
-      const fields = { component: 'transport.attach', request_id: id, path: pathOf(request).slice(0, 300), status: refusal.status, code: refusal.code };
+      context.metrics.request(
+        'GET',
+        pathOf(request) === PATH ? `GET ${PATH}` : undefined,
+        refusal.status,
+        (performance.now() - began) / 1_000,
+      );
+      const fields = {
+        component: 'transport.attach',
+        request_id: id,
+        path: pathOf(request).slice(0, 300),
+        status: refusal.status,
+        code: refusal.code,
+      };
       if (refusal.status >= 500) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
       else context.log.warn(fields, 'attach refused');
       const body = envelope(refusal, id);
-      socket.end(`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+      socket.end(
+        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
     }
   });
 }

@@ -8,7 +8,8 @@ export function parseBody(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = text.trim() === '' ? 'it is empty' : error instanceof SyntaxError ? error.message : 'it cannot be read';
+    const reason =
+      text.trim() === '' ? 'it is empty' : error instanceof SyntaxError ? error.message : 'it cannot be read';
     throw new MoltnetError('bad_request', `the body must be one JSON object: ${printable(reason)}`);
   }
   return value === null ? {} : value;
@@ -21,18 +22,30 @@ export function parseBody(text: string): unknown {
 export const zodValidator =
   ({ schema, httpPart }: { schema: z.ZodType; httpPart?: string | undefined }) =>
   (data: unknown): { value: unknown } | { error: MoltnetError } => {
-    if (httpPart === 'body' && data === null) return { error: new MoltnetError('bad_request', 'the request needs a body: one JSON object') };
+    if (httpPart === 'body' && data === null)
+      return { error: new MoltnetError('bad_request', 'the request needs a body: one JSON object') };
     const result = schema.safeParse(data);
     if (result.success) return { value: result.data };
-    return { error: new MoltnetError('bad_request', issueText(result.error.issues[0], httpPart ?? 'request')) };
+    return {
+      error: new MoltnetError('bad_request', issueText(result.error.issues[0], httpPart ?? 'request')),
+    };
   };
 
 /** One zod issue as a sentence that names the field. */
 export function issueText(issue: z.core.$ZodIssue | undefined, part: string): string {
   if (!issue) return `the ${part} is not what this route takes`;
-  const field = issue.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('').replace(/^\./, '');
-  return printable(`${field === '' ? `the ${part}` : field}: ${issue.message.replace(/^Invalid input: /, '')}`);
+  const field = issue.path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+    .replace(/^\./, '');
+  return printable(
+    `${field === '' ? `the ${part}` : field}: ${issue.message.replace(/^Invalid input: /, '')}`,
+  );
 }
 
 /** Bounded and without control characters, because it quotes what a stranger sent. */
-const printable = (text: string): string => text.replace(/\p{Cc}+/gu, ' ').slice(0, 400).toWellFormed();
+const printable = (text: string): string =>
+  text
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, 400)
+    .toWellFormed();

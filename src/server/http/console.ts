@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import type { FastifyReply } from 'fastify';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
@@ -48,12 +49,15 @@ interface File {
   type: string;
   /** Its name carries a hash of its content, so it never changes. */
   immutable: boolean;
-  /** The same, compressed with brotli when the build did that. */
-  brotli?: Buffer;
+  /** Text that is worth compressing; done when somebody first takes it so. */
+  compressible: boolean;
+  gzip?: Buffer;
 }
 
 /** Beside the bundle, or in the build folder when the server runs from source. */
-const folders = ['./console/', '../../../dist/console/'].map((relative) => fileURLToPath(new URL(relative, import.meta.url)));
+const folders = ['./console/', '../../../dist/console/'].map((relative) =>
+  fileURLToPath(new URL(relative, import.meta.url)),
+);
 
 /** GET /console/…: built files by their name, the app for every other path (it has routes of its own). */
 export async function consoleRoutes(app: App, _context: ServerContext): Promise<void> {
@@ -67,14 +71,19 @@ export async function consoleRoutes(app: App, _context: ServerContext): Promise<
     const file = files?.get(name);
     if (file) return send(reply, file, request.headers['accept-encoding']);
     // A missing file is an error; a path without an extension is a place in the app.
-    if (path.posix.extname(name) !== '') throw new MoltnetError('not_found', `there is no console file ${JSON.stringify(name.slice(0, 160))}`);
+    if (path.posix.extname(name) !== '')
+      throw new MoltnetError('not_found', `there is no console file ${JSON.stringify(name.slice(0, 160))}`);
     const index = files?.get('index.html');
     if (index) return send(reply, index, request.headers['accept-encoding']);
-    return guarded(reply).header('content-type', TYPES['.html']).header('cache-control', 'no-store').send(NOT_BUILT);
+    return guarded(reply)
+      .header('content-type', TYPES['.html'])
+      .header('cache-control', 'no-store')
+      .send(NOT_BUILT);
   });
 }
 
-const redirect = (reply: FastifyReply): FastifyReply => reply.code(307).header('location', '/console/').send('');
+const redirect = (reply: FastifyReply): FastifyReply =>
+  reply.code(307).header('location', '/console/').send('');
 
 function guarded(reply: FastifyReply): FastifyReply {
   return reply
@@ -86,32 +95,28 @@ function guarded(reply: FastifyReply): FastifyReply {
 }
 
 function send(reply: FastifyReply, file: File, accepts: string | string[] | undefined): FastifyReply {
-  guarded(reply).header('content-type', file.type).header('cache-control', file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache');
-  if (!file.brotli) return reply.send(file.body);
+  guarded(reply)
+    .header('content-type', file.type)
+    .header('cache-control', file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache');
+  if (!file.compressible) return reply.send(file.body);
   reply.header('vary', 'accept-encoding');
-  return /\bbr\b/.test(String(accepts ?? '')) ? reply.header('content-encoding', 'br').send(file.brotli) : reply.send(file.body);
+  if (!/\bgzip\b/.test(String(accepts ?? ''))) return reply.send(file.body);
+  return reply.header('content-encoding', 'gzip').send((file.gzip ??= gzipSync(file.body)));
 }
 
 /** All files in memory, by their path: a name that is not in the build names nothing. Undefined when not built. */
 function readConsole(): ReadonlyMap<string, File> | undefined {
   const folder = folders.find((candidate) => existsSync(path.join(candidate, 'index.html')));
   if (folder === undefined) return undefined;
-  const bodies = new Map<string, Buffer>();
+  const files = new Map<string, File>();
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const file = path.join(entry.parentPath, entry.name);
-    bodies.set(path.relative(folder, file).split(path.sep).join('/'), readFileSync(file));
-  }
-  const files = new Map<string, File>();
-  for (const [name, body] of bodies) {
-    if (name.endsWith('.br')) continue;
-    const brotli = bodies.get(`${name}.br`);
-    files.set(name, {
-      body,
-      type: TYPES[path.posix.extname(name)] ?? 'application/octet-stream',
-      immutable: /^assets\/.*-[\w-]{8,}\.\w+$/.test(name),
-      ...(brotli === undefined ? {} : { brotli }),
-    });
+    const name = path.relative(folder, file).split(path.sep).join('/');
+    const type = TYPES[path.extname(name)] ?? 'application/octet-stream';
+    const body = readFileSync(file);
+    const compressible = body.length > 1_000 && !/^(?:image\/(?!svg)|font\/)/.test(type);
+    files.set(name, { body, type, compressible, immutable: /^assets\/.*-[\w-]{8,}\.\w+$/.test(name) });
   }
   return files;
 }

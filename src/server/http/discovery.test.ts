@@ -7,27 +7,62 @@ import { shellWord } from './shell.ts';
 
 it('SAFE-7 where any Host is answered, only one that no page chose becomes the address', () => {
   const config = testConfig({ auth: { mode: 'bearer' }, server: { allowed_hosts: ['chat.example'] } });
-  const context = { config, origins: originRules(config, { host: '', port: 8787 }), url: 'http://127.0.0.1:8787' };
+  const context = {
+    config,
+    origins: originRules(config, { host: '', port: 8787 }),
+    url: 'http://127.0.0.1:8787',
+  };
   expect(baseUrl(context, 'evil.example')).toBe('http://127.0.0.1:8787');
   expect(baseUrl(context, 'chat.example:8787')).toBe('http://chat.example:8787');
   expect(baseUrl(context, undefined)).toBe('http://127.0.0.1:8787');
 });
 
 it('HTTP-17 a value is one word of the shell', () => {
-  for (const [value, word] of [['general', 'general'], ['http://127.0.0.1:8787', 'http://127.0.0.1:8787'], ['a b', "'a b'"], ["it's", "'it'\\''s'"], ['$(reboot)', "'$(reboot)'"], ['', "''"], ['a\nb', "'a\nb'"]] as const)
+  for (const [value, word] of [
+    ['general', 'general'],
+    ['http://127.0.0.1:8787', 'http://127.0.0.1:8787'],
+    ['a b', "'a b'"],
+    ["it's", "'it'\\''s'"],
+    ['$(reboot)', "'$(reboot)'"],
+    ['', "''"],
+    ['a\nb', "'a\nb'"],
+  ] as const)
     expect(shellWord(value)).toBe(word);
 });
 
-const facts: NetworkFacts = { base_url: 'http://127.0.0.1:8787', id: 'local', name: 'Lab', auth_mode: 'none', registration: 'disabled', direct_messages: true, rooms: [{ id: 'general', name: 'General', write_policy: 'registered_agents', can_write: true }] };
+const facts: NetworkFacts = {
+  base_url: 'http://127.0.0.1:8787',
+  id: 'local',
+  name: 'Lab',
+  auth_mode: 'none',
+  registration: 'disabled',
+  direct_messages: true,
+  rooms: [{ id: 'general', name: 'General', write_policy: 'registered_agents', can_write: true }],
+};
 
 it('HTTP-17 the node file in install.md is text where YAML would read something else', () => {
-  const text = installDocument({ ...facts, id: 'on', rooms: [{ ...facts.rooms[0]!, id: '1e3' }, { ...facts.rooms[0]!, id: 'a:b', can_write: false }] });
+  const text = installDocument({
+    ...facts,
+    id: 'on',
+    rooms: [
+      { ...facts.rooms[0]!, id: '1e3' },
+      { ...facts.rooms[0]!, id: 'a:b', can_write: false },
+    ],
+  });
   expect(text).toContain('network_id: "on"');
-  expect(text).toContain('      - id: "1e3"\n        wake: mentions\n      - id: "a:b"\n        wake: never\n');
+  expect(text).toContain(
+    '      - id: "1e3"\n        wake: mentions\n      - id: "a:b"\n        wake: never\n',
+  );
 });
 
 it('HTTP-17 the commands say how this network is joined', () => {
-  expect(installDocument(facts)).toContain('moltnet connect --runtime codex --agent-name my-agent --member-id my-agent --base-url http://127.0.0.1:8787 --network-id local --auth-mode none --rooms general --enable-dms\n');
-  expect(skillDocument({ ...facts, auth_mode: 'bearer', direct_messages: false })).toContain('--auth-mode bearer --token-env MOLTNET_TOKEN --rooms general\n');
-  expect(skillDocument({ ...facts, auth_mode: 'open', registration: 'open' })).toContain('--registration open');
+  expect(installDocument(facts)).toContain(
+    'moltnet connect my-agent http://127.0.0.1:8787 --runtime codex --rooms general\n',
+  );
+  expect(skillDocument({ ...facts, auth_mode: 'bearer', direct_messages: false })).toContain(
+    '--auth-mode bearer --token-env MOLTNET_TOKEN --rooms general\n',
+  );
+  expect(skillDocument({ ...facts, auth_mode: 'open', registration: 'open' })).toContain(
+    '--registration open',
+  );
 });

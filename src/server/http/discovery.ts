@@ -10,10 +10,26 @@ const ROOMS_SHOWN = 100;
 
 /** GET /install.md, /skill.md, /llms.txt: what an agent that was given the address reads first (wire.md 13). */
 export async function discoveryRoutes(app: App, context: ServerContext): Promise<void> {
-  const documents = { '/install.md': ['text/markdown', installDocument], '/skill.md': ['text/markdown', skillDocument], '/llms.txt': ['text/plain', llmsDocument] } as const;
+  const documents = {
+    '/install.md': ['text/markdown', installDocument],
+    '/skill.md': ['text/markdown', skillDocument],
+    '/llms.txt': ['text/plain', llmsDocument],
+  } as const;
   for (const [path, [type, write]] of Object.entries(documents))
-    app.get(path, { schema: { summary: 'For agents: how to take part in this network', tags: ['discovery'], response: textAnswer(type, 'The document') } }, (request, reply) =>
-      reply.header('content-type', `${type}; charset=utf-8`).header('cache-control', 'no-store').send(write(factsFor(context, request.raw))),
+    app.get(
+      path,
+      {
+        schema: {
+          summary: 'For agents: how to take part in this network',
+          tags: ['discovery'],
+          response: textAnswer(type, 'The document'),
+        },
+      },
+      (request, reply) =>
+        reply
+          .header('content-type', `${type}; charset=utf-8`)
+          .header('cache-control', 'no-store')
+          .send(write(factsFor(context, request.raw))),
     );
 }
 
@@ -26,7 +42,12 @@ function factsFor(context: ServerContext, request: IncomingMessage): NetworkFact
   for (const id of topology.roomIds()) {
     const room = topology.room(id)!;
     if (!can(settings, identity, 'room.read', { room }).allowed) continue;
-    rooms.push({ id, name: room.row.name, write_policy: room.row.write_policy, can_write: roomAccess(settings, identity, room).can_write });
+    rooms.push({
+      id,
+      name: room.row.name,
+      write_policy: room.row.write_policy,
+      can_write: roomAccess(settings, identity, room).can_write,
+    });
     if (rooms.length === ROOMS_SHOWN) break;
   }
   return {
@@ -44,7 +65,10 @@ function factsFor(context: ServerContext, request: IncomingMessage): NetworkFact
  * The configured address, else the one the request came to if no foreign page can have chosen it: agents run the
  * commands that carry it. What proxies say about themselves (X-Forwarded-*) is not believed.
  */
-export function baseUrl({ config, origins, url }: Pick<ServerContext, 'config' | 'origins' | 'url'>, host: string | undefined): string {
+export function baseUrl(
+  { config, origins, url }: Pick<ServerContext, 'config' | 'origins' | 'url'>,
+  host: string | undefined,
+): string {
   if (config.server.public_url !== undefined) return config.server.public_url.replace(/\/+$/, '');
   return host !== undefined && host !== '' && origins.isTrustedHost(host) ? `http://${host}` : url;
 }

@@ -55,7 +55,7 @@ ${writable === undefined ? '\nNo room takes your messages as you are now.' : `  
 
 ## Be woken
 
-To be woken by messages, an agent is attached by a node: a process beside it that runs one turn of the agent for what is for it. Put this into a file \`MoltnetNode\` and run \`moltnet node start\`:
+To be woken by messages, an agent is attached by a node: a process beside it that runs one turn of the agent for what is for it. With \`--node\` the command above writes a file \`MoltnetNode\` too; \`moltnet node start\` runs it. By hand it looks like this:
 
 \`\`\`yaml
 version: moltnet.node.v1
@@ -93,7 +93,8 @@ Connect a workspace to it once (in the workspace folder, with your own runtime a
 }
 
 function networkSection({ base_url, id, name, auth_mode, direct_messages, rooms }: NetworkFacts): string {
-  const list = (some: NetworkFacts['rooms']): string => (some.length === 0 ? 'none' : some.map((room) => `\`${room.id}\``).join(', '));
+  const list = (some: NetworkFacts['rooms']): string =>
+    some.length === 0 ? 'none' : some.map((room) => `\`${room.id}\``).join(', ');
   const readOnly = rooms.filter((room) => !room.can_write);
   return `## This network
 
@@ -105,27 +106,31 @@ function networkSection({ base_url, id, name, auth_mode, direct_messages, rooms 
 - Direct messages: ${direct_messages ? 'on' : 'off'}`;
 }
 
-function connectCommand({ base_url, id, auth_mode, registration, direct_messages, rooms }: NetworkFacts): string {
-  const words = ['moltnet', 'connect', '--runtime', 'codex', '--agent-name', 'my-agent', '--member-id', 'my-agent', '--base-url', base_url, '--network-id', id];
+function connectCommand({ base_url, auth_mode, registration, rooms }: NetworkFacts): string {
+  const words = ['moltnet', 'connect', 'my-agent', base_url, '--runtime', 'codex'];
   if (registration === 'open') words.push('--registration', 'open');
-  else words.push('--auth-mode', auth_mode);
+  else if (auth_mode !== 'none') words.push('--auth-mode', auth_mode);
   if (auth_mode === 'bearer') words.push('--token-env', 'MOLTNET_TOKEN');
   if (rooms.length > 0) words.push('--rooms', rooms.map((room) => room.id).join(','));
-  if (direct_messages) words.push('--enable-dms');
   return words.map(shellWord).join(' ');
 }
 
 /** A name on one line, without what would make Markdown of it. */
 const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, ' ').replace(/[\\`*_[\]<>#|]/g, '\\$&');
 /** A YAML scalar that is always text. */
-const yamlText = (value: string): string => (/^[A-Za-z][A-Za-z0-9._/-]*$/.test(value) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value) ? value : JSON.stringify(value));
+const yamlText = (value: string): string =>
+  /^[A-Za-z][A-Za-z0-9._/-]*$/.test(value) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
+    ? value
+    : JSON.stringify(value);
 
 let loaded: { head: string; body: string } | undefined;
 
 /** The skill's text: beside the build in the package, or in the source tree. */
 function skill(): { head: string; body: string } {
   if (loaded) return loaded;
-  const file = ['../skill/SKILL.md', '../../../skill/SKILL.md'].map((relative) => fileURLToPath(new URL(relative, import.meta.url))).find((candidate) => existsSync(candidate));
+  const file = ['../skill/SKILL.md', '../../../skill/SKILL.md']
+    .map((relative) => fileURLToPath(new URL(relative, import.meta.url)))
+    .find((candidate) => existsSync(candidate));
   const text = file === undefined ? BARE_SKILL : readFileSync(file, 'utf8');
   const end = text.indexOf('\n---\n', 4) + '\n---\n'.length;
   return (loaded = { head: text.slice(0, end), body: text.slice(end) });

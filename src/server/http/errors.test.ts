@@ -21,15 +21,28 @@ it('HTTP-2 every code of the table keeps its status and message', () => {
 
 it('HTTP-2 a fault says nothing of the inside', () => {
   const fault = new TypeError("Cannot read properties of undefined (reading 'secret')");
-  for (const thrown of [fault, 'secret', { statusCode: 500, message: 'secret' }, undefined, new MoltnetError('internal_error', 'secret')]) {
+  for (const thrown of [
+    fault,
+    'secret',
+    { statusCode: 500, message: 'secret' },
+    undefined,
+    new MoltnetError('internal_error', 'secret'),
+  ]) {
     const refusal = refusalOf(thrown);
-    expect(envelope(refusal, 'r')).toBe('{"code":"internal_error","error":"internal server error","request_id":"r"}');
+    expect(envelope(refusal, 'r')).toBe(
+      '{"code":"internal_error","error":"internal server error","request_id":"r"}',
+    );
     expect(refusal.fault).toBe(thrown);
   }
 });
 
 it('HTTP-2 what may pass by itself says when to try again', () => {
-  expect([retryAfter('overloaded'), retryAfter('stopping'), retryAfter('not_found'), retryAfter('internal_error')]).toEqual([1, 1, undefined, undefined]);
+  expect([
+    retryAfter('overloaded'),
+    retryAfter('stopping'),
+    retryAfter('not_found'),
+    retryAfter('internal_error'),
+  ]).toEqual([1, 1, undefined, undefined]);
 });
 
 /** The routes over a storage that has failed and a network that has a fault: neither can be brought about in a healthy one. */
@@ -46,7 +59,9 @@ async function appOverBrokenParts() {
     stopping: false,
     origins: originRules(config, { host: '127.0.0.1', port: 1 }),
     metrics: createMetrics({ attachments: () => 0, streams: () => 0, writerQueue: () => 0, head: () => 0 }),
-    store: { ping: () => Promise.reject(new StorageError('disk I/O error in /secret/moltnet.db')) } as unknown as ServerContext['store'],
+    store: {
+      ping: () => Promise.reject(new StorageError('disk I/O error in /secret/moltnet.db')),
+    } as unknown as ServerContext['store'],
     network: {
       settings: {},
       topology: {},
@@ -64,7 +79,10 @@ it('HTTP-8 health is 503 when the storage fails, and says so to the log and the 
   const { app } = await appOverBrokenParts();
   for (const url of ['/healthz', '/readyz']) {
     const answer = await app.inject({ url, headers: { 'x-request-id': 'r' } });
-    expect([answer.statusCode, answer.body]).toEqual([503, '{"code":"service_unavailable","error":"the storage does not answer","request_id":"r"}']);
+    expect([answer.statusCode, answer.body]).toEqual([
+      503,
+      '{"code":"service_unavailable","error":"the storage does not answer","request_id":"r"}',
+    ]);
   }
   expect((await app.inject({ url: '/metrics' })).body).toContain('moltnet_store_health 0');
   await app.close();
@@ -74,8 +92,14 @@ it('HTTP-2 a fault in a route is 500 with its request id, and the log has it', a
   const { app, lines } = await appOverBrokenParts();
   for (const request of [{ url: '/v1/guard' }, { method: 'POST', url: '/v1/messages', body: {} }] as const) {
     const answer = await app.inject({ ...request, headers: { 'x-request-id': 'r' } });
-    expect([answer.statusCode, answer.body]).toEqual([500, '{"code":"internal_error","error":"internal server error","request_id":"r"}']);
+    expect([answer.statusCode, answer.body]).toEqual([
+      500,
+      '{"code":"internal_error","error":"internal server error","request_id":"r"}',
+    ]);
   }
-  expect(lines).toMatchObject([{ request_id: 'r', status: 500, err: expect.any(TypeError) }, { request_id: 'r', path: '/v1/messages' }]);
+  expect(lines).toMatchObject([
+    { request_id: 'r', status: 500, err: expect.any(TypeError) },
+    { request_id: 'r', path: '/v1/messages' },
+  ]);
   await app.close();
 });

@@ -14,9 +14,15 @@ export interface Refusal {
 
 /** Fastify's own codes that mean a refusal of ours. */
 const FRAMEWORK: Record<string, { code: ErrorCode; message?: string }> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body_too_large', message: `the body is over ${limits.body.value} bytes` },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: 'body_too_large',
+    message: `the body is over ${limits.body.value} bytes`,
+  },
   FST_ERR_MAX_PARAM_LENGTH: { code: 'not_found' },
-  FST_ERR_BAD_URL: { code: 'bad_request', message: 'the path is not well-formed: % stands before two hex digits of UTF-8' },
+  FST_ERR_BAD_URL: {
+    code: 'bad_request',
+    message: 'the path is not well-formed: % stands before two hex digits of UTF-8',
+  },
 };
 
 export function refusalOf(error: unknown): Refusal {
@@ -25,19 +31,38 @@ export function refusalOf(error: unknown): Refusal {
     if (error.code === 'internal_error') return fault(error);
     return { status, code: error.code, message: error.message };
   }
-  const { code, statusCode, message } = (error ?? {}) as { code?: unknown; statusCode?: unknown; message?: unknown };
+  const { code, statusCode, message } = (error ?? {}) as {
+    code?: unknown;
+    statusCode?: unknown;
+    message?: unknown;
+  };
   const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;
-  if (known !== undefined) return { status: errors[known.code].status, code: known.code, message: known.message ?? errors[known.code].what };
+  if (known !== undefined)
+    return {
+      status: errors[known.code].status,
+      code: known.code,
+      message: known.message ?? errors[known.code].what,
+    };
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
-    return { status: 400, code: 'bad_request', message: typeof message === 'string' ? message : errors.bad_request.what };
+    return {
+      status: 400,
+      code: 'bad_request',
+      message: typeof message === 'string' ? message : errors.bad_request.what,
+    };
   return fault(error);
 }
 
-const fault = (error: unknown): Refusal => ({ status: 500, code: 'internal_error', message: STATUS_CODES[500]!.toLowerCase(), fault: error });
+const fault = (error: unknown): Refusal => ({
+  status: 500,
+  code: 'internal_error',
+  message: STATUS_CODES[500]!.toLowerCase(),
+  fault: error,
+});
 
 /** Keys in alphabetical order, as on the wire. */
 export const envelope = (refusal: Refusal, requestId: string): string =>
   `{"code":"${refusal.code}","error":${JSON.stringify(refusal.message)},"request_id":${JSON.stringify(requestId)}}`;
 
 /** Seconds to put into Retry-After, for refusals that may pass by themselves. */
-export const retryAfter = (code: ErrorCode): number | undefined => ('retry' in errors[code] && code !== 'internal_error' ? 1 : undefined);
+export const retryAfter = (code: ErrorCode): number | undefined =>
+  'retry' in errors[code] && code !== 'internal_error' ? 1 : undefined;

@@ -4,25 +4,43 @@ import type { ServerContext } from '../context.ts';
 import { textAnswer } from './answers.ts';
 import type { App } from './app.ts';
 
+const PATH = '/v1/events/stream';
+
 /** GET /v1/events/stream: what happens, as server-sent events. */
 export async function eventRoutes(app: App, context: ServerContext): Promise<void> {
   app.get(
-    '/v1/events/stream',
+    PATH,
     {
       config: { live: true },
-      schema: { summary: 'Events as they happen (text/event-stream); Last-Event-ID continues', tags: ['events'], response: textAnswer('text/event-stream', 'One event each: `id`, `event` (its type), `data` (the Event as JSON)') },
+      schema: {
+        summary: 'Events as they happen (text/event-stream); Last-Event-ID continues',
+        tags: ['events'],
+        response: textAnswer(
+          'text/event-stream',
+          'One event each: `id`, `event` (its type), `data` (the Event as JSON)',
+        ),
+      },
     },
     (request, reply) => {
       const identity = context.identify(request.raw);
       requireAccess(context.network.settings, identity, 'observe');
-      if (request.method === 'HEAD') return reply.header('content-type', 'text/event-stream').header('cache-control', 'no-cache').send();
+      if (request.method === 'HEAD')
+        return reply.header('content-type', 'text/event-stream').header('cache-control', 'no-cache').send();
+      const began = performance.now();
       const address = (request.raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
       const unknown = identity.credential_key === 'anonymous';
       context.streams.serve(request.raw, reply.raw, {
         identity: unknown ? `addr:${address}` : identity.credential_key,
         anonymous: unknown && !(identity.mode === 'none' && isLoopbackHost(address)),
-        headers: { 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' },
+        headers: {
+          'x-request-id': request.id,
+          'x-content-type-options': 'nosniff',
+          'cross-origin-resource-policy': 'same-origin',
+        },
       });
+      reply.raw.once('close', () =>
+        context.metrics.request('GET', `GET ${PATH}`, 200, (performance.now() - began) / 1_000),
+      );
       return reply.hijack();
     },
   );

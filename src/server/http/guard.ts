@@ -18,7 +18,14 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
 
   app.get(
     '/v1/guard',
-    { schema: { summary: 'Conversations whose wakes the storm guard holds', tags, querystring: PageQuery, response: answers({ 200: GuardPage }, 'unauthorized', 'forbidden', 'invalid_cursor') } },
+    {
+      schema: {
+        summary: 'Conversations whose wakes the storm guard holds',
+        tags,
+        querystring: PageQuery,
+        response: answers({ 200: GuardPage }, 'unauthorized', 'forbidden', 'invalid_cursor'),
+      },
+    },
     (request, reply) => {
       requireAccess(network.settings, context.identify(request.raw), 'observe');
       const page = heldPage(request.query);
@@ -31,11 +38,28 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
 
   app.post(
     '/v1/guard/resume',
-    { schema: { summary: 'Let a held conversation go on', tags, body: ResumeRequest, response: answers({ 200: GuardState }, 'bad_request', 'unauthorized', 'forbidden', 'not_found', 'invalid_target') } },
+    {
+      schema: {
+        summary: 'Let a held conversation go on',
+        tags,
+        body: ResumeRequest,
+        response: answers(
+          { 200: GuardState },
+          'bad_request',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'invalid_target',
+        ),
+      },
+    },
     async (request, reply) => {
       const { kind, id } = parseConversation(request.body.conversation.trim());
       const conversation: ConversationKey = `${kind}:${id}`;
-      return sendValue(reply, await network.execute('guard.resume', { conversation }, context.identify(request.raw)));
+      return sendValue(
+        reply,
+        await network.execute('guard.resume', { conversation }, context.identify(request.raw)),
+      );
     },
   );
 }
@@ -47,6 +71,7 @@ function heldPage(query: PageQuery): Page {
     const cursor = query[field]?.trim();
     if (cursor) page[field] = cursor;
   }
-  if (page.before !== undefined && page.after !== undefined) throw new MoltnetError('invalid_cursor', 'before and after came together; give one of them');
+  if (page.before !== undefined && page.after !== undefined)
+    throw new MoltnetError('invalid_cursor', 'before and after came together; give one of them');
   return page;
 }

@@ -9,15 +9,22 @@ const Health = z.object({ status: z.string() });
 /** GET /healthz: the process and its store answer. GET /readyz: and it takes requests. */
 export async function healthRoutes(app: App, context: ServerContext): Promise<void> {
   const response = answers({ 200: Health }, 'service_unavailable');
-  for (const [path, status] of [['/healthz', 'ok'], ['/readyz', 'ready']] as const)
-    app.get(path, { schema: { summary: `Answers \`${status}\` while the store does`, tags: ['operation'], response } }, async (_request, reply) => {
-      try {
-        await context.store.ping();
-        context.metrics.storeHealth.set(1);
-      } catch (error) {
-        context.metrics.storeHealth.set(0);
-        throw new MoltnetError('service_unavailable', 'the storage does not answer', { cause: error });
-      }
-      return sendJson(reply, `{"status":"${status}"}`);
-    });
+  for (const [path, status] of [
+    ['/healthz', 'ok'],
+    ['/readyz', 'ready'],
+  ] as const)
+    app.get(
+      path,
+      { schema: { summary: `Answers \`${status}\` while the store does`, tags: ['operation'], response } },
+      async (_request, reply) => {
+        try {
+          await context.store.ping();
+          context.metrics.storeHealth.set(1);
+        } catch (error) {
+          context.metrics.storeHealth.set(0);
+          throw new MoltnetError('service_unavailable', 'the storage does not answer', { cause: error });
+        }
+        return sendJson(reply, `{"status":"${status}"}`);
+      },
+    );
 }

@@ -6,7 +6,11 @@ import type { PageRows, Store } from '../../store/store.ts';
 import { pageText, type PageItem } from './pages.ts';
 
 /** Body of a message page. Throws `invalid_cursor`, also for the cursor of another conversation (HIST-4). */
-export async function messagePageText(store: Store, conversation: ConversationKey, query: PageQuery): Promise<string> {
+export async function messagePageText(
+  store: Store,
+  conversation: ConversationKey,
+  query: PageQuery,
+): Promise<string> {
   const page = parsePage(query);
   const cursor = page.before ?? page.after;
   let seq: number | undefined;
@@ -24,7 +28,13 @@ export async function messagePageText(store: Store, conversation: ConversationKe
 }
 
 /** Body of a page of stored rows. */
-export function storedPageText<T>(name: string, { rows, more_before, more_after }: PageRows<T>, item: (row: T) => PageItem, page: Page, start: 'oldest' | 'newest'): string {
+export function storedPageText<T>(
+  name: string,
+  { rows, more_before, more_after }: PageRows<T>,
+  item: (row: T) => PageItem,
+  page: Page,
+  start: 'oldest' | 'newest',
+): string {
   const items = rows.map(item);
   const ends = items.length > 0 ? { first: items[0]!.id, last: items.at(-1)!.id } : {};
   return pageText(name, items, pageInfo(page, { ...ends, more_before, more_after }, start), page, start);

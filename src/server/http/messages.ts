@@ -55,37 +55,77 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
       },
     },
     async (request, reply) => {
-      const accepted = await network.execute('message.send', { request: request.body }, context.identify(request.raw));
+      const accepted = await network.execute(
+        'message.send',
+        { request: request.body },
+        context.identify(request.raw),
+      );
       return sendJson(reply, acceptedText(accepted), 202);
     },
   );
 
   app.get(
     '/v1/rooms/:roomID/messages',
-    { schema: { summary: 'Messages of a room, oldest first; the newest without a cursor', tags, params: RoomParams, querystring: PageQuery, response: answers({ 200: MessagePage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor') } },
+    {
+      schema: {
+        summary: 'Messages of a room, oldest first; the newest without a cursor',
+        tags,
+        params: RoomParams,
+        querystring: PageQuery,
+        response: answers({ 200: MessagePage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor'),
+      },
+    },
     async (request, reply) => {
-      const room = readableRoom(context, context.identify(request.raw), pathId(request.params.roomID, 'room'));
-      return sendJson(reply, await messagePageText(store, conversationKey('room', room.row.id), request.query));
+      const room = readableRoom(
+        context,
+        context.identify(request.raw),
+        pathId(request.params.roomID, 'room'),
+      );
+      return sendJson(
+        reply,
+        await messagePageText(store, conversationKey('room', room.row.id), request.query),
+      );
     },
   );
 
-  app.get('/v1/messages/:messageID', { schema: { summary: 'One message', tags, params: MessageParams, response: answers({ 200: Message }, 'unauthorized', 'forbidden', 'not_found') } }, async (request, reply) => {
-    const id = pathId(request.params.messageID, 'message');
-    const message = (await store.messages([id])).get(id);
-    const identity = context.identify(request.raw);
-    requireAccess(network.settings, identity, 'network.read');
-    if (!message) throw new MoltnetError('not_found', `no such message: ${id}`);
-    if (message.room_id !== null) readableRoom(context, identity, message.room_id);
-    else await readableDm(context, identity, parseConversation(message.conversation).id);
-    return sendJson(reply, message.payload);
-  });
+  app.get(
+    '/v1/messages/:messageID',
+    {
+      schema: {
+        summary: 'One message',
+        tags,
+        params: MessageParams,
+        response: answers({ 200: Message }, 'unauthorized', 'forbidden', 'not_found'),
+      },
+    },
+    async (request, reply) => {
+      const id = pathId(request.params.messageID, 'message');
+      const message = (await store.messages([id])).get(id);
+      const identity = context.identify(request.raw);
+      requireAccess(network.settings, identity, 'network.read');
+      if (!message) throw new MoltnetError('not_found', `no such message: ${id}`);
+      if (message.room_id !== null) readableRoom(context, identity, message.room_id);
+      else await readableDm(context, identity, parseConversation(message.conversation).id);
+      return sendJson(reply, message.payload);
+    },
+  );
 
   app.delete(
     '/v1/messages/:messageID',
-    { schema: { summary: 'Blank the content of a message everywhere', tags, params: MessageParams, response: answers({ 200: MessageRedacted }, 'unauthorized', 'forbidden', 'not_found', 'invalid_id') } },
+    {
+      schema: {
+        summary: 'Blank the content of a message everywhere',
+        tags,
+        params: MessageParams,
+        response: answers({ 200: MessageRedacted }, 'unauthorized', 'forbidden', 'not_found', 'invalid_id'),
+      },
+    },
     async (request, reply) => {
       const message_id = pathId(request.params.messageID, 'message', 'invalid_id');
-      return sendValue(reply, await network.execute('message.redact', { message_id }, context.identify(request.raw)));
+      return sendValue(
+        reply,
+        await network.execute('message.redact', { message_id }, context.identify(request.raw)),
+      );
     },
   );
 }

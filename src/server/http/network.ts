@@ -2,7 +2,13 @@ import { isLoopbackHost, isWildcardHost, parseListenAddress } from '../../config
 import { requireAccess } from '../../network/access.ts';
 import { pageOfIds, parsePage } from '../../network/paging.ts';
 import { DELIVERY_VERSION } from '../../protocol/frames.ts';
-import { ATTACH_PROTOCOL, HTTP_PROTOCOL, Network as NetworkDocument, PAIR_PROTOCOL, type NetworkWarning } from '../../protocol/network.ts';
+import {
+  ATTACH_PROTOCOL,
+  HTTP_PROTOCOL,
+  Network as NetworkDocument,
+  PAIR_PROTOCOL,
+  type NetworkWarning,
+} from '../../protocol/network.ts';
 import { PageInfo, PageQuery } from '../../protocol/pages.ts';
 import { z } from 'zod';
 import type { ServerContext } from '../context.ts';
@@ -10,21 +16,50 @@ import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
 import { pageText } from './pages.ts';
 
-const Pairing = z.looseObject({ id: z.string(), remote_network_id: z.string().optional(), remote_network_name: z.string().optional(), remote_base_url: z.string().optional(), status: z.string().optional() });
+const Pairing = z.looseObject({
+  id: z.string(),
+  remote_network_id: z.string().optional(),
+  remote_network_name: z.string().optional(),
+  remote_base_url: z.string().optional(),
+  status: z.string().optional(),
+});
 const PairingPage = z.object({ pairings: z.array(Pairing), page: PageInfo });
 
 export async function networkRoutes(app: App, context: ServerContext): Promise<void> {
   const { config, network } = context;
 
-  app.get('/v1/network', { schema: { summary: 'What this network is and can do', tags: ['network'], response: answers({ 200: NetworkDocument }, 'unauthorized') } }, (request, reply) => {
-    const identity = context.identify(request.raw);
-    requireAccess(network.settings, identity, 'network.read');
-    return sendValue(reply, networkDocument(context, identity.scopes.has('write') && !identity.credential_key.startsWith('agent-token:')));
-  });
+  app.get(
+    '/v1/network',
+    {
+      schema: {
+        summary: 'What this network is and can do',
+        tags: ['network'],
+        response: answers({ 200: NetworkDocument }, 'unauthorized'),
+      },
+    },
+    (request, reply) => {
+      const identity = context.identify(request.raw);
+      requireAccess(network.settings, identity, 'network.read');
+      return sendValue(
+        reply,
+        networkDocument(
+          context,
+          identity.scopes.has('write') && !identity.credential_key.startsWith('agent-token:'),
+        ),
+      );
+    },
+  );
 
   app.get(
     '/v1/pairings',
-    { schema: { summary: 'Paired networks', tags: ['network'], querystring: PageQuery, response: answers({ 200: PairingPage }, 'unauthorized', 'forbidden', 'invalid_cursor') } },
+    {
+      schema: {
+        summary: 'Paired networks',
+        tags: ['network'],
+        querystring: PageQuery,
+        response: answers({ 200: PairingPage }, 'unauthorized', 'forbidden', 'invalid_cursor'),
+      },
+    },
     (request, reply) => {
       requireAccess(network.settings, context.identify(request.raw), 'observe');
       const pairings = new Map(config.pairings.map((pairing) => [pairing.id, pairing]));
@@ -32,8 +67,16 @@ export async function networkRoutes(app: App, context: ServerContext): Promise<v
       const { ids, info } = pageOfIds([...pairings.keys()].sort(), page, () => true);
       const items = ids.map((id) => {
         // Field by field: the token stays here.
-        const { remote_network_id, remote_network_name, remote_base_url, status = 'unknown' } = pairings.get(id)!;
-        return { id, json: JSON.stringify({ id, remote_network_id, remote_network_name, remote_base_url, status }) };
+        const {
+          remote_network_id,
+          remote_network_name,
+          remote_base_url,
+          status = 'unknown',
+        } = pairings.get(id)!;
+        return {
+          id,
+          json: JSON.stringify({ id, remote_network_id, remote_network_name, remote_base_url, status }),
+        };
       });
       return sendJson(reply, pageText('pairings', items, info, page, 'oldest'));
     },

@@ -62,7 +62,11 @@ export async function installOpenapi(app: App, { config, version }: ServerContex
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Moltnet', description: 'A chat network for AI agents: rooms, threads, direct messages, durable history.', version },
+      info: {
+        title: 'Moltnet',
+        description: 'A chat network for AI agents: rooms, threads, direct messages, durable history.',
+        version,
+      },
       ...(config.server.public_url === undefined ? {} : { servers: [{ url: config.server.public_url }] }),
     },
     transform: createJsonSchemaTransform({ schemaRegistry }),
@@ -73,9 +77,19 @@ export async function installOpenapi(app: App, { config, version }: ServerContex
 /** GET /openapi.json */
 export async function openapiRoutes(app: App): Promise<void> {
   let document: string | undefined;
-  app.get('/openapi.json', { schema: { summary: 'This document', tags: ['operation'], response: answers({ 200: z.looseObject({}) }) } }, (_request, reply) => {
-    sendJson(reply, (document ??= documentText(app)));
-  });
+  app.get(
+    '/openapi.json',
+    {
+      schema: {
+        summary: 'This document',
+        tags: ['operation'],
+        response: answers({ 200: z.looseObject({}) }),
+      },
+    },
+    (_request, reply) => {
+      sendJson(reply, (document ??= documentText(app)));
+    },
+  );
 }
 
 /**

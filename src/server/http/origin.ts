@@ -47,7 +47,8 @@ function parseOrigin(value: string): { scheme: string; host: string; port: strin
   return { scheme, host: authority.host, port: authority.port || DEFAULT_PORT[scheme]! };
 }
 
-const originText = (o: { scheme: string; host: string; port: string }): string => `${o.scheme}//${o.host}:${o.port}`;
+const originText = (o: { scheme: string; host: string; port: string }): string =>
+  `${o.scheme}//${o.host}:${o.port}`;
 
 /**
  * The rules of one running server.
@@ -55,18 +56,26 @@ const originText = (o: { scheme: string; host: string; port: string }): string =
  */
 export function originRules(config: ServerConfig, bound: { host: string; port: number }): OriginRules {
   const { server, auth } = config;
-  const publicUrl = server.public_url === undefined ? undefined : parseOrigin(new URL(server.public_url).origin);
+  const publicUrl =
+    server.public_url === undefined ? undefined : parseOrigin(new URL(server.public_url).origin);
   const listenHost = bound.host.toLowerCase();
 
   /** Names that the operator configured: allowed as Host, and as Origin when the page came from this very Host. */
   const configuredHosts = new Set<string>();
-  for (const entry of server.allowed_hosts) configuredHosts.add(splitHost(entry)?.host ?? entry.toLowerCase());
+  for (const entry of server.allowed_hosts)
+    configuredHosts.add(splitHost(entry)?.host ?? entry.toLowerCase());
   if (publicUrl) configuredHosts.add(publicUrl.host);
   if (!isWildcardHost(listenHost)) configuredHosts.add(listenHost);
 
   const ownOrigins = new Set<string>();
-  for (const host of new Set(['localhost', '127.0.0.1', '::1', ...(isWildcardHost(listenHost) ? [] : [listenHost])]))
-    for (const scheme of ['http:', 'https:']) ownOrigins.add(originText({ scheme, host, port: String(bound.port) }));
+  for (const host of new Set([
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    ...(isWildcardHost(listenHost) ? [] : [listenHost]),
+  ]))
+    for (const scheme of ['http:', 'https:'])
+      ownOrigins.add(originText({ scheme, host, port: String(bound.port) }));
   if (publicUrl) ownOrigins.add(originText(publicUrl));
   for (const entry of server.allowed_origins) {
     const origin = parseOrigin(entry);
@@ -78,9 +87,13 @@ export function originRules(config: ServerConfig, bound: { host: string; port: n
    * went to, was served by this server: no resolver that a foreign page's owner controls has a say in those. A
    * matching Host alone proves nothing, because a rebound name matches too.
    */
-  const isServedHere = (origin: { scheme: string; host: string; port: string }, hostHeader: string | undefined): boolean => {
+  const isServedHere = (
+    origin: { scheme: string; host: string; port: string },
+    hostHeader: string | undefined,
+  ): boolean => {
     const host = hostHeader === undefined ? undefined : splitHost(hostHeader);
-    if (!host || host.host !== origin.host || (host.port || DEFAULT_PORT[origin.scheme]) !== origin.port) return false;
+    if (!host || host.host !== origin.host || (host.port || DEFAULT_PORT[origin.scheme]) !== origin.port)
+      return false;
     return isIP(host.host) !== 0 || isLocalhost(host.host) || configuredHosts.has(host.host);
   };
 
@@ -92,10 +105,17 @@ export function originRules(config: ServerConfig, bound: { host: string; port: n
     return isIP(host) !== 0 || isLocalhost(host) || isSingleLabel(host) || configuredHosts.has(host);
   };
 
+  /** Most requests come to one host: the last that passed. */
+  let passed: string | undefined;
+
   return {
     isTrustedHost,
     requireHost(headers) {
-      if (auth.mode !== 'none' || isTrustedHost(headers.host)) return;
+      if (auth.mode !== 'none' || headers.host === passed) return;
+      if (isTrustedHost(headers.host)) {
+        passed = headers.host;
+        return;
+      }
       throw new MoltnetError(
         'foreign_host',
         `this server does not answer to the host ${quoted(headers.host)}: use its IP address or localhost, or add the name to server.allowed_hosts`,
@@ -106,7 +126,10 @@ export function originRules(config: ServerConfig, bound: { host: string; port: n
       if (value === undefined) {
         const site = headers['sec-fetch-site'];
         if (site !== 'cross-site' && site !== 'same-site') return;
-        throw new MoltnetError('foreign_origin', 'a web page of another origin may not call this server; add its origin to server.allowed_origins if it may');
+        throw new MoltnetError(
+          'foreign_origin',
+          'a web page of another origin may not call this server; add its origin to server.allowed_origins if it may',
+        );
       }
       const origin = typeof value === 'string' ? parseOrigin(value) : undefined;
       if (origin && (ownOrigins.has(originText(origin)) || isServedHere(origin, headers.host))) return;

@@ -17,7 +17,13 @@ export interface PageItem {
  * @param name the list's key (`messages`, `rooms`, …)
  * @param start where this collection begins without a cursor: which end to keep when the bytes do not suffice
  */
-export function pageText(name: string, items: readonly PageItem[], info: PageInfo, page: Page, start: 'oldest' | 'newest'): string {
+export function pageText(
+  name: string,
+  items: readonly PageItem[],
+  info: PageInfo,
+  page: Page,
+  start: 'oldest' | 'newest',
+): string {
   const backwards = page.before !== undefined || (page.after === undefined && start === 'newest');
   const kept = fitting(items, backwards);
   let { has_more, next_before, next_after } = info;
@@ -47,7 +53,10 @@ function fitting(items: readonly PageItem[], fromEnd: boolean): readonly PageIte
 }
 
 /** Refuses the page's cursor, if it has one and `exists` says that its object is not in the collection. */
-export async function requireCursor(page: Page, exists: (id: string) => boolean | Promise<boolean>): Promise<void> {
+export async function requireCursor(
+  page: Page,
+  exists: (id: string) => boolean | Promise<boolean>,
+): Promise<void> {
   const cursor = page.before ?? page.after;
   if (cursor !== undefined && !(await exists(cursor))) throw unknownCursor(page);
 }

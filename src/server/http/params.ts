@@ -8,12 +8,15 @@ export const ThreadParams = z.object({ threadID: z.string() });
 export const DmParams = z.object({ dmID: z.string() });
 export const AgentParams = z.object({ agentID: z.string() });
 export const MessageParams = z.object({ messageID: z.string() });
-export const PairingParams = z.object({ pairingID: z.string() });
 
 /**
  * @param whenMalformed reads answer `not_found`, for there cannot be such a thing; changes say what is wrong: `invalid_id`
  */
-export function pathId(value: string, what: string, whenMalformed: Extract<ErrorCode, 'not_found' | 'invalid_id'> = 'not_found'): string {
+export function pathId(
+  value: string,
+  what: string,
+  whenMalformed: Extract<ErrorCode, 'not_found' | 'invalid_id'> = 'not_found',
+): string {
   const id = value.trim();
   if (isId(id)) return id;
   throw new MoltnetError(whenMalformed, `${what}: not an id: ${JSON.stringify(id.slice(0, 160))}`);

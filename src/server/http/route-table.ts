@@ -6,7 +6,11 @@ export class RouteTable {
   add(url: string, methods: readonly string[]): void {
     let entry = this.#patterns.get(url);
     if (!entry) {
-      const source = url.split('/').map((part) => (part.startsWith(':') ? '[^/]+' : part === '*' ? '.*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+      const source = url
+        .split('/')
+        .map((part) =>
+          part.startsWith(':') ? '[^/]+' : part === '*' ? '.*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+        );
       this.#patterns.set(url, (entry = { matches: new RegExp(`^${source.join('/')}$`), methods: new Set() }));
     }
     for (const method of methods) entry.methods.add(method);
@@ -15,7 +19,8 @@ export class RouteTable {
   /** Methods of the routes that this path (without its query) would match, sorted. */
   methodsOf(path: string): string[] {
     const methods = new Set<string>();
-    for (const entry of this.#patterns.values()) if (entry.matches.test(path)) for (const method of entry.methods) methods.add(method);
+    for (const entry of this.#patterns.values())
+      if (entry.matches.test(path)) for (const method of entry.methods) methods.add(method);
     return [...methods].sort();
   }
 }

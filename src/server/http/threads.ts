@@ -15,7 +15,11 @@ import { pathId, RoomParams, ThreadParams } from './params.ts';
 import { readableRoom } from './rooms.ts';
 
 /** A thread, if it and its room exist and the caller may read the room. */
-export async function readableThread(context: ServerContext, identity: Identity, id: string): Promise<ConversationRow> {
+export async function readableThread(
+  context: ServerContext,
+  identity: Identity,
+  id: string,
+): Promise<ConversationRow> {
   const key = conversationKey('thread', id);
   const row = (await context.store.conversations([key])).get(key);
   if (!row) throw new MoltnetError('not_found', `no such thread: ${id}`);
@@ -30,28 +34,81 @@ export async function threadRoutes(app: App, context: ServerContext): Promise<vo
 
   app.get(
     '/v1/rooms/:roomID/threads',
-    { schema: { summary: 'Threads of a room, by id', tags, params: RoomParams, querystring: PageQuery, response: answers({ 200: ThreadPage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor') } },
+    {
+      schema: {
+        summary: 'Threads of a room, by id',
+        tags,
+        params: RoomParams,
+        querystring: PageQuery,
+        response: answers({ 200: ThreadPage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor'),
+      },
+    },
     async (request, reply) => {
-      const room = readableRoom(context, context.identify(request.raw), pathId(request.params.roomID, 'room'));
+      const room = readableRoom(
+        context,
+        context.identify(request.raw),
+        pathId(request.params.roomID, 'room'),
+      );
       const page = parsePage(request.query);
       await requireCursor(page, async (id) => {
         const key = conversationKey('thread', id);
         return (await store.conversations([key])).get(key)?.room_id === room.row.id;
       });
       const rows = await store.threadPage(room.row.id, page);
-      return sendJson(reply, storedPageText('threads', rows, (row) => ({ id: row.id, json: JSON.stringify(threadView(networkId, row)) }), page, 'oldest'));
+      return sendJson(
+        reply,
+        storedPageText(
+          'threads',
+          rows,
+          (row) => ({ id: row.id, json: JSON.stringify(threadView(networkId, row)) }),
+          page,
+          'oldest',
+        ),
+      );
     },
   );
 
-  app.get('/v1/threads/:threadID', { schema: { summary: 'One thread', tags, params: ThreadParams, response: answers({ 200: Thread }, 'unauthorized', 'forbidden', 'not_found') } }, async (request, reply) =>
-    sendValue(reply, threadView(networkId, await readableThread(context, context.identify(request.raw), pathId(request.params.threadID, 'thread')))),
+  app.get(
+    '/v1/threads/:threadID',
+    {
+      schema: {
+        summary: 'One thread',
+        tags,
+        params: ThreadParams,
+        response: answers({ 200: Thread }, 'unauthorized', 'forbidden', 'not_found'),
+      },
+    },
+    async (request, reply) =>
+      sendValue(
+        reply,
+        threadView(
+          networkId,
+          await readableThread(
+            context,
+            context.identify(request.raw),
+            pathId(request.params.threadID, 'thread'),
+          ),
+        ),
+      ),
   );
 
   app.get(
     '/v1/threads/:threadID/messages',
-    { schema: { summary: 'Messages of a thread, oldest first; the newest without a cursor', tags, params: ThreadParams, querystring: PageQuery, response: answers({ 200: MessagePage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor') } },
+    {
+      schema: {
+        summary: 'Messages of a thread, oldest first; the newest without a cursor',
+        tags,
+        params: ThreadParams,
+        querystring: PageQuery,
+        response: answers({ 200: MessagePage }, 'unauthorized', 'forbidden', 'not_found', 'invalid_cursor'),
+      },
+    },
     async (request, reply) => {
-      const thread = await readableThread(context, context.identify(request.raw), pathId(request.params.threadID, 'thread'));
+      const thread = await readableThread(
+        context,
+        context.identify(request.raw),
+        pathId(request.params.threadID, 'thread'),
+      );
       return sendJson(reply, await messagePageText(store, thread.key, request.query));
     },
   );

@@ -96,7 +96,6 @@ CREATE TABLE conversations (
 ) WITHOUT ROWID;
 CREATE INDEX conversations_room ON conversations (room_id, last_seq) WHERE room_id IS NOT NULL;
 CREATE INDEX conversations_thread ON conversations (room_id, id) WHERE kind = 'thread';
-CREATE INDEX conversations_thread_activity ON conversations (room_id, last_seq) WHERE kind = 'thread';
 CREATE INDEX conversations_dm ON conversations (id) WHERE kind = 'dm';
 CREATE INDEX conversations_held ON conversations (held_seq) WHERE held_at IS NOT NULL;
 

@@ -1,0 +1,134 @@
+/** What `moltnet connect` is to do: its words, what an earlier connect stored, and this machine's server. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { defined } from '../config/check.ts';
+import { readClientFile } from '../config/client.ts';
+import { didYouMean } from '../config/issues.ts';
+import { hasTokenSource } from '../config/tokens.ts';
+import type { ClientAttachment, TokenSource } from '../config/types.ts';
+import { isLocalAgentId } from '../protocol/ids.ts';
+import { WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
+import type { Args, Io } from './command.ts';
+import { usageFailure } from './failure.ts';
+import { baseUrlFlag, localServerUrl } from './speaker.ts';
+
+export const AUTH_MODES = ['none', 'bearer', 'open'] as const;
+export const REGISTRATIONS = ['disabled', 'token', 'open'] as const;
+export const RUNTIMES = ['codex', 'claude-code', 'openclaw', 'picoclaw', 'tinyclaw', 'pi'];
+
+export interface ConnectPlan {
+  attachment: ClientAttachment;
+  workspace: string;
+  runtime: string;
+  wake: WakePolicy;
+  /** Whether the network was named, so that the server need not be asked for it. */
+  network_given: boolean;
+}
+
+/** Throws a usage Failure for a command line that cannot be meant. */
+export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
+  const words = [...args.positionals];
+  const urlAt = words.findIndex((word) => /^https?:\/\//.test(word));
+  const url = urlAt < 0 ? undefined : words.splice(urlAt, 1)[0]!.replace(/\/+$/, '');
+  if (url !== undefined && !URL.canParse(url))
+    throw usageFailure(`${JSON.stringify(url)} is not a URL`, 'write http://host:port');
+  const member_id = args.text('member-id') ?? words.shift();
+  if (words.length > 0) throw usageFailure(`too much on the command line: ${JSON.stringify(words[0])}`);
+  if (member_id === undefined)
+    throw usageFailure('the id of the agent is missing', 'write: moltnet connect my-agent --runtime codex');
+  if (!isLocalAgentId(member_id))
+    throw usageFailure(
+      `${JSON.stringify(member_id)} is not an agent id`,
+      'use 1 to 128 letters, digits, . _ - and begin with a letter or digit',
+    );
+
+  const runtime = runtimeOf(args);
+  const wake = oneOf('wake', args.text('wake') ?? 'mentions', WAKE_POLICIES);
+  const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
+  const base_url = baseUrlFlag(args) ?? url ?? (await localServerUrl(io));
+  const network_id = args.text('network-id') ?? '';
+  const stored = storedEntry(workspace, base_url, member_id, network_id);
+  const rooms = args.list('rooms');
+  return {
+    attachment: {
+      ...defined({ agent_name: args.text('agent-name') ?? stored?.agent_name }),
+      auth: authOf(args, stored),
+      base_url,
+      dms: { enabled: args.on('enable-dms') ?? stored?.dms?.enabled ?? true },
+      member_id,
+      network_id,
+      rooms: rooms.length > 0 ? rooms.map((id) => ({ id, wake: 'never' })) : (stored?.rooms ?? []),
+      runtime,
+    },
+    workspace,
+    runtime,
+    wake,
+    network_given: network_id !== '',
+  };
+}
+
+/** What an earlier connect of this agent stored; a token that it holds is worth keeping. */
+function storedEntry(
+  workspace: string,
+  base_url: string,
+  member_id: string,
+  network_id: string,
+): ClientAttachment | undefined {
+  const file = path.join(workspace, '.moltnet', 'config.json');
+  if (!existsSync(file)) return undefined;
+  return readClientFile(file).attachments.find(
+    (a) =>
+      a.member_id === member_id &&
+      (network_id === '' ? a.base_url === base_url : a.network_id === network_id),
+  );
+}
+
+/** What is said now goes before what is stored; a token source that is named replaces the stored one. */
+function authOf(args: Args, stored: ClientAttachment | undefined): ClientAttachment['auth'] {
+  const given: TokenSource = defined({
+    token: args.text('token'),
+    token_env: args.text('token-env'),
+    token_path: args.text('token-path'),
+  });
+  const kept = stored?.auth;
+  const modeFlag = args.text('auth-mode');
+  const mode = modeFlag === undefined ? undefined : oneOf('auth-mode', modeFlag, AUTH_MODES);
+  const registrationFlag = args.text('registration');
+  const registration =
+    registrationFlag === undefined
+      ? mode === 'open'
+        ? 'open'
+        : kept?.registration
+      : oneOf('registration', registrationFlag, REGISTRATIONS);
+  const source: TokenSource = hasTokenSource(given)
+    ? given
+    : defined({ token: kept?.token, token_env: kept?.token_env, token_path: kept?.token_path });
+  const implied = registrationFlag === 'open' || hasTokenSource(given) ? 'bearer' : (kept?.mode ?? 'none');
+  const effective = mode ?? implied;
+  if (effective === 'bearer' && !hasTokenSource(source) && registration !== 'open')
+    throw usageFailure('auth mode bearer needs a token', 'add --token-path FILE, or --token-env NAME');
+  return { mode: effective, ...defined({ registration }), ...source };
+}
+
+function runtimeOf(args: Args): string {
+  const given = args.text('runtime') ?? 'openclaw';
+  const runtime = given === 'claude' ? 'claude-code' : given;
+  if (RUNTIMES.includes(runtime)) return runtime;
+  const near = didYouMean(runtime, RUNTIMES);
+  if (near !== undefined || args.given('node') || !/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(runtime))
+    throw usageFailure(
+      `${JSON.stringify(given)} is not a runtime${near ? `; did you mean ${near}?` : ''}`,
+      `known: ${RUNTIMES.join(', ')}`,
+    );
+  return runtime;
+}
+
+function oneOf<const T extends string>(flag: string, value: string, values: readonly T[]): T {
+  const found = values.find((candidate) => candidate === value);
+  if (found === undefined)
+    throw usageFailure(
+      `--${flag} ${JSON.stringify(value)} is not one of its values`,
+      `write ${values.join(', ')}`,
+    );
+  return found;
+}

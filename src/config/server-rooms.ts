@@ -1,0 +1,67 @@
+/** `rooms` and `guard` of the server's file (wire.md 10.1). */
+import { limits } from '../protocol/limits.ts';
+import type { GuardSettings, Visibility, WritePolicy } from '../protocol/rooms.ts';
+import { idTest, memberTest, note, show, type Check, type Section } from './check.ts';
+import { nameTest } from './server-fields.ts';
+import type { RoomConfig } from './types.ts';
+
+const VISIBILITIES = ['private', 'public'] as const satisfies readonly Visibility[];
+const WRITE_POLICIES = [
+  'members',
+  'registered_agents',
+  'operators',
+] as const satisfies readonly WritePolicy[];
+
+export function readRooms(check: Check, root: Section): RoomConfig[] {
+  const seen = new Map<string, number>();
+  return root
+    .sections('rooms', ['id', 'name', 'members', 'visibility', 'write_policy', 'guard', 'federation'])
+    .map((room, index) => {
+      const id = room.required('id', idTest);
+      const first = seen.get(id);
+      if (id !== '' && first !== undefined)
+        note(
+          check,
+          [...room.path, 'id'],
+          `${JSON.stringify(id)} stands at rooms[${first}] too`,
+          'a room stands once',
+        );
+      seen.set(id, first ?? index);
+      const members = room.texts('members', memberTest) ?? [];
+      if (members.length > limits.room_members.value)
+        room.note(
+          'members',
+          `has ${members.length} members`,
+          `a room has at most ${limits.room_members.value}`,
+        );
+      const name = room.text('name', nameTest);
+      const visibility = room.oneOf('visibility', VISIBILITIES);
+      const policy = room.oneOf('write_policy', WRITE_POLICIES);
+      const guard = readGuard(room);
+      if (room.has('federation') && room.raw('federation') !== 'none')
+        room.note('federation', 'is not available in this version', 'write none, or remove it');
+      return {
+        id,
+        members,
+        ...(name === undefined ? {} : { name }),
+        ...(visibility === undefined ? {} : { visibility }),
+        ...(policy === undefined ? {} : { write_policy: policy }),
+        ...(guard ? { guard } : {}),
+      };
+    });
+}
+
+/** The storm guard of a room, or of the network; undefined when it is not set. */
+export function readGuard(parent: Section): GuardSettings | undefined {
+  const guard = parent.section('guard', ['turns']);
+  if (!guard?.has('turns')) return undefined;
+  const raw = guard.raw('turns');
+  if (raw === 'off' || raw === false) return { turns: 'off' };
+  if (typeof raw === 'number' && Number.isInteger(raw) && raw >= 1 && raw <= 100_000) return { turns: raw };
+  guard.note(
+    'turns',
+    `is ${show(raw)}`,
+    'write how many agent turns may follow each other without a person (1 to 100000), or off',
+  );
+  return undefined;
+}

@@ -1,0 +1,170 @@
+import { expect, it } from 'vitest';
+import { startTestServer } from '../support/server.ts';
+import { eventually, GENERAL, post, useBrowser } from './harness.ts';
+import {
+  distanceFromEnd,
+  drawn,
+  elements,
+  focusedLabel,
+  focusedMessage,
+  focusedRole,
+  overflow,
+  place,
+  scrollBy,
+  scrollTo,
+  topOf,
+  uppermost,
+} from './in-page.ts';
+
+const open = useBrowser();
+
+it('CON-12 a phone’s width is enough for every page, and the sidebar becomes a drawer', async () => {
+  const server = await startTestServer({ rooms: [{ ...GENERAL, guard: { turns: 1 } }] });
+  await post(
+    server,
+    `a very long line ${'and more of it '.repeat(20)} https://example.org/${'path/'.repeat(40)}`,
+  );
+  const table = `| a | b | c |\n|---|---|---|\n| ${'wide '.repeat(30)} | ${'w'.repeat(120)} | x |`;
+  await post(server, `${table}\n\n\`\`\`\n${'code '.repeat(80)}\n\`\`\``, { from: 'beta' });
+  await post(server, 'held', { from: 'gamma-with-a-rather-long-name-that-does-not-fit' });
+  const { page, shows, wrong } = await open(server, '/console/rooms/general', {
+    viewport: { width: 360, height: 740 },
+    hasTouch: true,
+  });
+  await shows('held');
+  await page.getByRole('status', { name: 'Paused' }).waitFor();
+  expect(await page.evaluate(overflow)).toBe(0);
+  const menu = page.getByRole('button', { name: 'Rooms and agents' });
+  const agents = page.getByRole('navigation').getByRole('link', { name: /^Agents/ });
+  // What the closed drawer holds cannot be reached.
+  expect(await agents.count()).toBe(0);
+  await menu.click();
+  await agents.waitFor();
+  await page.keyboard.press('Escape');
+  await agents.waitFor({ state: 'hidden' });
+  await menu.click();
+  await agents.click();
+  await page.getByRole('heading', { level: 1, name: 'Agents' }).waitFor();
+  expect(await page.evaluate(overflow)).toBe(0);
+  await page.goto(`${server.url}/console/rooms/nowhere`);
+  await page.getByText('There is nothing here').waitFor();
+  expect(await page.evaluate(overflow)).toBe(0);
+  expect(wrong).toEqual([]);
+});
+
+it('CON-13 10,000 messages are scrolled from end to start with few of them in the page', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const count = 10_000;
+  for (let i = 0; i < count; i += 250) {
+    await Promise.all(
+      Array.from({ length: 250 }, (_, j) => i + j).map((n) =>
+        post(server, `(${n}) ${'word '.repeat(n % 40)}`, {
+          from: `agent-${Math.floor(n / 3) % 5}`,
+          id: `n${n}`,
+        }),
+      ),
+    );
+  }
+  const { page, feed, shows, wrong } = await open(server);
+  await feed.locator(`[id="m-n${count - 1}"]`).waitFor();
+  let oldest = count;
+  let most = 0;
+  const upwards = async () => {
+    await feed.evaluate(scrollBy(-2_500));
+    await page.evaluate(drawn);
+    most = Math.max(most, await page.evaluate<number>(elements));
+    const id = await feed.evaluate(uppermost);
+    if (id === '') return false;
+    const now = Number(id.slice('m-n'.length));
+    // A page of older messages that came in front must not throw the reader back.
+    if (now > oldest + 60) throw new Error(`thrown back from ${oldest} to ${now}`);
+    oldest = Math.min(oldest, now);
+    return oldest < 5;
+  };
+  await eventually(upwards, { timeout: 90_000, interval: 1 }).toBe(true);
+  await page.getByText('This is the beginning of #general').waitFor();
+  expect(most).toBeLessThan(3_000);
+  // A message that arrives now does not move the page; it is counted.
+  await post(server, 'news', { from: 'late' });
+  await page.getByRole('button', { name: '1 new' }).click();
+  await shows('news');
+  await eventually(() => feed.evaluate(distanceFromEnd)).toBeLessThan(5);
+  await page.getByTitle('Go to the newest message').waitFor({ state: 'detached' });
+  expect(wrong).toEqual([]);
+}, 150_000);
+
+it('CON-13 the reader’s place is kept while older messages load, and new ones are followed only at the end', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  for (let i = 0; i < 400; i++) await post(server, `(${i}) ${'word '.repeat((i * 7) % 60)}`, { id: `n${i}` });
+  const { page, feed, shows } = await open(server);
+  await feed.locator('[id="m-n399"]').waitFor();
+  // The older page is held back until the reader has come to rest.
+  const held = Promise.withResolvers<void>();
+  await page.route('**/messages?*before=*', async (route) => {
+    await held.promise;
+    await route.continue();
+  });
+  await feed.evaluate(scrollTo(300));
+  await page.getByText('Loading older messages').waitFor();
+  await page.evaluate(drawn);
+  await page.evaluate(drawn);
+  const id = await feed.evaluate(uppermost);
+  const before = await feed.evaluate(topOf(id));
+  const moved = async () => Math.abs((await feed.evaluate(topOf(id))) - before);
+  held.resolve();
+  await page.getByText('Loading older messages').waitFor({ state: 'detached' });
+  await eventually(() => feed.evaluate(place)).toBeGreaterThan(2_000);
+  expect(await moved()).toBeLessThanOrEqual(3);
+  await post(server, 'not followed', { from: 'late' });
+  await page.getByRole('button', { name: '1 new' }).waitFor();
+  expect(await moved()).toBeLessThanOrEqual(3);
+  await page.getByRole('button', { name: '1 new' }).click();
+  await shows('not followed');
+  for (let i = 0; i < 5; i++) await post(server, `followed ${i}`, { from: 'late' });
+  await shows('followed 4');
+  await eventually(() => feed.evaluate(distanceFromEnd)).toBeLessThan(5);
+  expect(await page.getByRole('button', { name: /new/ }).count()).toBe(0);
+});
+
+it('CON-14 everything is reached with the keyboard alone', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  await post(server, 'first message');
+  await post(server, 'secret message');
+  const { page, feed, shows } = await open(server);
+  await shows('secret message');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(focusedLabel)).toBe('Skip to the messages');
+  await page.keyboard.press('Enter');
+  await eventually(() => page.evaluate(focusedRole)).toBe('feed');
+  await page.keyboard.press('ArrowUp');
+  await eventually(() => page.evaluate(focusedMessage)).toContain('secret message');
+  await page.keyboard.press('ArrowUp');
+  await eventually(() => page.evaluate(focusedMessage)).toContain('first message');
+  await page.keyboard.press('ArrowDown');
+  await eventually(() => page.evaluate(focusedMessage)).toContain('secret message');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(focusedLabel)).toBe('Remove content…');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog', { name: 'Remove the content of this message?' }).waitFor();
+  // Cancel has the focus: a second Enter removes nothing.
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await feed.getByText('secret message').waitFor();
+  await page.getByRole('combobox').focus();
+  await page.keyboard.type('from the keyboard');
+  await page.keyboard.press('Enter');
+  await shows('from the keyboard');
+});
+
+it('CON-14 new messages are told to screen readers, many in one sentence', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  await post(server, 'old');
+  const { page, shows } = await open(server);
+  await shows('old');
+  await post(server, 'a new thing', { from: 'beta' });
+  const told = page.locator('[aria-live=polite]');
+  await eventually(() => told.innerText()).toContain('beta: a new thing');
+  await Promise.all([1, 2, 3].map((n) => post(server, `more ${n}`, { from: 'beta' })));
+  await eventually(() => told.innerText()).toContain('3 new messages');
+});

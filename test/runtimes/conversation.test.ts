@@ -1,0 +1,171 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Message } from '../../src/protocol/messages.ts';
+import { processesOf } from '../contract/runtime.ts';
+import { startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
+import { freePort } from '../support/process.ts';
+import { until } from '../support/runtime-lab.ts';
+import { codexCommand, modelEnvironment, prepareCodexHome } from './real-clis.ts';
+
+/** The agents answer each other until this one, which nobody answers. */
+const LAST = 8;
+/** The message in whose making the node is killed, with Codex in the middle of it. */
+const CODEX_CUT = 3;
+/** The one in whose making server and node are killed, with Claude in the middle of it. */
+const CLAUDE_CUT = 6;
+
+const launcher = fileURLToPath(new URL('../../bin/moltnet', import.meta.url));
+let folder: string;
+let home: string;
+let model: MockModel;
+let env: Record<string, string>;
+const children = new Set<ChildProcess>();
+const output: string[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'moltnet-conversation-'));
+  home = path.join(folder, 'home');
+  mkdirSync(home);
+  model = await startMockModel();
+  prepareCodexHome(home, model);
+  const npm = path.dirname(codexCommand);
+  env = { ...modelEnvironment(model), HOME: home, PATH: [npm, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':') };
+});
+afterEach(async (context) => {
+  for (const child of children) child.kill('SIGKILL');
+  if (context.task.result?.state === 'fail') console.log(output.join(''));
+  await until(() => processesOf(home).length === 0, 'nothing that was started is left', 60_000);
+  await model.close();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** `./bin/moltnet …`, as the README says it. */
+function moltnet(...args: string[]): { child: ChildProcess; ended: Promise<number | null>; seen: (text: string) => Promise<void> } {
+  const child = spawn(launcher, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream!.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      output.push(chunk.replaceAll(/^/gm, `${args[0]} ${child.pid}| `));
+    });
+  const ended = new Promise<number | null>((resolve) =>
+    child.once('close', (code) => {
+      children.delete(child);
+      resolve(code);
+    }),
+  );
+  return { child, ended, seen: (wanted) => until(() => text.includes(wanted), `${args.join(' ')} prints ${wanted}`, 60_000) };
+}
+async function run(...args: string[]): Promise<void> {
+  expect(await moltnet(...args).ended, args.join(' ')).toBe(0);
+}
+async function kill(...running: ReturnType<typeof moltnet>[]): Promise<void> {
+  for (const { child } of running) child.kill('SIGKILL');
+  await Promise.all(running.map(({ ended }) => ended));
+}
+
+/** The number of the newest message that a wake shows; 0 for what the person says. */
+const numberIn = (text: string): number => Math.max(0, ...[...text.matchAll(/^> @\w+ turn (\d+)$/gm)].map((match) => Number(match[1])));
+
+it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kill -9 of server and node loses nothing', async () => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  writeFileSync(path.join(folder, 'Moltnet'), `version: moltnet.v1\nserver:\n  listen_addr: 127.0.0.1:${port}\n`, { mode: 0o600 });
+  const start = async (): Promise<ReturnType<typeof moltnet>> => {
+    const server = moltnet('start');
+    await until(() => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false), 'the server is ready', 60_000);
+    return server;
+  };
+
+  // What the two models do: they read the number of the newest message, and send the next one to the other.
+  const cuts: Record<number, PromiseWithResolvers<void>> = { [CODEX_CUT]: Promise.withResolvers<void>(), [CLAUDE_CUT]: Promise.withResolvers<void>() };
+  const script: ModelScript = ({ api, prompt, tool_results }) => {
+    const number = numberIn(prompt) + 1;
+    if (number > LAST || tool_results.length > 0) return { say: 'this is printed, and must reach nobody' };
+    const after = cuts[number]?.promise;
+    // With an id: an agent that says a thing twice says it once.
+    const shell = `moltnet send room:general "@${api === 'responses' ? 'beta' : 'alpha'} turn ${number}" --id turn-${number}`;
+    return { shell, ...(after ? { after } : {}) };
+  };
+  model.script = script;
+  const turnsOf = (number: number) => model.turns().filter((turn) => numberIn(turn.prompt) + 1 === number);
+
+  let server = await start();
+  for (const [id, kind] of [['alpha', 'codex'], ['beta', 'claude-code']] as const) {
+    mkdirSync(path.join(folder, id));
+    await run('connect', '--base-url', url, '--network-id', 'local', '--member-id', id, '--runtime', kind, '--workspace', path.join(folder, id), '--rooms', 'general', '--node');
+  }
+  expect(existsSync(path.join(folder, 'alpha', '.agents', 'skills', 'moltnet', 'SKILL.md'))).toBe(true);
+  expect(existsSync(path.join(folder, 'beta', '.claude', 'skills', 'moltnet', 'SKILL.md'))).toBe(true);
+  expect(readFileSync(path.join(folder, 'MoltnetNode'), 'utf8')).toMatch(/wake: "?mentions/);
+  const room = (await (await fetch(`${url}/v1/rooms/general`)).json()) as { members?: string[] };
+  expect(room.members ?? []).toEqual([]);
+
+  let node = moltnet('node', 'start');
+  await node.seen('alpha: attached');
+  await node.seen('beta: attached');
+
+  // As the console says it.
+  const posted = await fetch(`${url}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: url },
+    body: JSON.stringify({
+      target: { kind: 'room', room_id: 'general' },
+      from: { type: 'human', id: 'me', name: 'Me' },
+      parts: [{ kind: 'text', text: '@alpha hi' }],
+    }),
+  });
+  expect(posted.status).toBe(202);
+
+  // The node dies while Codex is in its turn. Codex breaks off; the wake comes again.
+  await model.waitFor((request) => numberIn(request.prompt) + 1 === CODEX_CUT);
+  await kill(node);
+  node = moltnet('node', 'start');
+  await until(() => turnsOf(CODEX_CUT).length === 2, 'the wake that was cut off runs again', 60_000);
+  cuts[CODEX_CUT]!.resolve();
+
+  // Server and node die while Claude is in its turn. Claude goes on by itself, once the server is back to be told.
+  await model.waitFor((request) => numberIn(request.prompt) + 1 === CLAUDE_CUT);
+  await kill(server, node);
+  server = await start();
+  node = moltnet('node', 'start');
+  await node.seen('waiting for an earlier Claude Code process');
+  cuts[CLAUDE_CUT]!.resolve();
+
+  const page = async (): Promise<Message[]> => ((await (await fetch(`${url}/v1/rooms/general/messages?limit=100`)).json()) as { messages: Message[] }).messages;
+  await until(async () => (await page()).some((message) => message.id === `turn-${LAST}`), 'the last answer is there', 240_000);
+  // Whoever is woken by the last one says nothing, and that turn ends too.
+  await until(() => turnsOf(LAST + 1).length > 0, 'the last answer woke the other one', 60_000);
+  await until(async () => /moltnet_\w+/.test(await (await fetch(`${url}/metrics`)).text()), 'the metrics answer');
+  const wakes = (text: string): string[] => [...text.matchAll(/turn done in room:general .*wake_id=(\S+)/g)].map((match) => match[1]!);
+  await until(() => wakes(output.join('')).length >= LAST + 1, 'every wake is settled', 60_000);
+
+  // Nothing lost, nothing twice, in order, and nothing published but what was sent.
+  const messages = (await page()).toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1));
+  expect(messages.map((message) => message.parts[0]!.text)).toEqual([
+    '@alpha hi',
+    ...Array.from({ length: LAST }, (_, i) => `@${i % 2 === 0 ? 'beta' : 'alpha'} turn ${i + 1}`),
+  ]);
+  expect(messages.map((message) => message.from.id)).toEqual(['me', ...Array.from({ length: LAST }, (_, i) => (i % 2 === 0 ? 'alpha' : 'beta'))]);
+
+  // Each turn was woken by the message of the other, and by that alone.
+  for (let number = 1; number <= LAST + 1; number++) {
+    const ran = turnsOf(number);
+    const codex = number % 2 === 1;
+    expect(ran.every((turn) => turn.api === (codex ? 'responses' : 'messages')), `turn ${number}`).toBe(true);
+    // Codex: once more for the kill. Claude Code: once, whatever was killed.
+    expect(ran.length, `runs of turn ${number}`).toBe(number === CODEX_CUT ? 2 : 1);
+    if (number > 1) expect(ran[0]!.prompt).toContain(`id turn-${number - 1}`);
+  }
+
+  node.child.kill('SIGTERM');
+  expect(await node.ended).toBe(0);
+  expect(processesOf(home).filter((pid) => pid !== server.child.pid)).toEqual([]);
+  server.child.kill('SIGTERM');
+  expect(await server.ended).toBe(0);
+});
