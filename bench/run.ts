@@ -16,10 +16,23 @@ import { send } from './cases/send.ts';
 import type { Row } from './lib/stats.ts';
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, pairs: { type: 'string' }, seconds: { type: 'string' }, url: { type: 'string' }, json: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    pairs: { type: 'string' },
+    seconds: { type: 'string' },
+    url: { type: 'string' },
+    json: { type: 'string' },
+  },
 });
 const options = { pairs: Number(values.pairs ?? 7), seconds: Number(values.seconds ?? 2), url: values.url };
-const cases: Record<string, (options: { pairs: number; seconds: number; url?: string }) => Promise<Row[]>> = { a: post, b: fanout, c: memory, d: history, f: catchUp, g: send };
+const cases: Record<string, (options: { pairs: number; seconds: number; url?: string }) => Promise<Row[]>> = {
+  a: post,
+  b: fanout,
+  c: memory,
+  d: history,
+  f: catchUp,
+  g: send,
+};
 const only = values.only?.split(',') ?? (values.url ? ['a', 'b'] : Object.keys(cases));
 
 const rows: Row[] = [];
@@ -30,7 +43,15 @@ for (const name of only) {
   rows.push(...(await run(options)));
 }
 
-const cells = rows.map((row) => [row.case, row.ours, row.baseline, String(row.ratio), row.aim, row.met ? 'yes' : 'NO', row.cpu ?? '']);
+const cells = rows.map((row) => [
+  row.case,
+  row.ours,
+  row.baseline,
+  String(row.ratio),
+  row.aim,
+  row.met ? 'yes' : 'NO',
+  row.cpu ?? '',
+]);
 const head = ['case', 'ours', 'baseline', 'ratio', 'aim', 'met', 'server CPU'];
 const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]!.length)));
 const line = (row: string[]): string => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;

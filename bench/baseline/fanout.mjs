@@ -15,10 +15,33 @@ const server = createServer((req, res) => {
   req.on('end', () => {
     const body = JSON.parse(Buffer.concat(chunks).toString());
     const id = `evt_${String(++n).padStart(36, '0')}`;
-    const message = { id: `msg_${n}`, network_id: 'bench', origin: { network_id: 'bench', message_id: `msg_${n}` }, target: body.target, from: body.from, parts: body.parts, created_at: new Date().toISOString() };
-    const frame = Buffer.from(JSON.stringify({ op: 'EVENT', version, network_id: 'bench', capabilities: {}, cursor: id, event: { id, type: 'message.created', network_id: 'bench', message, created_at: message.created_at } }));
+    const message = {
+      id: `msg_${n}`,
+      network_id: 'bench',
+      origin: { network_id: 'bench', message_id: `msg_${n}` },
+      target: body.target,
+      from: body.from,
+      parts: body.parts,
+      created_at: new Date().toISOString(),
+    };
+    const frame = Buffer.from(
+      JSON.stringify({
+        op: 'EVENT',
+        version,
+        network_id: 'bench',
+        capabilities: {},
+        cursor: id,
+        event: { id, type: 'message.created', network_id: 'bench', message, created_at: message.created_at },
+      }),
+    );
     for (const socket of sockets) socket.send(frame, { binary: false });
-    const answer = JSON.stringify({ message_id: message.id, event_id: id, accepted: true, thread_created: false, dm_created: false });
+    const answer = JSON.stringify({
+      message_id: message.id,
+      event_id: id,
+      accepted: true,
+      thread_created: false,
+      dm_created: false,
+    });
     res.writeHead(202, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(answer) });
     res.end(answer);
   });
@@ -28,7 +51,9 @@ server.on('upgrade', (req, socket, head) => {
     ws.send(JSON.stringify({ op: 'HELLO', version, heartbeat_interval_ms: 5000, capabilities: {} }));
     ws.once('message', (data) => {
       const { agent } = JSON.parse(data);
-      ws.send(JSON.stringify({ op: 'READY', version, network_id: 'bench', agent_id: agent.id, capabilities: {} }));
+      ws.send(
+        JSON.stringify({ op: 'READY', version, network_id: 'bench', agent_id: agent.id, capabilities: {} }),
+      );
       sockets.add(ws);
       ws.on('message', (ack) => {
         if (JSON.parse(ack).op === 'ACK') acks++;

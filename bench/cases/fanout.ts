@@ -11,18 +11,36 @@ const body = JSON.stringify({
 });
 
 /** Deliveries per second while messages are posted over 4 connections until each reader has `messages` of them. */
-async function deliveries(target: Measured, readers: Attached[], seconds: number): Promise<{ perSecond: number; cpuUs: number }> {
+async function deliveries(
+  target: Measured,
+  readers: Attached[],
+  seconds: number,
+): Promise<{ perSecond: number; cpuUs: number }> {
   for (const reader of readers) reader.reset();
   const cpu = cpuMs(target.pid);
   const began = performance.now();
-  const load = await httpLoad(target.url, prepared(target.url, 'POST', '/v1/messages', body), 4, seconds, 202);
+  const load = await httpLoad(
+    target.url,
+    prepared(target.url, 'POST', '/v1/messages', body),
+    4,
+    seconds,
+    202,
+  );
   await Promise.all(readers.map((reader) => reader.until(load.requests)));
   const took = (performance.now() - began) / 1_000;
   const total = load.requests * readers.length;
   return { perSecond: total / took, cpuUs: ((cpuMs(target.pid) - cpu) * 1_000) / total };
 }
 
-export async function fanout({ pairs, seconds, url }: { pairs: number; seconds: number; url?: string }): Promise<Row[]> {
+export async function fanout({
+  pairs,
+  seconds,
+  url,
+}: {
+  pairs: number;
+  seconds: number;
+  url?: string;
+}): Promise<Row[]> {
   const rows: Row[] = [];
   for (const count of [100, 1_000]) {
     const folder = scratch();
@@ -33,7 +51,11 @@ export async function fanout({ pairs, seconds, url }: { pairs: number; seconds: 
     try {
       await deliveries(bare, bareReaders, seconds);
       await deliveries(ours, ourReaders, seconds);
-      const { a, b } = await alternate(pairs, () => deliveries(bare, bareReaders, seconds), () => deliveries(ours, ourReaders, seconds));
+      const { a, b } = await alternate(
+        pairs,
+        () => deliveries(bare, bareReaders, seconds),
+        () => deliveries(ours, ourReaders, seconds),
+      );
       const ratio = median(b.map((result, i) => result.perSecond / a[i]!.perSecond));
       rows.push({
         case: `(b) fan-out to ${count} attachments`,

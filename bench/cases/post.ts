@@ -6,25 +6,52 @@ import { alternate, median, quantile, round, type Row } from '../lib/stats.ts';
 const body = JSON.stringify({
   target: { kind: 'room', room_id: 'general' },
   from: { type: 'human', id: 'bench' },
-  parts: [{ kind: 'text', text: 'The build of the parser is green again; the flaky test was the clock. Next I look at the memory of the index.' }],
+  parts: [
+    {
+      kind: 'text',
+      text: 'The build of the parser is green again; the flaky test was the clock. Next I look at the memory of the index.',
+    },
+  ],
 });
 
-export async function post({ pairs, seconds, url }: { pairs: number; seconds: number; url?: string }): Promise<Row[]> {
+export async function post({
+  pairs,
+  seconds,
+  url,
+}: {
+  pairs: number;
+  seconds: number;
+  url?: string;
+}): Promise<Row[]> {
   const folder = scratch();
   const echo = await startBaseline('echo.mjs');
   const ours = url ? { url, pid: 0, stop: async () => {} } : await startMoltnet(folder.path);
   const rows: Row[] = [];
   try {
-    const run = async (target: { url: string; pid: number }, connections: number): Promise<LoadResult & { cpuUs: number }> => {
+    const run = async (
+      target: { url: string; pid: number },
+      connections: number,
+    ): Promise<LoadResult & { cpuUs: number }> => {
       const before = cpuMs(target.pid);
-      const result = await httpLoad(target.url, prepared(target.url, 'POST', '/v1/messages', body), connections, seconds, 202);
-      if (result.failures > 0) throw new Error(`${result.failures} of ${result.requests} requests were not answered 202`);
+      const result = await httpLoad(
+        target.url,
+        prepared(target.url, 'POST', '/v1/messages', body),
+        connections,
+        seconds,
+        202,
+      );
+      if (result.failures > 0)
+        throw new Error(`${result.failures} of ${result.requests} requests were not answered 202`);
       return { ...result, cpuUs: ((cpuMs(target.pid) - before) * 1_000) / result.requests };
     };
     for (const connections of [64, 1]) {
       await run(echo, connections);
       await run(ours, connections);
-      const { a, b } = await alternate(pairs, () => run(echo, connections), () => run(ours, connections));
+      const { a, b } = await alternate(
+        pairs,
+        () => run(echo, connections),
+        () => run(ours, connections),
+      );
       const ratio = median(b.map((result, i) => result.perSecond / a[i]!.perSecond));
       const p50 = median(b.map((result) => quantile(result.latencies, 0.5)));
       const p99 = median(b.map((result) => quantile(result.latencies, 0.99)));

@@ -16,7 +16,20 @@ export async function send({ pairs }: { pairs: number }): Promise<Row[]> {
     const config = path.join(folder.path, '.moltnet/config.json');
     writeFileSync(
       config,
-      JSON.stringify({ version: 'moltnet.client.v1', agent: { name: 'Bench', runtime: 'codex' }, attachments: [{ auth: { mode: 'none' }, base_url: server.url, member_id: 'bench', network_id: 'bench', rooms: [{ id: 'general' }], runtime: 'codex' }] }),
+      JSON.stringify({
+        version: 'moltnet.client.v1',
+        agent: { name: 'Bench', runtime: 'codex' },
+        attachments: [
+          {
+            auth: { mode: 'none' },
+            base_url: server.url,
+            member_id: 'bench',
+            network_id: 'bench',
+            rooms: [{ id: 'general' }],
+            runtime: 'codex',
+          },
+        ],
+      }),
       { mode: 0o600 },
     );
     const timed = async (work: () => Promise<unknown>): Promise<number> => {
@@ -26,12 +39,26 @@ export async function send({ pairs }: { pairs: number }): Promise<Row[]> {
     };
     const bare = (): Promise<number> => timed(() => run(process.execPath, ['-e', '0']));
     const ours = (): Promise<number> =>
-      timed(() => run(path.join(root, 'bin/moltnet'), ['send', 'room:general', 'hello'], { cwd: folder.path, env: { ...process.env, MOLTNET_CLIENT_CONFIG: config } }));
+      timed(() =>
+        run(path.join(root, 'bin/moltnet'), ['send', 'room:general', 'hello'], {
+          cwd: folder.path,
+          env: { ...process.env, MOLTNET_CLIENT_CONFIG: config },
+        }),
+      );
     await bare();
     await ours();
     const { a, b } = await alternate(pairs * 3, bare, ours);
     const ratio = median(b.map((took, i) => took / a[i]!));
-    return [{ case: '(g) moltnet send, start to exit, against node -e 0', ours: `${Math.round(median(b))} ms`, baseline: `${Math.round(median(a))} ms`, ratio: round(ratio), aim: '<= 4', met: ratio <= 4 }];
+    return [
+      {
+        case: '(g) moltnet send, start to exit, against node -e 0',
+        ours: `${Math.round(median(b))} ms`,
+        baseline: `${Math.round(median(a))} ms`,
+        ratio: round(ratio),
+        aim: '<= 4',
+        met: ratio <= 4,
+      },
+    ];
   } finally {
     await server.stop();
     folder.remove();

@@ -17,7 +17,8 @@ export function attach(url: string, networkId: string, agentId: string): Promise
     let waiting: { count: number; done: () => void } | undefined;
     const attached: Attached = {
       received: 0,
-      until: (count) => attached.received >= count ? Promise.resolve() : new Promise((done) => (waiting = { count, done })),
+      until: (count) =>
+        attached.received >= count ? Promise.resolve() : new Promise((done) => (waiting = { count, done })),
       reset: () => void (attached.received = 0),
       close: () => socket.terminate(),
     };
@@ -27,7 +28,9 @@ export function attach(url: string, networkId: string, agentId: string): Promise
       // The op comes first on this wire; parsing each EVENT whole would measure this reader, not the server.
       if (text.startsWith('{"op":"EVENT"')) {
         const at = text.indexOf('"cursor":"') + 10;
-        socket.send(`{"op":"ACK","version":"${ATTACH_PROTOCOL}","capabilities":{},"cursor":"${text.slice(at, text.indexOf('"', at))}"}`);
+        socket.send(
+          `{"op":"ACK","version":"${ATTACH_PROTOCOL}","capabilities":{},"cursor":"${text.slice(at, text.indexOf('"', at))}"}`,
+        );
         attached.received++;
         if (waiting && attached.received >= waiting.count) {
           waiting.done();
@@ -36,7 +39,15 @@ export function attach(url: string, networkId: string, agentId: string): Promise
       } else if (text.startsWith('{"op":"PING"')) {
         socket.send(`{"op":"PONG","version":"${ATTACH_PROTOCOL}","capabilities":{}}`);
       } else if (text.startsWith('{"op":"HELLO"')) {
-        socket.send(JSON.stringify({ op: 'IDENTIFY', version: ATTACH_PROTOCOL, network_id: networkId, agent: { type: 'agent', id: agentId }, capabilities: {} }));
+        socket.send(
+          JSON.stringify({
+            op: 'IDENTIFY',
+            version: ATTACH_PROTOCOL,
+            network_id: networkId,
+            agent: { type: 'agent', id: agentId },
+            capabilities: {},
+          }),
+        );
       } else if (text.startsWith('{"op":"READY"')) {
         resolve(attached);
       } else if (text.startsWith('{"op":"ERROR"')) {
@@ -47,10 +58,21 @@ export function attach(url: string, networkId: string, agentId: string): Promise
 }
 
 /** `count` attachments, opened 50 at a time. */
-export async function attachMany(url: string, networkId: string, count: number, prefix = 'reader'): Promise<Attached[]> {
+export async function attachMany(
+  url: string,
+  networkId: string,
+  count: number,
+  prefix = 'reader',
+): Promise<Attached[]> {
   const all: Attached[] = [];
   for (let at = 0; at < count; at += 50) {
-    all.push(...(await Promise.all(Array.from({ length: Math.min(50, count - at) }, (_, i) => attach(url, networkId, `${prefix}-${at + i}`)))));
+    all.push(
+      ...(await Promise.all(
+        Array.from({ length: Math.min(50, count - at) }, (_, i) =>
+          attach(url, networkId, `${prefix}-${at + i}`),
+        ),
+      )),
+    );
   }
   return all;
 }

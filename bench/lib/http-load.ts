@@ -17,46 +17,66 @@ export function prepared(url: string, method: string, pathname: string, body?: s
   const { host } = new URL(url);
   const payload = body === undefined ? '' : body;
   const headers =
-    body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(payload)}\r\n`;
+    body === undefined
+      ? ''
+      : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(payload)}\r\n`;
   return Buffer.from(`${method} ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${headers}\r\n${payload}`);
 }
 
-export async function httpLoad(url: string, request: Buffer, connections: number, seconds: number, status: number): Promise<LoadResult> {
+export async function httpLoad(
+  url: string,
+  request: Buffer,
+  connections: number,
+  seconds: number,
+  status: number,
+): Promise<LoadResult> {
   const { hostname, port } = new URL(url);
   const latencies: number[] = [];
   let failures = 0;
   const began = performance.now();
   const until = began + seconds * 1_000;
   await Promise.all(
-    Array.from({ length: connections }, () => new Promise<void>((resolve, reject) => {
-      const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
-      let started = 0;
-      let pending: Buffer = Buffer.alloc(0);
-      const next = (): void => {
-        started = performance.now();
-        if (started >= until) {
-          socket.end();
-          return resolve();
-        }
-        socket.write(request);
-      };
-      socket.on('connect', next);
-      socket.on('error', reject);
-      socket.on('data', (chunk: Buffer) => {
-        pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-        const end = pending.indexOf('\r\n\r\n');
-        if (end < 0) return;
-        const head = pending.toString('latin1', 0, end);
-        const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Number.NaN);
-        const complete = Number.isNaN(length) ? pending.indexOf('0\r\n\r\n', end + 4) >= 0 : pending.length >= end + 4 + length;
-        if (!complete) return;
-        pending = Buffer.alloc(0);
-        if (Number(head.slice(9, 12)) !== status) failures++;
-        latencies.push(performance.now() - started);
-        next();
-      });
-    })),
+    Array.from(
+      { length: connections },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
+          let started = 0;
+          let pending: Buffer = Buffer.alloc(0);
+          const next = (): void => {
+            started = performance.now();
+            if (started >= until) {
+              socket.end();
+              return resolve();
+            }
+            socket.write(request);
+          };
+          socket.on('connect', next);
+          socket.on('error', reject);
+          socket.on('data', (chunk: Buffer) => {
+            pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+            const end = pending.indexOf('\r\n\r\n');
+            if (end < 0) return;
+            const head = pending.toString('latin1', 0, end);
+            const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Number.NaN);
+            const complete = Number.isNaN(length)
+              ? pending.indexOf('0\r\n\r\n', end + 4) >= 0
+              : pending.length >= end + 4 + length;
+            if (!complete) return;
+            pending = Buffer.alloc(0);
+            if (Number(head.slice(9, 12)) !== status) failures++;
+            latencies.push(performance.now() - started);
+            next();
+          });
+        }),
+    ),
   );
   const took = (performance.now() - began) / 1_000;
-  return { requests: latencies.length, seconds: took, perSecond: latencies.length / took, latencies, failures };
+  return {
+    requests: latencies.length,
+    seconds: took,
+    perSecond: latencies.length / took,
+    latencies,
+    failures,
+  };
 }

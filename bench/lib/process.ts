@@ -54,7 +54,9 @@ export async function startMoltnet(folder: string): Promise<Measured> {
 
 /** A baseline: a script that prints its port. */
 export async function startBaseline(script: string): Promise<Measured> {
-  const child = spawn(process.execPath, [path.join(root, 'bench/baseline', script)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [path.join(root, 'bench/baseline', script)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.once('data', (data: Buffer) => resolve(Number(String(data).trim())));
     child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)));

@@ -8,7 +8,11 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 /** Runs a and b in turn, `pairs` times, beginning with the other one each time; the ratio is b's over a's of each pair. */
-export async function alternate<T>(pairs: number, a: () => Promise<T>, b: () => Promise<T>): Promise<{ a: T[]; b: T[] }> {
+export async function alternate<T>(
+  pairs: number,
+  a: () => Promise<T>,
+  b: () => Promise<T>,
+): Promise<{ a: T[]; b: T[] }> {
   const results: { a: T[]; b: T[] } = { a: [], b: [] };
   for (let i = 0; i < pairs; i++) {
     if (i % 2 === 0) {

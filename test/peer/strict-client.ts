@@ -44,14 +44,19 @@ export class StrictClient {
     this.cursor = options.cursor ?? '';
     const { protocol, host, pathname } = new URL(options.url);
     // 0.1.2: http becomes ws, the path keeps its base, no Origin, no subprotocol, no compression offer.
-    this.#socket = new WebSocket(`${protocol === 'https:' ? 'wss' : 'ws'}://${host}${pathname.replace(/\/$/, '')}/v1/attach`, {
-      perMessageDeflate: false,
-      maxPayload: MiB,
-      headers: { 'User-Agent': 'Go-http-client/1.1' },
-    });
+    this.#socket = new WebSocket(
+      `${protocol === 'https:' ? 'wss' : 'ws'}://${host}${pathname.replace(/\/$/, '')}/v1/attach`,
+      {
+        perMessageDeflate: false,
+        maxPayload: MiB,
+        headers: { 'User-Agent': 'Go-http-client/1.1' },
+      },
+    );
     this.#socket.on('upgrade', (response) => {
-      if (response.headers['sec-websocket-extensions'] !== undefined) this.broken.push('0.1.2 an extension was negotiated that nobody offered');
-      if (response.headers['sec-websocket-protocol'] !== undefined) this.broken.push('0.1.2 a subprotocol was selected that nobody offered');
+      if (response.headers['sec-websocket-extensions'] !== undefined)
+        this.broken.push('0.1.2 an extension was negotiated that nobody offered');
+      if (response.headers['sec-websocket-protocol'] !== undefined)
+        this.broken.push('0.1.2 a subprotocol was selected that nobody offered');
     });
     this.#socket.on('message', (data: Buffer, binary) => this.#frame(data, binary));
     this.#socket.on('error', (error) => {
@@ -108,12 +113,16 @@ export class StrictClient {
       return void this.broken.push('0.1.3 a frame that is not one JSON object');
     }
     const op = String(frame.op);
-    if (frame.version !== VERSION && op !== 'ACK' && op !== 'PONG') this.broken.push(`0.1.3 ${op} without version`);
-    if (typeof frame.capabilities !== 'object' || frame.capabilities === null) this.broken.push(`1.1 ${op} without capabilities`);
-    if (/:\s*-?\d+\.0+[,}\]]/.test(data.toString())) this.broken.push(`0.1.12 ${op} writes an integer with a fraction`);
+    if (frame.version !== VERSION && op !== 'ACK' && op !== 'PONG')
+      this.broken.push(`0.1.3 ${op} without version`);
+    if (typeof frame.capabilities !== 'object' || frame.capabilities === null)
+      this.broken.push(`1.1 ${op} without capabilities`);
+    if (/:\s*-?\d+\.0+[,}\]]/.test(data.toString()))
+      this.broken.push(`0.1.12 ${op} writes an integer with a fraction`);
     if (this.#state === 'hello') {
       if (op !== 'HELLO') return void this.broken.push(`0.1.1 ${op} before HELLO`);
-      if (!Number.isInteger(frame.heartbeat_interval_ms)) this.broken.push('0.1.6 HELLO without heartbeat_interval_ms');
+      if (!Number.isInteger(frame.heartbeat_interval_ms))
+        this.broken.push('0.1.6 HELLO without heartbeat_interval_ms');
       this.#state = 'ready';
       this.send({
         op: 'IDENTIFY',
@@ -128,7 +137,8 @@ export class StrictClient {
       if (op === 'ERROR') return this.#notify();
       if (op !== 'READY') return void this.broken.push(`0.1.4 ${op} instead of READY`);
       if (frame.network_id !== this.#options.network) this.broken.push('0.1.3 READY with another network_id');
-      for (const key of ['agent_id', 'actor_uid', 'actor_uri']) if (typeof frame[key] !== 'string') this.broken.push(`6.2 READY without ${key}`);
+      for (const key of ['agent_id', 'actor_uid', 'actor_uri'])
+        if (typeof frame[key] !== 'string') this.broken.push(`6.2 READY without ${key}`);
       if ('agent_token' in frame) this.broken.push('0.1.9 READY with a token that nobody claimed');
       this.#state = 'live';
       return this.#notify();
@@ -146,18 +156,36 @@ export class StrictClient {
 
   #event(frame: Record<string, unknown>): void {
     const event = frame.event as Record<string, unknown> | undefined;
-    if (typeof frame.cursor !== 'string' || frame.cursor === '') return void this.broken.push('0.1.10 EVENT without cursor');
-    if (typeof event !== 'object' || event === null) return void this.broken.push('0.1.10 EVENT without event');
+    if (typeof frame.cursor !== 'string' || frame.cursor === '')
+      return void this.broken.push('0.1.10 EVENT without cursor');
+    if (typeof event !== 'object' || event === null)
+      return void this.broken.push('0.1.10 EVENT without event');
     if (frame.network_id !== this.#options.network) this.broken.push('6.4 EVENT without network_id');
-    if (!RFC3339.test(String(event.created_at))) this.broken.push(`0.1.12 not a timestamp: ${String(event.created_at)}`);
-    const payloads = ['agent', 'message', 'room', 'thread', 'dm', 'pairing', 'replay_gap', 'guard', 'redaction'].filter((key) => key in event);
+    if (!RFC3339.test(String(event.created_at)))
+      this.broken.push(`0.1.12 not a timestamp: ${String(event.created_at)}`);
+    const payloads = [
+      'agent',
+      'message',
+      'room',
+      'thread',
+      'dm',
+      'pairing',
+      'replay_gap',
+      'guard',
+      'redaction',
+    ].filter((key) => key in event);
     if (payloads.length !== 1) this.broken.push(`1.2 an event with ${payloads.length} payloads`);
     const message = event.message as StrictEvent['message'] & { origin?: unknown; created_at?: string };
     if (event.type === 'message.created') {
       if (message?.origin === undefined) this.broken.push('1.1 a message without origin');
       if (!RFC3339.test(String(message?.created_at))) this.broken.push('0.1.12 a message without timestamp');
     }
-    this.events.push({ id: String(event.id), type: String(event.type), cursor: frame.cursor, ...(message ? { message } : {}) });
+    this.events.push({
+      id: String(event.id),
+      type: String(event.type),
+      cursor: frame.cursor,
+      ...(message ? { message } : {}),
+    });
     if (this.#options.ack !== false) this.acknowledge(frame.cursor);
   }
 }

@@ -23,7 +23,11 @@ export class StrictRelay {
 
   /** wire.md 8.3: the first failing check decides. */
   async check(remote: string): Promise<void> {
-    const document = (await this.#fetch('/v1/network')) as { id?: string; protocols?: Record<string, string[]>; capabilities?: { direct_messages?: boolean } };
+    const document = (await this.#fetch('/v1/network')) as {
+      id?: string;
+      protocols?: Record<string, string[]>;
+      capabilities?: { direct_messages?: boolean };
+    };
     if (document.id !== remote) this.status = 'incompatible';
     else if (!document.protocols?.http?.includes('moltnet.http.v1')) this.status = 'incompatible';
     else if (!document.protocols?.pair?.includes('moltnet.pair.v1')) this.status = 'incompatible';
@@ -31,17 +35,27 @@ export class StrictRelay {
   }
 
   /** One attempt, 5 s; any answer that is not 2xx JSON puts the pairing into `error`. */
-  async relay(message: RelayedMessage): Promise<{ message_id: string; event_id: string; accepted: boolean } | undefined> {
+  async relay(
+    message: RelayedMessage,
+  ): Promise<{ message_id: string; event_id: string; accepted: boolean } | undefined> {
     const body = {
       id: message.id,
       origin: { network_id: this.#network, message_id: message.id },
       target: message.target,
-      from: { ...message.from, network_id: this.#network, fqid: `molt://${this.#network}/agents/${message.from.id}` },
+      from: {
+        ...message.from,
+        network_id: this.#network,
+        fqid: `molt://${this.#network}/agents/${message.from.id}`,
+      },
       parts: message.parts,
       ...(message.mentions ? { mentions: message.mentions } : {}),
     };
     try {
-      return (await this.#fetch('/v1/messages', JSON.stringify(body))) as { message_id: string; event_id: string; accepted: boolean };
+      return (await this.#fetch('/v1/messages', JSON.stringify(body))) as {
+        message_id: string;
+        event_id: string;
+        accepted: boolean;
+      };
     } catch (error) {
       this.status = 'error';
       this.broken.push(String(error));
@@ -51,7 +65,9 @@ export class StrictRelay {
 
   async #fetch(path: string, body?: string): Promise<unknown> {
     const response = await fetch(`${this.#url}${path}`, {
-      ...(body === undefined ? {} : { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+      ...(body === undefined
+        ? {}
+        : { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
       signal: AbortSignal.timeout(5_000),
     });
     const text = await response.text();

@@ -56,7 +56,8 @@ export class StrictServer {
     this.#http = createServer((req, res) => void this.#route(req, res));
     this.#http.on('upgrade', (req, socket, head) => {
       if (req.headers.origin !== undefined) this.broken.push('0.2.2 the node sends an Origin');
-      if (req.headers['sec-websocket-protocol'] !== undefined) this.broken.push('0.2.2 the node asks for a subprotocol');
+      if (req.headers['sec-websocket-protocol'] !== undefined)
+        this.broken.push('0.2.2 the node asks for a subprotocol');
       if (new URL(req.url ?? '/', 'http://x').pathname !== '/v1/attach') return void socket.destroy();
       this.#wss.handleUpgrade(req, socket, head, (ws) => this.#attach(ws));
     });
@@ -79,7 +80,9 @@ export class StrictServer {
   }
   /** Cursors that the agent has been sent and has not acknowledged. */
   pending(agent: string): number {
-    return [...this.#attachments].filter((one) => one.agent === agent).reduce((sum, one) => sum + one.pending.size, 0);
+    return [...this.#attachments]
+      .filter((one) => one.agent === agent)
+      .reduce((sum, one) => sum + one.pending.size, 0);
   }
 
   /** Stores a message as the original does and publishes it to every attachment. */
@@ -90,13 +93,23 @@ export class StrictServer {
       network_id: this.network,
       origin: { network_id: this.network, message_id: id },
       target: message.target,
-      from: { network_id: this.network, fqid: `molt://${this.network}/agents/${String(message.from.id)}`, ...message.from },
+      from: {
+        network_id: this.network,
+        fqid: `molt://${this.network}/agents/${String(message.from.id)}`,
+        ...message.from,
+      },
       parts: message.parts,
       ...(message.mentions ? { mentions: message.mentions } : {}),
       created_at: new Date().toISOString(),
     };
     this.#messages.push(stored);
-    const event: RingEvent = { id: eventId(id), type: 'message.created', network_id: this.network, message: stored, created_at: stored.created_at };
+    const event: RingEvent = {
+      id: eventId(id),
+      type: 'message.created',
+      network_id: this.network,
+      message: stored,
+      created_at: stored.created_at,
+    };
     this.#ring.push(event);
     if (this.#ring.length > RING) this.#ring.shift();
     for (const attachment of this.#attachments) this.#send(attachment, event);
@@ -124,7 +137,8 @@ export class StrictServer {
   }
 
   #attach(socket: WebSocket): void {
-    const write = (frame: Record<string, unknown>): void => socket.send(`${JSON.stringify({ version: VERSION, ...frame })}\n`);
+    const write = (frame: Record<string, unknown>): void =>
+      socket.send(`${JSON.stringify({ version: VERSION, ...frame })}\n`);
     const fail = (rule: string): void => {
       this.broken.push(rule);
       write({ op: 'ERROR', capabilities: {}, error: rule });
@@ -153,11 +167,25 @@ export class StrictServer {
         if (frame.version !== VERSION) return fail('0.2.1 IDENTIFY without version');
         if (frame.network_id !== this.network) return fail('6.2 IDENTIFY for another network');
         if (typeof agent?.id !== 'string' || agent.id === '') return fail('6.2 IDENTIFY without an agent id');
-        if ('bindings' in frame || (frame.capabilities as { delivery?: number } | undefined)?.delivery) this.broken.push('the delivery protocol was used toward a server that does not announce it');
+        if ('bindings' in frame || (frame.capabilities as { delivery?: number } | undefined)?.delivery)
+          this.broken.push('the delivery protocol was used toward a server that does not announce it');
         this.identifies.push(frame);
         clearTimeout(identifyBy);
-        attachment = { socket, agent: agent.id, pending: new Set(), received: [], lastFrameAt: performance.now() };
-        write({ op: 'READY', network_id: this.network, agent_id: agent.id, actor_uid: `actor_${randomUUID()}`, actor_uri: `molt://${this.network}/agents/${agent.id}`, capabilities: {} });
+        attachment = {
+          socket,
+          agent: agent.id,
+          pending: new Set(),
+          received: [],
+          lastFrameAt: performance.now(),
+        };
+        write({
+          op: 'READY',
+          network_id: this.network,
+          agent_id: agent.id,
+          actor_uid: `actor_${randomUUID()}`,
+          actor_uri: `molt://${this.network}/agents/${agent.id}`,
+          capabilities: {},
+        });
         this.#attachments.add(attachment);
         this.#replay(attachment, typeof frame.cursor === 'string' ? frame.cursor : '');
         return this.#notify();
@@ -168,7 +196,8 @@ export class StrictServer {
         if (version !== undefined && version !== VERSION) return fail(`6.4 ${frame.op} with another version`);
       } else if (version !== VERSION) return fail(`0.2.4 ${String(frame.op)} without version`);
       if (frame.op === 'ACK') {
-        if (!attachment.pending.delete(String(frame.cursor))) return fail('0.2.3 ACK of a cursor that is not outstanding');
+        if (!attachment.pending.delete(String(frame.cursor)))
+          return fail('0.2.3 ACK of a cursor that is not outstanding');
         this.#notify();
       } else if (frame.op === 'PING') write({ op: 'PONG', capabilities: {} });
       else if (frame.op !== 'PONG') fail(`6.4 ${String(frame.op)} is not for a client`);
@@ -180,7 +209,12 @@ export class StrictServer {
     const at = this.#ring.findIndex((event) => event.id === cursor);
     if (at < 0 && this.#ring.length > 0) {
       const id = `evt_gap_${createHash('sha256').update(cursor).digest('hex')}`;
-      this.#send(attachment, { id, type: 'stream.replay_gap', network_id: this.network, created_at: new Date().toISOString() });
+      this.#send(attachment, {
+        id,
+        type: 'stream.replay_gap',
+        network_id: this.network,
+        created_at: new Date().toISOString(),
+      });
     }
     for (const event of this.#ring.slice(at + 1)) this.#send(attachment, event);
   }
@@ -188,7 +222,9 @@ export class StrictServer {
   #send(attachment: Attachment, event: RingEvent): void {
     attachment.pending.add(event.id);
     attachment.received.push(event.id);
-    attachment.socket.send(`${JSON.stringify({ op: 'EVENT', version: VERSION, network_id: this.network, capabilities: {}, cursor: event.id, event })}\n`);
+    attachment.socket.send(
+      `${JSON.stringify({ op: 'EVENT', version: VERSION, network_id: this.network, capabilities: {}, cursor: event.id, event })}\n`,
+    );
   }
 
   #beat(): void {
@@ -196,7 +232,8 @@ export class StrictServer {
       if (performance.now() - attachment.lastFrameAt > 10_000) {
         this.broken.push('0.2.1 silent for 10 s');
         attachment.socket.terminate();
-      } else attachment.socket.send(`${JSON.stringify({ op: 'PING', version: VERSION, capabilities: {} })}\n`);
+      } else
+        attachment.socket.send(`${JSON.stringify({ op: 'PING', version: VERSION, capabilities: {} })}\n`);
     }
   }
 
@@ -214,7 +251,16 @@ export class StrictServer {
         name: 'Old Lab',
         version: '0.1.0-go',
         protocols: { http: ['moltnet.http.v1'], attach: [VERSION], pair: ['moltnet.pair.v1'] },
-        capabilities: { event_stream: 'sse', attachment_protocol: 'websocket', public_read: false, agent_registration: 'disabled', human_ingress: true, direct_messages: true, message_pagination: 'cursor', pairings: false },
+        capabilities: {
+          event_stream: 'sse',
+          attachment_protocol: 'websocket',
+          public_read: false,
+          agent_registration: 'disabled',
+          human_ingress: true,
+          direct_messages: true,
+          message_pagination: 'cursor',
+          pairings: false,
+        },
         console: { can_send_human: true },
       });
     }
@@ -222,7 +268,9 @@ export class StrictServer {
     if (history && req.method === 'GET') {
       const [, kind, id] = history;
       const key = kind === 'rooms' ? 'room_id' : kind === 'threads' ? 'thread_id' : 'dm_id';
-      const all = this.#messages.filter((m) => m.target[key] === decodeURIComponent(id!) && m.target.kind === kind!.slice(0, -1));
+      const all = this.#messages.filter(
+        (m) => m.target[key] === decodeURIComponent(id!) && m.target.kind === kind!.slice(0, -1),
+      );
       const after = searchParams.get('after');
       const limit = Math.min(500, Number(searchParams.get('limit')) || 100);
       const from = after ? all.findIndex((m) => m.id === after) : -1;
@@ -230,7 +278,13 @@ export class StrictServer {
       const page = after ? all.slice(from + 1, from + 1 + limit) : all.slice(-limit);
       const more = after ? all.length > from + 1 + limit : all.length > limit;
       // 0.2.8: an empty page by `after` is null there.
-      return answer(200, { messages: after && page.length === 0 ? null : page, page: { has_more: more, ...(more && after ? { next_after: page.at(-1)!.id } : more ? { next_before: page[0]!.id } : {}) } });
+      return answer(200, {
+        messages: after && page.length === 0 ? null : page,
+        page: {
+          has_more: more,
+          ...(more && after ? { next_after: page.at(-1)!.id } : more ? { next_before: page[0]!.id } : {}),
+        },
+      });
     }
     if (pathname === '/v1/agents/wake-failed' && req.method === 'POST') {
       this.wakeFailed.push(JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
@@ -242,7 +296,13 @@ export class StrictServer {
       const stored = this.publish(body);
       this.sent.push(stored);
       this.#notify();
-      return answer(202, { message_id: stored.id, event_id: eventId(stored.id), accepted: true, thread_created: false, dm_created: false });
+      return answer(202, {
+        message_id: stored.id,
+        event_id: eventId(stored.id),
+        accepted: true,
+        thread_created: false,
+        dm_created: false,
+      });
     }
     answer(404, { code: 'not_found', error: 'not found' });
   }

@@ -86,6 +86,7 @@ it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kil
   const cuts: Record<number, PromiseWithResolvers<void>> = { [CODEX_CUT]: Promise.withResolvers<void>(), [CLAUDE_CUT]: Promise.withResolvers<void>() };
   const script: ModelScript = ({ api, prompt, tool_results }) => {
     const number = numberIn(prompt) + 1;
+    output.push(`model| ${api}, turn ${number}: ${JSON.stringify(tool_results.at(-1) ?? '')}\n`);
     if (number > LAST || tool_results.length > 0) return { say: 'this is printed, and must reach nobody' };
     const after = cuts[number]?.promise;
     // With an id: an agent that says a thing twice says it once.

@@ -31,20 +31,39 @@ export interface ServerProcess {
 export async function writeServerConfig(folder: string, more = ''): Promise<{ url: string; config: string }> {
   const port = await freePort();
   const config = path.join(folder, 'Moltnet');
-  writeFileSync(config, `version: moltnet.v1\nserver:\n  listen_addr: 127.0.0.1:${port}\nstorage:\n  kind: sqlite\n  sqlite:\n    path: ${path.join(folder, '.moltnet', 'moltnet.db')}\n${more}`, { mode: 0o600 });
+  writeFileSync(
+    config,
+    `version: moltnet.v1\nserver:\n  listen_addr: 127.0.0.1:${port}\nstorage:\n  kind: sqlite\n  sqlite:\n    path: ${path.join(folder, '.moltnet', 'moltnet.db')}\n${more}`,
+    { mode: 0o600 },
+  );
   return { url: `http://127.0.0.1:${port}`, config };
 }
 
 /** Starts `moltnet start` on a config file and resolves when /readyz answers 200. `wrap` puts a program before it (strace). */
-export async function startServerProcess(at: { url: string; config: string }, wrap: string[] = []): Promise<ServerProcess> {
-  const [command, ...args] = [...wrap, process.execPath, '--disable-warning=ExperimentalWarning', main, 'start'];
-  const child = spawn(command!, args, { env: { ...process.env, MOLTNET_CONFIG: at.config }, stdio: ['ignore', 'ignore', 'pipe'] });
+export async function startServerProcess(
+  at: { url: string; config: string },
+  wrap: string[] = [],
+): Promise<ServerProcess> {
+  const [command, ...args] = [
+    ...wrap,
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    main,
+    'start',
+  ];
+  const child = spawn(command!, args, {
+    env: { ...process.env, MOLTNET_CONFIG: at.config },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   child.stderr!.on('data', (data: Buffer) => (stderr = (stderr + data.toString()).slice(-4_000)));
   const gone = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   for (;;) {
     if (child.exitCode !== null) throw new Error(`moltnet start ended with ${child.exitCode}: ${stderr}`);
-    const ready = await fetch(`${at.url}/readyz`).then((response) => response.ok, () => false);
+    const ready = await fetch(`${at.url}/readyz`).then(
+      (response) => response.ok,
+      () => false,
+    );
     if (ready) break;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

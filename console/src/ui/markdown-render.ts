@@ -34,14 +34,10 @@ const TAGS = [
   'th',
   'td',
   'hr',
-  'mark',
-  'span',
 ];
 const LINK = /^(?:https?:\/\/|mailto:)/i;
-const MENTION = /^(?:<@(molt:\/\/[^\s>]+)>|@([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)?))/;
-
-/** The mentions of the text being rendered; rendering is synchronous. */
-let mentions: ReadonlySet<string> = new Set();
+/** `@alpha`, `@net:alpha` or `<@molt://net/agents/alpha>`, as the server reads them (wire: mentions in text). */
+const MENTION = /<@(molt:\/\/[^\s>]+)>|@([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)?)/g;
 
 const escape = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -50,31 +46,6 @@ const marked = new Marked({
   gfm: true,
   breaks: true,
   async: false,
-  extensions: [
-    {
-      name: 'mention',
-      level: 'inline',
-      start: (source: string) => {
-        const match = /(?:^|[^A-Za-z0-9@<])(?=<?@)/.exec(source);
-        return match ? match.index + match[0].length : undefined;
-      },
-      tokenizer(source: string) {
-        const match = MENTION.exec(source);
-        if (!match) return undefined;
-        const written = match[1] ?? match[2] ?? '';
-        const named = written.replace(/[.-]+$/, '');
-        // What follows the name (the dot of a sentence) is text again.
-        const raw = match[1] ? match[0] : `@${named}`;
-        return named === '' ? undefined : { type: 'mention', raw, named };
-      },
-      renderer(token: Tokens.Generic) {
-        const named = String(token.named);
-        const short = named.startsWith('molt://') ? (named.split('/agents/')[1] ?? named) : named;
-        const text = escape(`@${short}`);
-        return mentions.has(named) ? `<mark>${text}</mark>` : text;
-      },
-    },
-  ],
   renderer: {
     html: ({ text }: Tokens.HTML | Tokens.Tag) => escape(text),
     image: ({ href, text }: Tokens.Image) =>
@@ -114,17 +85,49 @@ function namesOf(fqids: readonly string[]): Set<string> {
   return names;
 }
 
+/** Marks the mentions in the text of this element. Code stays as it is. */
+function markMentions(root: DocumentFragment, names: ReadonlySet<string>): void {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const found: Text[] = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode as Text;
+    if (node.data.includes('@') && !node.parentElement?.closest('code, a')) found.push(node);
+  }
+  for (const node of found) {
+    const pieces: (string | Element)[] = [];
+    let end = 0;
+    for (const match of node.data.matchAll(MENTION)) {
+      // The dot that ends a sentence is not part of a name.
+      const named = match[1] ?? match[2]!.replace(/[.-]+$/, '');
+      if (!names.has(named)) continue;
+      const mark = document.createElement('mark');
+      mark.textContent = `@${named.split('/agents/').at(-1)}`;
+      pieces.push(node.data.slice(end, match.index), mark);
+      end = match.index + (match[1] ? match[0].length : named.length + 1);
+    }
+    if (end > 0) node.replaceWith(...pieces, node.data.slice(end));
+  }
+}
+
+const ALLOWED = {
+  ALLOWED_TAGS: TAGS,
+  ALLOWED_ATTR: ['href', 'title', 'align', 'start'],
+  ALLOW_DATA_ATTR: false,
+  ALLOWED_URI_REGEXP: LINK,
+};
+
 /** Safe HTML of a text, or undefined when it is too tangled to be formatted. */
 export function renderMarkdown(text: string, mentioned: readonly string[]): string | undefined {
-  mentions = namesOf(mentioned);
   try {
-    const html = marked.parse(text) as string;
-    return DOMPurify.sanitize(html, {
-      ALLOWED_TAGS: TAGS,
-      ALLOWED_ATTR: ['href', 'title', 'align', 'start'],
-      ALLOW_DATA_ATTR: false,
-      ALLOWED_URI_REGEXP: LINK,
+    const fragment = DOMPurify.sanitize(marked.parse(text) as string, {
+      ...ALLOWED,
+      RETURN_DOM_FRAGMENT: true,
     });
+    const names = namesOf(mentioned);
+    if (names.size > 0) markMentions(fragment, names);
+    const box = document.createElement('div');
+    box.append(fragment);
+    return box.innerHTML;
   } catch {
     // Nested beyond the parser's stack: it is shown as it was written.
     return undefined;

@@ -5,7 +5,7 @@ import { cx } from './cx.ts';
 type Render = typeof import('./markdown-render.ts').renderMarkdown;
 
 /** Longer texts are shown as they are: formatting them would hold up the page. */
-export const FORMATTED_MAX = 16_000;
+export const FORMATTED_MAX = 12_000;
 
 // The formatter is a part of its own, loaded at once but not before the first picture.
 let render: Render | undefined;
