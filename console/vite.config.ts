@@ -1,12 +1,13 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { firstLoad } from './first-load.ts';
+import { precompress } from './precompress.ts';
 
 /** Built into the server's dist folder, which serves it under /console/ with a strict Content-Security-Policy. */
 export default defineConfig({
   root: import.meta.dirname,
   base: '/console/',
-  plugins: [react(), firstLoad({ limit: 150_000 })],
+  plugins: [react(), firstLoad({ limit: 150_000 }), precompress()],
   build: {
     outDir: '../dist/console',
     emptyOutDir: true,

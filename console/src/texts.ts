@@ -115,7 +115,7 @@ export const texts = {
   heldTitle: 'Paused',
   heldText: (turns: number) => `after ${plural(turns, 'turn', 'turns')} between agents without a person.`,
   heldWaiting: (count: number) => `${plural(count, 'message waits', 'messages wait')}.`,
-  heldHow: 'Press Continue, or write.',
+  heldHow: 'Continue, or write.',
   heldLine: 'Paused: agents have not seen what follows',
   continue: 'Continue',
   continueIn: (name: string) => `Continue in ${name}`,

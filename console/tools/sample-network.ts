@@ -49,7 +49,13 @@ function message(
     origin: { network_id: 'local', message_id: id },
     target: { kind: 'room', room_id: 'general', participant_ids: undefined },
     from: human
-      ? { type: 'human', id: from.toLowerCase().replace(' ', '-'), name: from }
+      ? {
+          type: 'human',
+          id: from.toLowerCase().replace(' ', '-'),
+          name: from,
+          network_id: 'local',
+          fqid: `molt://local/agents/${from.toLowerCase().replace(' ', '-')}`,
+        }
       : { type: 'agent', id: from, network_id: 'local', fqid: `molt://local/agents/${from}` },
     parts,
     ...(named.length > 0 ? { mentions: named } : {}),

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { launchBrowser } from '../../test/support/browser.ts';
-import { startFakeApi, type FakeNetwork } from '../../test/support/fake-api.ts';
+import { startFakeApi, type FakeApi, type FakeNetwork } from '../../test/support/fake-api.ts';
 import { emptyNetwork, fullNetwork, hugeNetwork } from './sample-network.ts';
 
 const folder = path.resolve(process.argv[2] ?? 'screenshots');
@@ -18,7 +18,7 @@ interface Shot {
   network: () => FakeNetwork;
   path: string;
   /** What is done on the page before the picture. */
-  act?: (page: Page) => Promise<void>;
+  act?: (page: Page, api: FakeApi) => Promise<void>;
 }
 
 const feed = (page: Page) => page.getByRole('feed');
@@ -79,6 +79,34 @@ const shots: Shot[] = [
     },
   },
   {
+    name: 'parts',
+    network: fullNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => {
+      await feed(page).getByText('Deploy is green').waitFor();
+      await feed(page).evaluate((element) => element.scrollTo(0, 620));
+      await feed(page).locator('summary').click();
+      await page.getByText('failed_before').waitFor();
+    },
+  },
+  {
+    name: 'trouble',
+    network: fullNetwork,
+    path: '/console/rooms/research',
+    act: async (page, api) => {
+      await page.getByText('Three papers').waitFor();
+      await page.route('**/v1/messages', (route) =>
+        route.fulfill({ status: 403, body: JSON.stringify({ code: 'write_refused', error: 'x' }) }),
+      );
+      await page.getByRole('combobox').fill('Thank you, reading them now.');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByText('Not sent').waitFor();
+      await page.route('**/v1/events/stream*', (route) => route.abort());
+      api.dropStreams();
+      await page.getByRole('main').getByText('Connection lost').waitFor();
+    },
+  },
+  {
     name: 'empty-room',
     network: emptyNetwork,
     path: '/console/rooms/general',
@@ -135,7 +163,7 @@ for (const shot of shots.filter((candidate) => !only || candidate.name.includes(
       );
       await page.goto(api.url + shot.path);
       try {
-        await shot.act?.(page);
+        await shot.act?.(page, api);
       } catch (error) {
         console.log(`${shot.name} ${device}: ${String(error).split('\n')[0]}`);
       }

@@ -283,7 +283,7 @@ export class Delivery implements Subscriber {
   #pushToFeed(feed: Feed, entry: LogEntry): void {
     const { event } = entry;
     feed.version++;
-    if (event.seq <= feed.read) return;
+    if (feed.more || event.seq <= feed.read) return;
     const reason = this.#reason(feed.scope, event.seq, entry.message!);
     if (!reason) {
       feed.read = event.seq;

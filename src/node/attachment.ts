@@ -146,12 +146,11 @@ export class Attachment {
   /** A runtime that could run once is not asked again: that may mean a process each time. */
   async #probe(): Promise<ProbeResult> {
     if (this.#probed) return { ready: true };
-    const stopped = pause(Infinity, this.#stop.signal).then((): ProbeResult => ({
-      ready: false,
-      permanent: false,
-      reason: 'the node stops',
-    }));
-    const result = await Promise.race([this.#runtime!.probe(), stopped]);
+    const over = new AbortController();
+    const stopped = pause(Infinity, AbortSignal.any([this.#stop.signal, over.signal]));
+    const none: ProbeResult = { ready: false, permanent: false, reason: 'the node stops' };
+    const result = await Promise.race([this.#runtime!.probe(), stopped.then(() => none)]);
+    over.abort();
     this.#probed = result.ready;
     return result;
   }

@@ -76,7 +76,15 @@ export function requireId(value: unknown, field: string): string {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest();
 
-export const newMessageId = (): string => `msg_${randomUUID()}`;
+/**
+ * `msg_` + a UUID v7 (RFC 9562): in order of time, so that the index of message ids grows at its end instead of touching
+ * a page of its own for every message of a batch. The original's are v4; clients take both for opaque.
+ */
+export function newMessageId(): string {
+  const hex = randomUUID().replaceAll('-', '');
+  const ms = Date.now().toString(16).padStart(12, '0');
+  return `msg_${ms.slice(0, 8)}-${ms.slice(8)}-7${hex.slice(0, 3)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
 export const newEventId = (): string => `evt_${randomUUID()}`;
 export const newActorUid = (): string => `actor_${randomUUID()}`;
 export const newRequestId = (): string => `req_${randomBytes(8).toString('hex')}`;

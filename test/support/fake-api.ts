@@ -27,6 +27,8 @@ export interface FakeApi {
   url: string;
   /** Sends an event to every open stream. */
   emit(type: string, payload: Record<string, unknown>): void;
+  /** Breaks every open stream. */
+  dropStreams(): void;
   close(): Promise<void>;
 }
 
@@ -130,6 +132,9 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     emit,
+    dropStreams: () => {
+      for (const stream of streams) stream.destroy();
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

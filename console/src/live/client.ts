@@ -2,7 +2,7 @@ import { createContext, useContext } from 'react';
 import type { Event } from '../../../src/protocol/events.ts';
 import type { Message, Target } from '../../../src/protocol/messages.ts';
 import { conversationOf, splitKey, type ConversationKey } from '../model/conversation.ts';
-import { personActor } from '../model/names.ts';
+import { agentActorKey, personActor } from '../model/names.ts';
 import { applyEvents, byId } from '../model/reduce.ts';
 import { initialState, type State } from '../model/state.ts';
 import {
@@ -16,6 +16,7 @@ import {
 import { wordsOf } from '../texts.ts';
 import { api, ApiError, type Api } from './api.ts';
 import { newMessageId } from './ids.ts';
+import { giveHues } from './hues.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { remember } from './remember.ts';
 import { createStore, useStore, type Store } from './store.ts';
@@ -100,6 +101,7 @@ export function createClient(): Client {
   };
   const refreshAgents = async () => {
     const agents = byId(await api.agents());
+    giveHues(agents.map((agent) => agentActorKey(agent)));
     store.update((state) => ({ ...state, agents }));
   };
   const refreshRooms = async () => {

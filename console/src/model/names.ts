@@ -27,6 +27,9 @@ export function personActor(name: string, networkId: string): Actor {
 /** One string per agent, over networks. */
 export const agentKey = (agent: { id: string; fqid?: string }): string => agent.fqid ?? agent.id;
 
+/** The `actorKey` of what this agent sends. */
+export const agentActorKey = (agent: { id: string; fqid?: string }): string => `agent|${agentKey(agent)}`;
+
 /** What stands in the round or square mark of a sender: one or two letters. */
 export function initials(name: string): string {
   const words = name.split(/[\s._-]+/).filter(Boolean);
@@ -34,32 +37,6 @@ export function initials(name: string): string {
   return letters.join('').toLocaleUpperCase();
 }
 const first = (word: string): string => [...word][0] ?? '';
-
-/** Hues that are told apart easily, in both colour schemes. */
-const HUES = [25, 55, 90, 130, 155, 180, 210, 240, 265, 295, 325, 355];
-const given = new Map<string, number>();
-
-/**
- * A hue in degrees for a sender: the one its id asks for, or, while there are free ones, another when that is taken;
- * so the senders of a small network all look different, and the same from visit to visit.
- */
-export function hueOf(id: string): number {
-  const known = given.get(id);
-  if (known !== undefined) return HUES[known]!;
-  let slot = hash(id) % HUES.length;
-  const taken = new Set(given.values());
-  for (let tries = 0; taken.has(slot) && tries < HUES.length; tries++) slot = (slot + 5) % HUES.length;
-  if (given.size < 10_000) given.set(id, slot);
-  return HUES[slot]!;
-}
-
-function hash(text: string): number {
-  let value = 2166136261;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 16777619);
-  // Ids of one network often differ in a few letters only; this spreads the difference over all bits.
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  return (value ^ (value >>> 13)) >>> 0;
-}
 
 /** The id under which a person writes, from the name they typed: letters, digits, `.`, `_` and `-`. */
 export function personId(name: string): string {

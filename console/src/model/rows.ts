@@ -9,22 +9,29 @@ import type { Timeline } from './timeline.ts';
  * row's key is always a message id and the reader's place can be kept by it.
  */
 export interface Row {
-  key: string;
-  message: Message;
+  readonly key: string;
+  readonly message: Message;
+  readonly sender: string;
+  /** Milliseconds since 1970, and the local day of it. */
+  readonly at: number;
+  readonly day: number;
   /** Begins a group: shows the sender's mark, name and the time. */
-  lead: boolean;
+  readonly lead: boolean;
   /** The first row of a conversation that is loaded from its beginning. */
-  start: boolean;
-  day?: string;
+  readonly start: boolean;
+  readonly dayLine: string | undefined;
   /** The first one not seen yet. */
-  isNew: boolean;
+  readonly isNew: boolean;
   /** The first one that the guard holds back. */
-  heldHere: boolean;
+  readonly heldHere: boolean;
   /** Not on the server yet. */
-  outgoing?: Outgoing;
+  readonly outgoing: Outgoing | undefined;
 }
 
 const GROUP_MS = 5 * 60_000;
+
+/** The row each message had last: an equal one is used again, so that only rows that changed are drawn anew. */
+const lastRows = new WeakMap<Message, Row>();
 
 /** The rows of a conversation: its loaded messages, then what is on its way. */
 export function rowsOf(
@@ -35,37 +42,56 @@ export function rowsOf(
 ): Row[] {
   const rows: Row[] = [];
   const held = millis(heldAt);
-  let previous: { key: string; day: number; at: number } | undefined;
   const joints = new Set(timeline.joints);
   let heldSeen = false;
-  const add = (message: Message, outgoing?: Outgoing) => {
-    const at = millis(message.created_at);
-    const day = dayNumber(at);
-    const key = actorKey(message.from);
+  let previous: Row | undefined;
+  const add = (message: Message, outgoing: Outgoing | undefined) => {
+    const last = lastRows.get(message);
+    const at = last?.at ?? millis(message.created_at);
+    const day = last?.day ?? dayNumber(at);
+    const sender = last?.sender ?? actorKey(message.from);
     const isNew = message.id === timeline.newFrom;
     const heldHere = held > 0 && !heldSeen && at >= held && message.from.type === 'agent';
+    if (heldHere) heldSeen = true;
+    // Above the first loaded row there may be more of its day: the line comes with the page that begins the day.
+    const newDay = previous ? previous.day !== day : timeline.older === 'none';
+    const lead =
+      !previous ||
+      newDay ||
+      isNew ||
+      heldHere ||
+      previous.sender !== sender ||
+      at - previous.at > GROUP_MS ||
+      joints.has(message.id);
     const row: Row = {
       key: message.id,
       message,
-      lead: true,
-      start: rows.length === 0 && timeline.older === 'none',
+      sender,
+      at,
+      day,
+      lead,
+      start: !previous && timeline.older === 'none',
+      dayLine: newDay ? dayName(at, now) : undefined,
       isNew,
       heldHere,
+      outgoing,
     };
-    if (heldHere) heldSeen = true;
-    // Above the first loaded row there may be more of its day: the line comes with the page that begins the day.
-    if (previous ? previous.day !== day : timeline.older === 'none') row.day = dayName(at, now);
-    else if (previous)
-      row.lead =
-        previous.key !== key || at - previous.at > GROUP_MS || isNew || heldHere || joints.has(message.id);
-    if (outgoing) row.outgoing = outgoing;
-    rows.push(row);
-    previous = { key, day, at };
+    previous = last && same(last, row) ? last : row;
+    if (previous === row) lastRows.set(message, row);
+    rows.push(previous);
   };
-  for (const message of timeline.messages) add(message);
+  for (const message of timeline.messages) add(message, undefined);
   if (outbox.length > 0) {
     const stored = new Set(timeline.messages.slice(-500).map((message) => message.id));
     for (const outgoing of outbox) if (!stored.has(outgoing.message.id)) add(outgoing.message, outgoing);
   }
   return rows;
 }
+
+const same = (a: Row, b: Row): boolean =>
+  a.lead === b.lead &&
+  a.start === b.start &&
+  a.dayLine === b.dayLine &&
+  a.isNew === b.isNew &&
+  a.heldHere === b.heldHere &&
+  a.outgoing === b.outgoing;

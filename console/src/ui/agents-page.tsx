@@ -1,7 +1,7 @@
 import { useMemo } from 'react';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
 import { useApp } from '../live/client.ts';
-import { agentKey, agentName, plainName } from '../model/names.ts';
+import { agentActorKey, agentKey, agentName, plainName } from '../model/names.ts';
 import { exactTime, millis, shortTime } from '../model/times.ts';
 import { texts } from '../texts.ts';
 import styles from './agents-page.module.css';
@@ -74,7 +74,7 @@ function AgentItem({ agent }: { agent: AgentSummary }) {
   return (
     <li className={styles.agent}>
       <span className={cx(!agent.connected && styles.faded)}>
-        <Avatar name={name} id={`agent|${agentKey(agent)}`} type="agent" />
+        <Avatar name={name} id={agentActorKey(agent)} type="agent" />
       </span>
       <div className={styles.what}>
         <p className={styles.head}>

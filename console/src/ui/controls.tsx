@@ -8,7 +8,8 @@ import {
   type CSSProperties,
   type ReactNode,
 } from 'react';
-import { hueOf, initials } from '../model/names.ts';
+import { useHue } from '../live/hues.ts';
+import { initials } from '../model/names.ts';
 import { texts } from '../texts.ts';
 import styles from './controls.module.css';
 import { cx } from './cx.ts';
@@ -56,7 +57,7 @@ export function Avatar({
   return (
     <span
       className={cx(styles.avatar, type === 'human' && styles.person, small && styles.small)}
-      style={{ '--hue': hueOf(id) } as CSSProperties}
+      style={{ '--hue': useHue(id) } as CSSProperties}
       aria-hidden="true"
     >
       {initials(name)}

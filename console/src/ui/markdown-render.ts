@@ -8,33 +8,10 @@ import { texts } from '../texts.ts';
  */
 
 /** Tags that formatting needs; nothing that loads, runs or takes input. */
-const TAGS = [
-  'p',
-  'br',
-  'strong',
-  'em',
-  'del',
-  'code',
-  'pre',
-  'blockquote',
-  'ul',
-  'ol',
-  'li',
-  'a',
-  'h1',
-  'h2',
-  'h3',
-  'h4',
-  'h5',
-  'h6',
-  'table',
-  'thead',
-  'tbody',
-  'tr',
-  'th',
-  'td',
-  'hr',
-];
+const TAGS =
+  'p br strong em del code pre blockquote ul ol li a h1 h2 h3 h4 h5 h6 table thead tbody tr th td hr'.split(
+    ' ',
+  );
 const LINK = /^(?:https?:\/\/|mailto:)/i;
 /** `@alpha`, `@net:alpha` or `<@molt://net/agents/alpha>`, as the server reads them (wire: mentions in text). */
 const MENTION = /<@(molt:\/\/[^\s>]+)>|@([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)?)/g;

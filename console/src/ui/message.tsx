@@ -56,9 +56,9 @@ export const MessageRow = memo(function MessageRow({
   return (
     <>
       {row.start && <p className={styles.start}>{startLine}</p>}
-      {row.day && (
+      {row.dayLine && (
         <Line kind="day">
-          <span>{row.day}</span>
+          <span>{row.dayLine}</span>
         </Line>
       )}
       {row.isNew && (
@@ -77,7 +77,7 @@ export const MessageRow = memo(function MessageRow({
         className={cx(
           styles.message,
           row.lead && styles.lead,
-          outgoing && outgoing.status !== 'sent' && styles.pending,
+          outgoing?.status === 'sending' && styles.pending,
         )}
         id={`m-${message.id}`}
       >

@@ -214,7 +214,7 @@ export function Timeline({
 /** A good guess spares the reader a jump: the height of a row before it was laid out. */
 function estimate(row: Row | undefined): number {
   if (!row) return 40;
-  let height = (row.lead ? 48 : 28) + (row.day ? 42 : 0) + (row.isNew ? 42 : 0) + (row.start ? 50 : 0);
+  let height = (row.lead ? 48 : 28) + (row.dayLine ? 42 : 0) + (row.isNew ? 42 : 0) + (row.start ? 50 : 0);
   for (const part of row.message.parts) {
     if (part.text)
       height += Math.min(15, Math.floor(part.text.length / 90) + part.text.split('\n', 16).length - 1) * 23;

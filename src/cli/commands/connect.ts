@@ -66,8 +66,8 @@ would find nobody of that name until the agent first attached.`,
     const client = openClient({ base_url: attachment.base_url });
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
 
-    prepareWorkspace(workspace);
     const server = await lookAtServer(client, plan, io);
+    prepareWorkspace(workspace);
     if (attachment.rooms.length === 0 && server?.rooms.includes('general'))
       attachment.rooms = [{ id: 'general', wake: 'never' }];
     if (server)

@@ -142,6 +142,7 @@ describe('what is delivered', () => {
       if (next > acked) client.ack(room[next - 1]!.cursor!);
       acked = next;
       await client.settle();
+      expect(client.error).toBeUndefined();
     }
     expect(client.messages.filter((id) => id.startsWith('m'))).toEqual(names);
   });
@@ -155,7 +156,8 @@ describe('what is delivered', () => {
     await client.settle();
     expect(client.messages.length).toBe(1_024);
     for (let i = 0; i < threads * 30; i++) {
-      await client.until(() => client.events.length > i);
+      await client.until(() => client.events.length > i || client.closed);
+      expect(client.error).toBeUndefined();
       client.ack(client.events[i]!.cursor!);
     }
     await client.settle();
