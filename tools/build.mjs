@@ -2,19 +2,20 @@
 // console's files. Called by npm's `prepare`, so a fresh `npm ci` is enough.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
-rmSync('dist', { recursive: true, force: true });
+// Built aside and put in place whole, so that commands go on working while a build runs.
+const aside = `.dist-${process.pid}`;
 
 await build({
   entryPoints: {
     moltnet: 'src/cli/main.ts',
     'sqlite-worker': 'src/store/sqlite-worker.ts',
   },
-  outdir: 'dist',
+  outdir: aside,
   bundle: true,
   splitting: true,
   platform: 'node',
@@ -24,10 +25,28 @@ await build({
   sourcemap: true,
   legalComments: 'none',
   // Some dependencies are CommonJS and call require() for Node's own modules.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });
 
-if (existsSync('console/vite.config.ts') && !process.argv.includes('--no-console')) {
-  execFileSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'console', '--logLevel', 'warn'], { stdio: 'inherit' });
+if (process.argv.includes('--no-console')) {
+  if (existsSync('dist/console')) renameSync('dist/console', `${aside}/console`);
+} else {
+  execFileSync(
+    process.execPath,
+    [
+      'node_modules/vite/bin/vite.js',
+      'build',
+      'console',
+      '--outDir',
+      `../${aside}/console`,
+      '--logLevel',
+      'warn',
+    ],
+    { stdio: 'inherit' },
+  );
 }
+rmSync('dist', { recursive: true, force: true });
+renameSync(aside, 'dist');

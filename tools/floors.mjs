@@ -32,7 +32,8 @@ export function checkFloors(src) {
       const to = path.relative(src, path.resolve(path.dirname(file), target)).split(path.sep)[0];
       if (to === '..' && (entry.name.endsWith('.test.ts') || target.endsWith('package.json'))) continue;
       if (to === folder) continue;
-      if (floorOf(to) < 0 || floorOf(to) >= floorOf(folder)) wrong.push(`${file}: imports ${target}, which is not on a lower floor`);
+      if (floorOf(to) < 0 || floorOf(to) >= floorOf(folder))
+        wrong.push(`${file}: imports ${target}, which is not on a lower floor`);
     }
   }
   return wrong;

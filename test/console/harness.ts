@@ -111,7 +111,7 @@ async function buildConsole(): Promise<void> {
     execFileSync(
       process.execPath,
       ['node_modules/vite/bin/vite.js', 'build', 'console', '--logLevel', 'error'],
-      { cwd: root, stdio: 'inherit', env: { ...process.env, NODE_ENV: 'production' } },
+      { cwd: root, stdio: 'inherit' },
     );
   } finally {
     rmSync(lock, { recursive: true, force: true });
