@@ -1,28 +1,20 @@
 /** Where an agent's delivery stands: its scopes, positions and open wakes out of storage. */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Bindings } from '../protocol/wake.ts';
-import type { ConversationRow, DeliveryWrite, PositionRow, ScopeRow, Store, WakeRow } from '../store/store.ts';
+import type {
+  ConversationRow,
+  DeliveryWrite,
+  PositionRow,
+  ScopeRow,
+  Store,
+  WakeRow,
+} from '../store/store.ts';
 import { Feed, Scope } from './delivery-state.ts';
 import { PAGE } from './held-range.ts';
-import type { Tail } from './tail.ts';
+import type { DeliveryOptions } from './delivery-types.ts';
 
-/** A room as one agent may read it. */
-export interface RoomAccess {
-  created_seq: number;
-  /** When it became a member; undefined when it is none. */
-  member_since?: number;
-  /** Readable without being a member. */
-  open: boolean;
-}
+type LoadOptions = Pick<DeliveryOptions, 'agent' | 'bindings' | 'tail' | 'store' | 'room' | 'dms'>;
 
-interface LoadOptions {
-  agent: { id: string };
-  bindings: Bindings;
-  tail: Tail;
-  store: Store;
-  room: (room_id: string) => RoomAccess | undefined;
-  dms: boolean;
-}
 export interface LoadedDelivery {
   scopes: Scope[];
   /** Conversations behind their scope's floor, and those with an open wake. */
@@ -33,8 +25,15 @@ export interface LoadedDelivery {
 
 export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> {
   const { agent, store, tail } = options;
-  const [scopeRows, positions, wakes] = await Promise.all([store.scopes(agent.id), store.positions(agent.id), store.openWakes(agent.id)]);
-  const conversations = await conversationsOf(store, [...positions.map((row) => row.conversation), ...wakes.map((row) => row.conversation)]);
+  const [scopeRows, positions, wakes] = await Promise.all([
+    store.scopes(agent.id),
+    store.positions(agent.id),
+    store.openWakes(agent.id),
+  ]);
+  const conversations = await conversationsOf(store, [
+    ...positions.map((row) => row.conversation),
+    ...wakes.map((row) => row.conversation),
+  ]);
   const rows = new Map(scopeRows.map((row) => [row.scope, row]));
   const head = tail.head;
   const scopes = new Map<string, Scope>();
@@ -53,7 +52,11 @@ export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> 
       writes.push(abandoned(wake, new Date(tail.now()).toISOString()));
       continue;
     }
-    const feed = new Feed(scope, wake.conversation, { acked: wake.after_seq, read: wake.last_seq, more: true });
+    const feed = new Feed(scope, wake.conversation, {
+      acked: wake.after_seq,
+      read: wake.last_seq,
+      more: true,
+    });
     feed.owed = wake;
     feeds.set(wake.conversation, feed);
   }
@@ -67,8 +70,18 @@ export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> 
 }
 
 /** The scopes that the bindings ask for and the agent may read; DMs first. */
-function* openScopes({ bindings, room, dms }: LoadOptions, rows: ReadonlyMap<string, ScopeRow>, head: number): Iterable<Scope> {
-  const open = (name: string, room_id: string | undefined, bound: Bindings, start: number, atLeast: number): Scope => {
+function* openScopes(
+  { bindings, room, dms }: LoadOptions,
+  rows: ReadonlyMap<string, ScopeRow>,
+  head: number,
+): Iterable<Scope> {
+  const open = (
+    name: string,
+    room_id: string | undefined,
+    bound: Bindings,
+    start: number,
+    atLeast: number,
+  ): Scope => {
     const row = rows.get(name);
     const settled = row?.settled_seq ?? start;
     const lifted = atLeast > settled;
@@ -77,7 +90,16 @@ function* openScopes({ bindings, room, dms }: LoadOptions, rows: ReadonlyMap<str
     const floor = bound.catch_up === 'none' ? head : from;
     // A new scope is written down at once: it would start at another head next time.
     const rewrite = !row || floor !== settled;
-    return new Scope({ room_id, bindings: bound, start: row?.start_seq ?? start, floor, away: { from, to: head }, scanning: true, rewrite, lifted });
+    return new Scope({
+      room_id,
+      bindings: bound,
+      start: row?.start_seq ?? start,
+      floor,
+      away: { from, to: head },
+      scanning: true,
+      rewrite,
+      lifted,
+    });
   };
   if (dms && bindings.dms.enabled) yield open('dms', undefined, { ...bindings, rooms: [] }, 0, 0);
   const seen = new Set<string>();
@@ -87,7 +109,13 @@ function* openScopes({ bindings, room, dms }: LoadOptions, rows: ReadonlyMap<str
     seen.add(binding.id);
     // Whoever reads only as a member is not sent what was said while it was none.
     const atLeast = access.open ? 0 : (access.member_since ?? head);
-    yield open(`room:${binding.id}`, binding.id, { ...bindings, rooms: [binding] }, access.member_since ?? head, atLeast);
+    yield open(
+      `room:${binding.id}`,
+      binding.id,
+      { ...bindings, rooms: [binding] },
+      access.member_since ?? head,
+      atLeast,
+    );
   }
 }
 
@@ -95,9 +123,14 @@ function* openScopes({ bindings, room, dms }: LoadOptions, rows: ReadonlyMap<str
  * Takes a stored position up. The feed to read on, when the conversation is behind its scope's floor: something of it
  * was handed over and not acknowledged. A new membership lifts the positions before it.
  */
-function takePosition(scope: Scope, { conversation, acked_seq }: PositionRow, row: ConversationRow): Feed | undefined {
+function takePosition(
+  scope: Scope,
+  { conversation, acked_seq }: PositionRow,
+  row: ConversationRow,
+): Feed | undefined {
   if (acked_seq >= scope.floor) scope.positions.set(conversation, acked_seq);
-  else if (!scope.lifted && row.last_seq > acked_seq) return new Feed(scope, conversation, { acked: acked_seq, more: true });
+  else if (!scope.lifted && row.last_seq > acked_seq)
+    return new Feed(scope, conversation, { acked: acked_seq, more: true });
   return undefined;
 }
 
@@ -110,7 +143,10 @@ const abandoned = (wake: WakeRow, closed_at: string): DeliveryWrite => ({
   closed_at,
 });
 
-async function conversationsOf(store: Store, keys: readonly ConversationKey[]): Promise<Map<ConversationKey, ConversationRow>> {
+async function conversationsOf(
+  store: Store,
+  keys: readonly ConversationKey[],
+): Promise<Map<ConversationKey, ConversationRow>> {
   const unique = [...new Set(keys)];
   const found = new Map<ConversationKey, ConversationRow>();
   for (let i = 0; i < unique.length; i += PAGE) {

@@ -9,6 +9,8 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Bindings, WakePolicy, WakeReason } from '../protocol/wake.ts';
 import type { DeliveryWrite, WakeRow } from '../store/store.ts';
 
+/** A floor that is so far behind the head is written down though nothing else changed: the next search begins there. */
+const STALE = 256;
 /** With more unsettled conversations than this, each is written when it changes instead of all with every save. */
 const FEW = 64;
 
@@ -52,7 +54,11 @@ export class Feed {
   /** Its position differs from what is written down. */
   dirty = false;
 
-  constructor(scope: Scope, conversation: ConversationKey, options: { acked: number; read?: number; more: boolean }) {
+  constructor(
+    scope: Scope,
+    conversation: ConversationKey,
+    options: { acked: number; read?: number; more: boolean },
+  ) {
     this.scope = scope;
     this.conversation = conversation;
     this.acked = options.acked;
@@ -61,7 +67,9 @@ export class Feed {
   }
 
   get settled(): boolean {
-    return this.out.length === 0 && !this.more && !this.held && this.wake === undefined && this.owed === undefined;
+    return (
+      this.out.length === 0 && !this.more && !this.held && this.wake === undefined && this.owed === undefined
+    );
   }
 }
 
@@ -90,10 +98,21 @@ export class Scope {
   hasRows = true;
   /** Positions below the floor do not count any more. */
   readonly lifted: boolean;
+  /** Its floor as it is on disk. */
+  #written: number;
   /** Its row on disk says another floor than ours, or there is none: written anew with the next save. */
   #rewrite: boolean;
 
-  constructor(options: { room_id?: string; bindings: Bindings; start: number; floor: number; away: Scope['away']; scanning: boolean; rewrite: boolean; lifted?: boolean }) {
+  constructor(options: {
+    room_id?: string;
+    bindings: Bindings;
+    start: number;
+    floor: number;
+    away: Scope['away'];
+    scanning: boolean;
+    rewrite: boolean;
+    lifted?: boolean;
+  }) {
     this.room_id = options.room_id;
     this.name = options.room_id === undefined ? 'dms' : `room:${options.room_id}`;
     this.bindings = options.bindings;
@@ -102,6 +121,7 @@ export class Scope {
     this.away = options.away;
     this.scan = options.scanning ? { after: options.floor } : undefined;
     this.lifted = options.lifted ?? false;
+    this.#written = options.floor;
     this.#rewrite = this.dirty = options.rewrite;
   }
 
@@ -124,18 +144,30 @@ export class Scope {
     const filtered = catch_up === 'none' || (catch_up === 'mentions' && room_id !== undefined);
     if (!filtered || after >= away.to) return { of: live, end: head };
     if (after < away.from) return { of: live, end: Math.min(away.from, head) };
-    return { of: catch_up === 'none' || live === 'nothing' ? 'nothing' : 'mentions', end: Math.min(away.to, head) };
+    return {
+      of: catch_up === 'none' || live === 'nothing' ? 'nothing' : 'mentions',
+      end: Math.min(away.to, head),
+    };
   }
 
   positionOf(conversation: ConversationKey): number {
     return this.positions.get(conversation) ?? this.floor;
   }
 
+  /** Whether it is worth writing down though nothing was acknowledged. */
+  isStale(head: number): boolean {
+    return !this.scan && head - this.#written > STALE;
+  }
+
   /** What has to be written down now; afterwards it counts as written. `head`: everything up to it was looked at. */
   takeWrites(agent_id: string, head: number): DeliveryWrite[] {
     const writes: DeliveryWrite[] = [];
-    const position = (conversation: ConversationKey, acked_seq: number) => writes.push({ op: 'position', agent_id, conversation, acked_seq });
-    const scope = (settled_seq: number) => writes.push({ op: 'scope', agent_id, scope: this.name, start_seq: this.start, settled_seq });
+    const position = (conversation: ConversationKey, acked_seq: number) =>
+      writes.push({ op: 'position', agent_id, conversation, acked_seq });
+    const scope = (settled_seq: number) => {
+      this.#written = settled_seq;
+      writes.push({ op: 'scope', agent_id, scope: this.name, start_seq: this.start, settled_seq });
+    };
     const clear = () => writes.push({ op: 'positions.clear', agent_id, scope: this.name, up_to: head });
     if (!this.scan && this.feeds.size <= FEW) {
       if (this.hasRows) clear();
@@ -148,7 +180,8 @@ export class Scope {
         clear();
         scope(this.scan ? this.floor : head);
       }
-      for (const [conversation, seq] of this.#rewrite ? [...this.positions, ...this.settled] : this.settled) position(conversation, seq);
+      for (const [conversation, seq] of this.#rewrite ? [...this.positions, ...this.settled] : this.settled)
+        position(conversation, seq);
       for (const feed of this.feeds) if (feed.dirty || this.#rewrite) position(feed.conversation, feed.acked);
       this.hasRows = true;
     }

@@ -2,9 +2,9 @@ import { expect, it } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { gated, type GatedStore } from '../../test/support/gated-store.ts';
 import { openLab } from '../../test/support/network-lab.ts';
-import { server } from '../network/identity.ts';
 import type { Store } from '../store/store.ts';
-import { Delivery, type DeliverySink } from './delivery.ts';
+import { Delivery } from './delivery.ts';
+import type { DeliverySink } from './delivery-types.ts';
 import { Tail } from './tail.ts';
 
 interface DeliveryLab extends GatedStore {
@@ -44,7 +44,7 @@ async function deliveryLab(read: keyof Store): Promise<DeliveryLab> {
     room: (id) => (lab.network.topology.room(id) ? { created_seq: 0, open: true } : undefined),
     async save(writes) {
       if (state.failSaves && ++state.failedSaves) throw new Error('disk full');
-      await lab.network.execute('delivery.save', { writes }, server);
+      await lab.execute('delivery.save', { writes });
       state.saves++;
     },
   });
@@ -91,11 +91,12 @@ it('DLV-3 what is published while candidates are searched is found', async () =>
 
 it('DLV-10 a resume while it is asked whether a conversation is held counts', async () => {
   const at = await deliveryLab('conversations');
-  await at.lab.network.execute('room.update', { room_id: 'a', request: { guard: { turns: 1 } } }, server);
+  await at.lab.execute('room.update', { room_id: 'a', request: { guard: { turns: 1 } } });
   await at.delivery.open();
   at.delivery.start();
   at.full = true;
-  for (let i = 0; i < 4; i++) await at.lab.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:a', { id: `m${i}` });
+  for (let i = 0; i < 4; i++)
+    await at.lab.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:a', { id: `m${i}` });
   expect(at.lab.network.isHeld('room:a')).toBe(true);
   at.close();
   at.full = false;
@@ -123,7 +124,9 @@ it('DLV-5 a save that fails is made up for by the next', async () => {
   const { saves } = at;
   await eventually(() => at.saves > saves);
   expect(await at.store.positions('alpha')).toMatchObject([{ conversation: 'thread:t' }]);
-  expect((await at.store.scopes('alpha')).find((scope) => scope.scope === 'room:a')!.settled_seq).toBe(at.tail.head);
+  expect((await at.store.scopes('alpha')).find((scope) => scope.scope === 'room:a')!.settled_seq).toBe(
+    at.tail.head,
+  );
   await at.delivery.close();
 });
 

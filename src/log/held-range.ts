@@ -11,15 +11,17 @@ export const PAGE = 500;
  * all readers of the same entry.
  */
 export function heldAfter(store: Store, resumed: LogEntry): Promise<number> {
-  return (resumed.heldAfter ??= lookUp(store, resumed.event.conversation!, resumed.seq).catch((error: unknown) => {
-    // The next reader asks again.
-    resumed.heldAfter = undefined;
-    throw error;
-  }));
+  return (resumed.heldAfter ??= lookUp(store, resumed.event.conversation!, resumed.seq).catch(
+    (error: unknown) => {
+      // The next reader asks again.
+      resumed.heldAfter = undefined;
+      throw error;
+    },
+  ));
 }
 
 async function lookUp(store: Store, conversation: ConversationKey, before: number): Promise<number> {
-  for (let end = before; ; ) {
+  for (let end = before; ;) {
     const { rows, more_before } = await store.messagePage(conversation, { before: end, limit: PAGE });
     const first = rows[0]?.seq;
     if (first === undefined) return end - 1;

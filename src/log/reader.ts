@@ -20,8 +20,6 @@ export interface ReaderSink {
   take(entry: LogEntry): void;
   /** Storage could not be read: the reader has stopped. */
   fail(error: unknown): void;
-  /** The reader could not keep up with pushes and reads the log now. */
-  fellBehind?(): void;
   /** A volatile fact, for observers. */
   announce?(entry: LogEntry): void;
 }
@@ -111,7 +109,7 @@ export class LogReader implements Subscriber {
   #fallBehind(position: number): void {
     this.#live = false;
     this.#position = position;
-    this.#sink.fellBehind?.();
+    this.#tail.countBehind();
     // Not full, but a resumed conversation has to be read first.
     if (this.#range) void this.#pull();
   }
@@ -182,7 +180,8 @@ export class LogReader implements Subscriber {
     const head = this.#tail.head;
     const interest = this.#interest;
     const { observer, rooms, participant } = interest;
-    const audience = observer || rooms === 'all' ? { all: true as const } : { rooms: [...rooms], participant };
+    const audience =
+      observer || rooms === 'all' ? { all: true as const } : { rooms: [...rooms], participant };
     const events = await this.#tail.store.events(audience, this.#position, PAGE);
     if (this.#closed) return false;
     // What a new interest adds may not be on this page.
@@ -208,7 +207,12 @@ export class LogReader implements Subscriber {
     range.after ??= await heldAfter(store, range.resumed);
     while (!this.#closed) {
       if (!this.#sink.ready()) return false;
-      const events = await store.conversationEvents(range.conversation, range.after, PAGE, range.resumed.seq - 1);
+      const events = await store.conversationEvents(
+        range.conversation,
+        range.after,
+        PAGE,
+        range.resumed.seq - 1,
+      );
       if (this.#closed) return false;
       for (const event of events) {
         if (!this.#sink.ready()) return false;

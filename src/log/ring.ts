@@ -50,7 +50,8 @@ export class Ring {
   }
 
   find(is: (entry: LogEntry) => boolean): LogEntry | undefined {
-    for (let i = this.#start; i < this.#entries.length; i++) if (is(this.#entries[i]!)) return this.#entries[i];
+    for (let i = this.#start; i < this.#entries.length; i++)
+      if (is(this.#entries[i]!)) return this.#entries[i];
     return undefined;
   }
 

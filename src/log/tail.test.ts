@@ -10,10 +10,20 @@ import { Tail, type Interest } from './tail.ts';
 import { LogEntry as Entry } from './entry.ts';
 
 const event = (seq: number, more: Partial<LogEvent> = {}): LogEvent => ({
-  seq, id: `evt_${seq}`, type: 'message.created', created_at: '2026-01-01T00:00:00Z', payload: '{}', conversation: 'room:a', room_id: 'a', held: false, ...more,
+  seq,
+  id: `evt_${seq}`,
+  type: 'message.created',
+  created_at: '2026-01-01T00:00:00Z',
+  payload: '{}',
+  conversation: 'room:a',
+  room_id: 'a',
+  held: false,
+  ...more,
 });
 
-async function tailOf(options: { ringCount?: number } = {}): Promise<{ tail: Tail; lab: Lab; faults: unknown[] }> {
+async function tailOf(
+  options: { ringCount?: number; onBehind?: () => void } = {},
+): Promise<{ tail: Tail; lab: Lab; faults: unknown[] }> {
   let tail: Tail | undefined;
   const faults: unknown[] = [];
   const lab = await openLab({ onCommitted: (events) => tail?.publish(events) });
@@ -51,7 +61,8 @@ describe('routing', () => {
   it('LOG-2 LOG-3 an event goes to those whom its room or DM concerns, in order', async () => {
     const { tail } = await tailOf();
     const got: Record<string, number[]> = {};
-    const listen = (name: string, interest: Interest): (() => void) => tail.subscribe({ push: (entry) => void (got[name] ??= []).push(entry.seq) }, interest);
+    const listen = (name: string, interest: Interest): (() => void) =>
+      tail.subscribe({ push: (entry) => void (got[name] ??= []).push(entry.seq) }, interest);
     listen('every room', ALL);
     listen('a', { rooms: new Set(['a']) });
     listen('b', { rooms: new Set(['b']) });
@@ -66,7 +77,14 @@ describe('routing', () => {
     ]);
     leave();
     tail.publish([event(105)]);
-    expect(got).toEqual({ 'every room': [101, 102, 105], a: [101, 105], b: [102], x: [103], y: [101], observer: [101, 102, 103, 104, 105] });
+    expect(got).toEqual({
+      'every room': [101, 102, 105],
+      a: [101, 105],
+      b: [102],
+      x: [103],
+      y: [101],
+      observer: [101, 102, 103, 104, 105],
+    });
     expect(tail.head).toBe(105);
   });
 
@@ -85,7 +103,14 @@ describe('routing', () => {
   it('LOG-9 a reader that throws keeps nothing from the others', async () => {
     const { tail, faults } = await tailOf();
     const got: number[] = [];
-    tail.subscribe({ push: () => { throw new Error('fault'); } }, ALL);
+    tail.subscribe(
+      {
+        push: () => {
+          throw new Error('fault');
+        },
+      },
+      ALL,
+    );
     tail.subscribe({ push: (entry) => void got.push(entry.seq) }, ALL);
     tail.publish([event(101), event(102)]);
     expect(got).toEqual([101, 102]);
@@ -105,7 +130,15 @@ describe('the ring', () => {
   it('LOG-6 is bounded by count and by bytes, and knows from where on it is whole', () => {
     const ring = new Ring({ floor: 10, maxCount: 3, maxBytes: 1_000_000 });
     for (let seq = 11; seq <= 20; seq++) ring.add(new Entry(event(seq)));
-    expect([ring.size, ring.floor, ring.after(0)!.seq, ring.after(18)!.seq, ring.after(20), ring.get(19)!.seq, ring.get(17)]).toEqual([3, 17, 18, 19, undefined, 19, undefined]);
+    expect([
+      ring.size,
+      ring.floor,
+      ring.after(0)!.seq,
+      ring.after(18)!.seq,
+      ring.after(20),
+      ring.get(19)!.seq,
+      ring.get(17),
+    ]).toEqual([3, 17, 18, 19, undefined, 19, undefined]);
     const heavy = new Ring({ floor: 0, maxCount: 1_000, maxBytes: 100_000 });
     for (let seq = 1; seq <= 100; seq++) heavy.add(new Entry(event(seq, { payload: 'x'.repeat(10_000) })));
     expect(heavy.size).toBeLessThan(5);
@@ -115,37 +148,51 @@ describe('the ring', () => {
   it('LOG-6 holds events with gaps between their seqs', () => {
     const ring = new Ring({ floor: 0, maxCount: 100, maxBytes: 1_000_000 });
     for (const seq of [3, 7, 8, 40]) ring.add(new Entry(event(seq)));
-    expect([0, 3, 5, 8, 39, 40].map((position) => ring.after(position)?.seq)).toEqual([3, 7, 7, 40, 40, undefined]);
+    expect([0, 3, 5, 8, 39, 40].map((position) => ring.after(position)?.seq)).toEqual([
+      3,
+      7,
+      7,
+      40,
+      40,
+      undefined,
+    ]);
     ring.forget(7);
     expect([ring.floor, ring.size, ring.after(7)!.seq]).toEqual([7, 2, 8]);
   });
 });
 
 describe('readers', () => {
-  it.each([4_096, 8, 1])('LOG-1 LOG-5 a reader that takes little at a time gets everything once, in order (ring of %i)', async (ringCount) => {
-    const { tail, lab } = await tailOf({ ringCount });
-    const sink = new Sink();
-    sink.capacity = 3;
-    const reader = new LogReader({ tail, sink, interest: ALL, withholds: true });
-    reader.start(0);
-    for (let i = 0; i < 60; i++) {
-      await lab.send('human:me', 'room:a', `m${i}`);
-      if (i % 4 === 0) {
-        sink.capacity += 5;
-        reader.resume();
+  it.each([4_096, 8, 1])(
+    'LOG-1 LOG-5 a reader that takes little at a time gets everything once, in order (ring of %i)',
+    async (ringCount) => {
+      let behind = 0;
+      const { tail, lab } = await tailOf({ ringCount, onBehind: () => void behind++ });
+      const sink = new Sink();
+      sink.capacity = 3;
+      const reader = new LogReader({ tail, sink, interest: ALL, withholds: true });
+      reader.start(0);
+      for (let i = 0; i < 60; i++) {
+        await lab.send('human:me', 'room:a', `m${i}`);
+        if (i % 4 === 0) {
+          sink.capacity += 5;
+          reader.resume();
+        }
       }
-    }
-    sink.capacity = Infinity;
-    reader.resume();
-    const wanted = lab.events.filter((each) => each.room_id !== undefined).map((each) => each.seq);
-    await sink.until(wanted.length);
-    expect(sink.seqs).toEqual(wanted);
-    await lab.send('human:me', 'room:a', 'live');
-    await sink.until(wanted.length + 1);
-    expect(reader.live).toBe(true);
-    reader.close();
-    expect(tail.size).toBe(0);
-  });
+      sink.capacity = Infinity;
+      reader.resume();
+      const wanted = lab.events.filter((each) => each.room_id !== undefined).map((each) => each.seq);
+      await sink.until(wanted.length);
+      expect(sink.seqs).toEqual(wanted);
+      await lab.send('human:me', 'room:a', 'live');
+      await sink.until(wanted.length + 1);
+      expect(reader.live).toBe(true);
+      sink.capacity = sink.taken.length;
+      await lab.send('human:me', 'room:a', 'one too many');
+      expect([reader.live, behind > 0]).toEqual([false, true]);
+      reader.close();
+      expect(tail.size).toBe(0);
+    },
+  );
 
   it('LOG-4 what is published while storage is read is neither lost nor doubled', async () => {
     const { tail, lab } = await tailOf({ ringCount: 2 });
@@ -187,7 +234,8 @@ describe('readers', () => {
     gate.lab.events.length = 0;
     const { lab } = gate;
     const follow = (): void => tail.publish(lab.events.filter((each) => each.seq > tail.head));
-    for (const id of ['a', 'b']) await lab.createRoom({ id, visibility: 'public', write_policy: 'registered_agents' });
+    for (const id of ['a', 'b'])
+      await lab.createRoom({ id, visibility: 'public', write_policy: 'registered_agents' });
     for (let i = 0; i < 5; i++) await lab.send('human:me', 'room:a', `a${i}`);
     follow();
     // Committed, and not published yet: the page has the last of room a, but not what room b got before it.
@@ -203,7 +251,9 @@ describe('readers', () => {
     gate.open();
     await eventually(() => reader.live);
     const posted = lab.events.filter((each) => each.type === 'message.created').map((each) => each.seq);
-    expect(sink.taken.filter((entry) => entry.event.type === 'message.created').map((entry) => entry.seq)).toEqual(posted);
+    expect(
+      sink.taken.filter((entry) => entry.event.type === 'message.created').map((entry) => entry.seq),
+    ).toEqual(posted);
     reader.close();
   });
 

@@ -40,6 +40,8 @@ export interface TailOptions {
   /** Events and bytes that the ring holds at most. */
   ringCount?: number;
   ringBytes?: number;
+  /** A live reader could not be given an event at once, and reads it from the log instead: for metrics. */
+  onBehind?: () => void;
   /** A subscriber threw: a fault, which must not reach the others. */
   onFault?: (error: unknown) => void;
 }
@@ -47,7 +49,8 @@ export interface TailOptions {
 export const matches = (interest: Interest, event: LogEvent): boolean => {
   if (interest.observer) return true;
   if (event.room_id !== undefined) return interest.rooms === 'all' || interest.rooms.has(event.room_id);
-  if (event.dm_id !== undefined) return interest.participant !== undefined && event.participants?.includes(interest.participant) === true;
+  if (event.dm_id !== undefined)
+    return interest.participant !== undefined && event.participants?.includes(interest.participant) === true;
   return false;
 };
 
@@ -56,6 +59,8 @@ export class Tail {
   readonly ring: Ring;
   readonly #clock: () => number;
   readonly #onFault: (error: unknown) => void;
+  /** Tells that a reader fell behind. */
+  readonly countBehind: () => void;
   readonly #interests = new Map<Subscriber, Interest>();
   readonly #observers = new Set<Subscriber>();
   readonly #everyRoom = new Set<Subscriber>();
@@ -69,8 +74,13 @@ export class Tail {
     this.store = options.store;
     this.#clock = options.clock ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
+    this.countBehind = options.onBehind ?? (() => {});
     this.#head = options.store.head;
-    this.ring = new Ring({ floor: this.#head, maxCount: options.ringCount ?? 4_096, maxBytes: options.ringBytes ?? 16 * 1_048_576 });
+    this.ring = new Ring({
+      floor: this.#head,
+      maxCount: options.ringCount ?? 4_096,
+      maxBytes: options.ringBytes ?? 16 * 1_048_576,
+    });
   }
 
   /** seq of the newest published event. Everything up to it has been pushed to all who wanted it. */
@@ -114,8 +124,16 @@ export class Tail {
   announce(fact: VolatileFact): void {
     if (this.#observers.size === 0) return;
     const created_at = new Date(this.now()).toISOString();
-    const entry = new LogEntry({ seq: 0, id: newEventId(), type: fact.type, created_at, payload: JSON.stringify(fact.payload), held: false });
-    for (const observer of this.#observers) if (observer.announce) this.#guarded(() => observer.announce!(entry));
+    const entry = new LogEntry({
+      seq: 0,
+      id: newEventId(),
+      type: fact.type,
+      created_at,
+      payload: JSON.stringify(fact.payload),
+      held: false,
+    });
+    for (const observer of this.#observers)
+      if (observer.announce) this.#guarded(() => observer.announce!(entry));
   }
 
   /** Subscribes from the head on. Returns the way out; calling it twice does nothing. */
@@ -202,7 +220,8 @@ export class Tail {
     this.#interests.delete(subscriber);
     this.#observers.delete(subscriber);
     this.#everyRoom.delete(subscriber);
-    if (interest.rooms !== 'all') for (const room of interest.rooms) removeFrom(this.#byRoom, room, subscriber);
+    if (interest.rooms !== 'all')
+      for (const room of interest.rooms) removeFrom(this.#byRoom, room, subscriber);
     if (interest.participant !== undefined) removeFrom(this.#byParticipant, interest.participant, subscriber);
   }
 }

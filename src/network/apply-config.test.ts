@@ -72,6 +72,27 @@ describe('declared rooms at start-up', () => {
     expect(changed.network.topology.room('ops')!.sortedMembers).toEqual(['alpha', 'gamma']);
   });
 
+  it('ROOM-9 an apply that leaves fields out does not make the file say them anew', async () => {
+    const declared = room('ops', { name: 'Ops', visibility: 'public' });
+    const lab = await openLab({ rooms: [declared] });
+    await lab.execute('room.update', { room_id: 'ops', request: { visibility: 'private', name: 'Mine' } });
+    await apply(lab, { rooms: [{ id: 'ops', members: ['alpha'] }] });
+    const again = await restart(lab, [declared]);
+    expect(again.events).toEqual([]);
+    expect(again.network.topology.room('ops')!.row).toMatchObject({ name: 'Mine', visibility: 'private' });
+  });
+
+  it('ROOM-5 ROOM-9 may have more members than one request may name', async () => {
+    const members = Array.from({ length: 600 }, (_, i) => `m${i}`);
+    const lab = await openLab({ rooms: [room('ops', { members })] });
+    expect(lab.network.topology.room('ops')!.sortedMembers).toEqual(members.toSorted());
+    const fewer = await restart(lab, [room('ops', { members: members.slice(300) })]);
+    expect(fewer.network.topology.room('ops')!.members.size).toBe(300);
+    const too_many = Array.from({ length: limits.room_members.value + 1 }, (_, i) => `m${i}`);
+    const refused = fewer.network.start([room('ops', { members: too_many })]);
+    await expect(refused).rejects.toThrow(/^room ops: .*4096/);
+  });
+
   it('ROOM-9 that were removed stay removed and stop nothing', async () => {
     const lab = await openLab({ rooms: [room('ops'), room('dev')] });
     await lab.execute('room.remove', { room_id: 'ops' });
@@ -139,6 +160,15 @@ describe('apply', () => {
     expect((await apply(lab, { rooms: [{ id: 'ops', members: [] }] })).rooms![0]).not.toHaveProperty(
       'members',
     );
+  });
+
+  it('ROOM-10 takes no credential key that cannot be one', async () => {
+    const lab = await openLab();
+    for (const credential_key of ['\ud800', 'token:\u0000', 'x'.repeat(257), 'a key']) {
+      const refusal = apply(lab, { agents: [{ id: 'alpha', credential_key }] });
+      expect(await codeOf(refusal)).toBe('unprocessable_entity');
+    }
+    expect(lab.network.topology.agent('alpha')).toBeUndefined();
   });
 
   it('ROOM-10 refuses the whole for one bad item', async () => {

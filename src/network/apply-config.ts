@@ -44,7 +44,7 @@ export const applyConfig: Rule<'config.apply'> = (state, command, random) => {
   }
   const applying = new Applying(new Overlay(state), command, random);
   for (const agent of request.agents ?? []) applying.agent(agent);
-  for (const room of request.rooms ?? []) applying.room(room);
+  for (const room of request.rooms ?? []) named(room, () => applying.room(room));
   if (source === 'startup') applying.start(request.rooms === undefined);
   return applying.decided();
 };
@@ -81,7 +81,7 @@ class Applying {
   agent({ id: given, name, credential_key }: NonNullable<Apply['request']['agents']>[number]): void {
     const { at, identity } = this.#command;
     const id = requireLocalAgentId(given, 'agents[].id');
-    const key = credential_key?.trim() || (identity.mode === 'none' ? 'anonymous' : '');
+    const key = credentialKey(credential_key) || (identity.mode === 'none' ? 'anonymous' : '');
     if (key === '')
       throw new MoltnetError('unprocessable_entity', `agents[].credential_key: agent ${id} has none`);
     const twice = this.#agents.get(id);
@@ -149,14 +149,18 @@ class Applying {
   }
 
   #create(request: CreateRoomRequest): void {
-    const { identity, at } = this.#command;
+    const { identity, at, source } = this.#command;
+    const { members = [] } = request;
+    // A file names all members of a room at once, and may name more than one request does.
+    const most = source === 'startup' ? limits.members_per_request.value : members.length;
     const { writes, answer } = createRoom(
       this.#state,
-      { kind: 'room.create', request, identity, at },
+      { kind: 'room.create', request: { ...request, members: members.slice(0, most) }, identity, at },
       this.#random,
     );
     this.#add(writes.events);
-    this.#rooms.push(answer);
+    if (members.length > most) this.#reconcile(this.#state.room(answer.id)!, { ...EMPTY, members });
+    else this.#rooms.push(answer);
   }
 
   #reconcile(room: RoomState, request: CreateRoomRequest): void {
@@ -167,13 +171,23 @@ class Applying {
     const { row } = state.room(room.row.id)!;
     let members = membersOf(room);
     if (request.members !== undefined) {
-      const wanted = memberList(request.members, 'members', network);
+      const wanted = this.#members(request.members);
       const gone = [...room.members.keys()].filter((member) => !wanted.includes(member));
       const change = membershipEvents(network, this.#random, at, state.room(row.id)!, wanted, gone);
       this.#add(change.events);
       members = change.members;
     }
     this.#rooms.push(roomWire(network, row, members));
+  }
+
+  #members(list: readonly string[]): string[] {
+    const network = this.#state.settings.id;
+    if (this.#command.source === 'api') return memberList(list, 'members', network);
+    const most = limits.members_per_request.value;
+    const members = new Set<string>();
+    for (let i = 0; i < list.length; i += most)
+      for (const member of memberList(list.slice(i, i + most), 'members', network)) members.add(member);
+    return [...members];
   }
 
   /** What the file says that it did not say last time. */
@@ -187,10 +201,12 @@ class Applying {
     return { ...EMPTY, ...Object.fromEntries(news) };
   }
 
+  /** Remembers what was declared. A field that an apply leaves out stays what the file said of it the last time. */
   #declare(id: string, request: CreateRoomRequest): void {
-    const value = JSON.stringify(request);
-    if (this.#state.meta(declarationKey(id)) !== value)
-      this.#add([], [{ op: 'meta', key: declarationKey(id), value }]);
+    const last = this.#state.meta(declarationKey(id));
+    const kept = this.#command.source === 'api' && last !== undefined ? (JSON.parse(last) as object) : {};
+    const value = JSON.stringify({ ...kept, ...given(request) });
+    if (last !== value) this.#add([], [{ op: 'meta', key: declarationKey(id), value }]);
   }
 
   #add(events: EventWrite[], rows: Writes['rows'] = []): void {
@@ -200,6 +216,10 @@ class Applying {
   }
 }
 
+/** Without the fields that it names and does not give. */
+const given = (request: CreateRoomRequest): object =>
+  Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+
 const EMPTY: CreateRoomRequest = {
   name: undefined,
   members: undefined,
@@ -207,6 +227,28 @@ const EMPTY: CreateRoomRequest = {
   write_policy: undefined,
   guard: undefined,
 };
+
+/** As it is kept (wire.md 2.1): nothing but what a credential's key can be made of. */
+function credentialKey(given: string | undefined): string {
+  const key = given?.trim() ?? '';
+  if (key !== '' && !/^[\w.:-]{1,256}$/.test(key)) {
+    throw new MoltnetError(
+      'unprocessable_entity',
+      `agents[].credential_key: not a key: ${JSON.stringify(key.slice(0, 160))} (token:ID, agent-token:HASH or anonymous)`,
+    );
+  }
+  return key;
+}
+
+/** A refusal says which of the rooms it is about. */
+function named(room: CreateRoomRequest, apply: () => void): void {
+  try {
+    apply();
+  } catch (error) {
+    if (!(error instanceof MoltnetError) || !room.id) throw error;
+    throw new MoltnetError(error.code, `room ${room.id.slice(0, 160)}: ${error.message}`, { cause: error });
+  }
+}
 
 function atMost(count: number, what: 'rooms' | 'agents'): void {
   const max = limits.apply_items.value;

@@ -4,6 +4,7 @@ import { requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RowWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
+import { resumeByLimit, turnLimit } from './guard.ts';
 import { memberList, newRoomRow } from './room-fields.ts';
 import { roomEvent, type Rule } from './rule.ts';
 import { roomWire } from './views.ts';
@@ -27,5 +28,13 @@ export const createRoom: Rule<'room.create'> = (state, command, random) => {
   const rows: RowWrite[] = [{ op: 'room', row }];
   for (const member_id of members) rows.push({ op: 'member.add', room_id: id, member_id });
   const answer = roomWire(state.settings.id, row, members);
-  return { writes: { events: [roomEvent(random, 'room.created', at, id, answer, rows)], rows: [] }, answer };
+  const events = [roomEvent(random, 'room.created', at, id, answer, rows)];
+  // What was held when the room was removed is held by the limit that the room has now, or not at all.
+  if (before) {
+    const limit = turnLimit(state.settings, { guard: request.guard ?? {} });
+    events.push(
+      ...resumeByLimit(random, at, state.held(), (held) => (held.room_id === id ? limit : undefined)),
+    );
+  }
+  return { writes: { events, rows: [] }, answer };
 };

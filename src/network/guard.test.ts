@@ -219,6 +219,24 @@ describe('a held conversation', () => {
     expect(lab.network.guardStates()).toEqual([]);
   });
 
+  it('GUARD-5 of a room that comes back is held by the limit that it has now', async () => {
+    const lab = await openLab();
+    for (const [id, turns, held] of [
+      ['off', 'off', false],
+      ['higher', 5, false],
+      ['same', 1, true],
+    ] as const) {
+      await lab.createRoom({ id, guard: { turns: 1 } });
+      await lab.send('agent:alpha', `room:${id}`, 'one');
+      await lab.send('agent:beta', `room:${id}`, 'two');
+      await lab.execute('room.remove', { room_id: id });
+      const mark = lab.events.length;
+      await lab.createRoom({ id, guard: { turns } });
+      expect(lab.typesSince(mark)).toEqual(['room.created', ...(held ? [] : ['conversation.resumed'])]);
+      expect(lab.network.isHeld(`room:${id}`)).toBe(held);
+    }
+  });
+
   it('GUARD-6 stays held over a restart, until the default limit is raised', async () => {
     const lab = await openLab({ settings: { guard: { turns: 2 } } });
     await pingPong(lab, 'room:general', 4);

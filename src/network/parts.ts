@@ -94,6 +94,9 @@ function checkData(value: unknown, field: string, depth: number): void {
     requireText(value, field);
     return;
   }
+  // Read from a number too large for JSON's readers, and would be stored as null.
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw new MoltnetError('invalid_part', `${field}: a number is too large; send it as a string`);
   if (typeof value !== 'object' || value === null) return;
   if (depth > limits.data_depth.value)
     throw new MoltnetError(

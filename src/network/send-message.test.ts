@@ -216,6 +216,15 @@ describe('a message', () => {
     expect(lab.events.length).toBe(mark);
   });
 
+  it('MSG-4 with a number that would be stored as null is refused', async () => {
+    const lab = await openLab();
+    await lab.createRoom({ id: 'ops' });
+    const data = JSON.parse('{"a":[{"b":1e999}]}') as Record<string, unknown>;
+    expect(await codeOf(lab.send('agent:alpha', 'room:ops', { parts: [{ kind: 'data', data }] }))).toBe(
+      'invalid_part',
+    );
+  });
+
   it('MSG-4 at each limit is accepted', async () => {
     const lab = await openLab();
     const target = { kind: 'room', room_id: 'general' };

@@ -12,8 +12,8 @@ const MAX_LINE = 8 * 1024 * 1024;
 const STDERR_KEPT = 4096;
 /** Milliseconds between SIGINT, SIGTERM and SIGKILL. */
 const STEP_MS = 3000;
-/** Milliseconds that output may still come in after the process has ended: its children may hold the pipe open. */
-const DRAIN_MS = 500;
+/** Milliseconds that output may still come in when all of ours has ended: a stranger may hold the pipe open. */
+const DRAIN_MS = 5000;
 /** Milliseconds between two looks at what is left. */
 const SWEEP_MS = 25;
 /** The program file is being written, by its own updater perhaps: tried again, for two seconds in all. */
@@ -136,7 +136,10 @@ function ended(child: Running): Promise<Exit> {
 /** What a pipe still holds is read; a pipe that a stranger keeps open is left. */
 async function drained(child: Running): Promise<void> {
   const ends = [child.stdout, child.stderr].map(
-    (stream) => new Promise<void>((done) => (stream.readableEnded || stream.destroyed ? done() : stream.once('close', done))),
+    (stream) =>
+      new Promise<void>((done) =>
+        stream.readableEnded || stream.destroyed ? done() : stream.once('close', done),
+      ),
   );
   await within(Promise.all(ends), DRAIN_MS);
   child.stdout.destroy();

@@ -3,7 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lives } from '../../test/contract/runtime.ts';
-import { deliver, fakeClaude, runtimeLab, until, wakeOf, type RuntimeLab } from '../../test/support/runtime-lab.ts';
+import {
+  deliver,
+  fakeClaude,
+  runtimeLab,
+  until,
+  wakeOf,
+  type RuntimeLab,
+} from '../../test/support/runtime-lab.ts';
 import { createClaudeCode } from './claude-code.ts';
 
 let lab: RuntimeLab;
@@ -12,7 +19,10 @@ beforeEach(() => {
 });
 afterEach(() => lab.close());
 
-const sessionOf = (): string => JSON.parse(readFileSync(path.join(lab.workspace, '.moltnet', 'sessions.json'), 'utf8')).sessions['agent:alpha:local:room:general'].runtime_session_id;
+const sessionOf = (): string =>
+  JSON.parse(readFileSync(path.join(lab.workspace, '.moltnet', 'sessions.json'), 'utf8')).sessions[
+    'agent:alpha:local:room:general'
+  ].runtime_session_id;
 const transcript = (): string => path.join(lab.home, '.claude', 'projects', 'fake', `${sessionOf()}.jsonl`);
 
 describe('claude-code: what is its own', () => {
@@ -22,9 +32,16 @@ describe('claude-code: what is its own', () => {
     await deliver(runtime, wake);
     await deliver(runtime, { ...wake, attempt: 2 });
     const [first, second] = lab.runs().map((run) => run.message!);
-    expect(first).toMatchObject({ type: 'user', client_composed: true, parent_tool_use_id: null, uuid: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(first).toMatchObject({
+      type: 'user',
+      client_composed: true,
+      parent_tool_use_id: null,
+      uuid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
     expect(second!['uuid']).not.toBe(first!['uuid']);
-    expect(lab.runs()[0]!.argv.join(' ')).toMatch(/--permission-mode dontAsk --allowedTools Bash\(moltnet \*\) --session-id/);
+    expect(lab.runs()[0]!.argv.join(' ')).toMatch(
+      /--permission-mode dontAsk --allowedTools Bash\(moltnet \*\) --session-id/,
+    );
     // One process for both.
     expect(lab.runs()[0]!.pid).toBe(lab.runs()[1]!.pid);
   });
@@ -35,7 +52,9 @@ describe('claude-code: what is its own', () => {
     const [a, b, c] = lab.runs().map((run) => run.pid) as [number, number, number];
     await until(() => !lives(a), 'the longest unused one has ended');
     expect([lives(b), lives(c)]).toEqual([true, true]);
-    expect(await deliver(runtime, wakeOf('again', { conversation: 'room:a' }))).toMatchObject({ state: 'ok' });
+    expect(await deliver(runtime, wakeOf('again', { conversation: 'room:a' }))).toMatchObject({
+      state: 'ok',
+    });
     expect(lab.runs().filter((run) => run.two)).toEqual([]);
   });
 
@@ -57,12 +76,20 @@ describe('claude-code: what is its own', () => {
     const first = lab.runtime();
     await deliver(first, wakeOf('one'));
     await first.close();
-    const person = spawn(process.execPath, ['-e', 'process.stdout.write("up"); setInterval(() => {}, 1 << 30)', '--', '--resume', sessionOf()], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const person = spawn(
+      process.execPath,
+      ['-e', 'process.stdout.write("up"); setInterval(() => {}, 1 << 30)', '--', '--resume', sessionOf()],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     const gone = new Promise((resolve) => person.once('exit', resolve));
     await new Promise((resolve) => person.stdout.once('data', resolve));
     try {
       const runtime = lab.runtime();
-      expect(await deliver(runtime, wakeOf('two'))).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining(`process ${person.pid}`) });
+      expect(await deliver(runtime, wakeOf('two'))).toMatchObject({
+        state: 'failed',
+        permanent: false,
+        reason: expect.stringContaining(`process ${person.pid}`),
+      });
       person.kill('SIGKILL');
       await gone;
       expect(await deliver(runtime, wakeOf('two'))).toMatchObject({ state: 'ok' });
@@ -73,25 +100,39 @@ describe('claude-code: what is its own', () => {
 
   it('RT-45 a turn without a result is told by its lifecycle, and one without a lifecycle by its result', async () => {
     const runtime = lab.runtime();
-    for (const prompt of ['[[no result]]', '[[huge]] [[no result]]']) expect(await deliver(runtime, wakeOf(prompt))).toMatchObject({ state: 'ok' });
+    for (const prompt of ['[[no result]]', '[[huge]] [[no result]]'])
+      expect(await deliver(runtime, wakeOf(prompt))).toMatchObject({ state: 'ok' });
     await runtime.close();
-    expect(await deliver(lab.runtime(), wakeOf('[[old]]'))).toMatchObject({ state: 'ok', told: ['delivered'] });
+    expect(await deliver(lab.runtime(), wakeOf('[[old]]'))).toMatchObject({
+      state: 'ok',
+      told: ['delivered'],
+    });
   });
 
   it('RT-53 what the CLI refused its agent is told', async () => {
     await deliver(lab.runtime(), wakeOf('[[denied]]'));
     const [told] = lab.log.filter((line) => line.level === 'warn');
-    expect(told).toMatchObject({ message: expect.stringContaining('settings.json'), fields: { denials: [{ tool: 'Bash', command: 'rm -rf /' }] } });
+    expect(told).toMatchObject({
+      message: expect.stringContaining('settings.json'),
+      fields: { denials: [{ tool: 'Bash', command: 'rm -rf /' }] },
+    });
   });
 
   it('RT-14 the cost is that of the turn, also after a restart of the node', async () => {
     const first = lab.runtime();
-    for (const text of ['one', 'two']) expect(await deliver(first, wakeOf(text))).toMatchObject({ usage: { input_tokens: 100, cost_usd: 0.5 } });
+    for (const text of ['one', 'two'])
+      expect(await deliver(first, wakeOf(text))).toMatchObject({
+        usage: { input_tokens: 100, cost_usd: 0.5 },
+      });
     await first.close();
     expect(await deliver(lab.runtime(), wakeOf('three'))).toMatchObject({ usage: { cost_usd: 0.5 } });
   });
 
   it('RT-59 a model that is not there is permanent', async () => {
-    expect(await deliver(lab.runtime(), wakeOf('[[http: 404]]'))).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringContaining('--model') });
+    expect(await deliver(lab.runtime(), wakeOf('[[http: 404]]'))).toMatchObject({
+      state: 'failed',
+      permanent: true,
+      reason: expect.stringContaining('--model'),
+    });
   });
 });

@@ -24,8 +24,16 @@ const PROGRAM: CliProgram = {
       file: process.platform === 'win32' ? 'claude.exe' : 'claude',
     })),
   },
-  advice: 'install Claude Code with `npm install -g @anthropic-ai/claude-code`, or write its path into runtime.command',
-  capabilities: { wake_idle: true, wake_busy: false, headless: true, dedupes: true, reports_usage: true, cancels: true },
+  advice:
+    'install Claude Code with `npm install -g @anthropic-ai/claude-code`, or write its path into runtime.command',
+  capabilities: {
+    wake_idle: true,
+    wake_busy: false,
+    headless: true,
+    dedupes: true,
+    reports_usage: true,
+    cancels: true,
+  },
 };
 
 /** Milliseconds without a message after which a process is ended; it holds 200 MB, and starting one takes a second. */
@@ -53,13 +61,16 @@ interface Held {
 export function createClaudeCode(context: RuntimeContext): Runtime {
   /** By session key, the longest unused first. */
   const held = new Map<string, Held>();
+  const ending = new Set<Promise<void>>();
 
-  const drop = async (key: string): Promise<void> => {
+  const drop = (key: string): Promise<void> | undefined => {
     const session = held.get(key);
-    if (!session) return;
+    if (!session) return undefined;
     held.delete(key);
     clearTimeout(session.idle);
-    await session.process.end();
+    const end = session.process.end().finally(() => ending.delete(end));
+    ending.add(end);
+    return end;
   };
   const keep = (key: string, session: Held): void => {
     held.delete(key);
@@ -106,47 +117,71 @@ export function createClaudeCode(context: RuntimeContext): Runtime {
   const send = async (turn: CliTurn, message: Message): Promise<Sent> => {
     const key = turn.wake.session_key;
     const stored = turn.sessions.get(key)?.runtime_session_id;
-    let id = isUuid(stored) ? stored : randomUUID();
-    let how: SessionFlag = isUuid(stored) ? '--resume' : '--session-id';
-    for (let tries = 0; ; tries++) {
-      // Before it begins: a crash of ours must not leave a session that nobody finds again.
-      if (id !== stored) turn.sessions.set(key, id);
-      const current = held.get(key);
-      clearTimeout(current?.idle);
-      const session = current?.process.alive === true && current.id === id ? current : await open(turn, how, id);
-      delete session.idle;
-      const sent = await attempt(turn, session, message);
-      if (session.process.alive) keep(key, session);
-      else {
-        // Not before it is gone: the next one opens the same session.
-        await session.process.child.exited;
-        if (held.get(key) === session) held.delete(key);
-      }
-      const refused = sent.end.kind === 'exited' && !sent.end.started ? refusal(sent.end.stderr) : undefined;
-      if (refused === undefined || tries === 3) return sent;
-      context.log('info', 'Claude Code cannot open the session in this way; trying another', { session: id, how, refused });
-      if (refused === 'not found' && how === '--resume') how = '--session-id';
-      else if (refused === 'in use' && tries === 0) how = '--resume';
-      // A session that is neither to be found nor free is damaged: it is replaced.
-      else [id, how] = [randomUUID(), '--session-id'];
+    if (isUuid(stored)) {
+      const sent = await sendTo(turn, message, '--resume', stored);
+      if (sent.end.kind !== 'exited' || sent.end.started || !isLost(sent.end.stderr)) return sent;
+      context.log('warn', 'Claude Code cannot resume the session of this conversation; a new one begins', {
+        conversation: turn.wake.conversation,
+        session: stored,
+      });
     }
+    const id = randomUUID();
+    // Before it begins: a crash of ours must not leave a session that nobody finds again.
+    turn.sessions.set(key, id);
+    return sendTo(turn, message, '--session-id', id);
+  };
+
+  const sendTo = async (turn: CliTurn, message: Message, how: SessionFlag, id: string): Promise<Sent> => {
+    const key = turn.wake.session_key;
+    const current = held.get(key);
+    clearTimeout(current?.idle);
+    if (current && current.id !== id) await drop(key);
+    const session =
+      current?.process.alive === true && current.id === id ? current : await open(turn, how, id);
+    delete session.idle;
+    const sent = await attempt(turn, session, message);
+    if (session.process.alive) keep(key, session);
+    else {
+      // Not before it is gone: the next one opens the same session.
+      await session.process.child.exited;
+      if (held.get(key) === session) held.delete(key);
+    }
+    return sent;
   };
 
   const run = async (turn: CliTurn): Promise<TurnOutcome> => {
     const { wake } = turn;
     const before = turn.sessions.get(wake.session_key);
     for (let resumption = 0; ; resumption++) {
-      const sent = await send(turn, { uuid: messageUuid(wake.wake_id, wake.attempt, resumption), text: wake.text });
-      if (turn.signal.aborted && sent.end.kind === 'exited') return { state: 'cancelled', reason: 'the turn was cancelled' };
+      const sent = await send(turn, {
+        uuid: messageUuid(wake.wake_id, wake.attempt, resumption),
+        text: wake.text,
+      });
+      if (turn.signal.aborted && sent.end.kind === 'exited')
+        return { state: 'cancelled', reason: 'the turn was cancelled' };
       const { id, end } = sent;
       if (end.kind !== 'known')
-        return outcomeOf(turn, id, end, sent.expired, before?.runtime_session_id === id ? before.usage_total : {});
+        return outcomeOf(
+          turn,
+          id,
+          end,
+          sent.expired,
+          before?.runtime_session_id === id ? before.usage_total : {},
+        );
       const finished = await turnFinished(configDirOf(turn.env), id, messageUuids(wake.wake_id));
       if (finished === undefined)
-        context.log('warn', 'Claude Code has run this wake before and its transcript cannot be read; taken as done', { wake_id: wake.wake_id, session: id });
+        context.log(
+          'warn',
+          'Claude Code has run this wake before and its transcript cannot be read; taken as done',
+          { wake_id: wake.wake_id, session: id },
+        );
       if (finished !== false) return { state: 'ok' };
-      if (resumption === MAX_RESUMPTIONS) return { state: 'failed', permanent: true, reason: 'the turn was interrupted too often' };
-      context.log('info', 'the turn was interrupted before its end; it is gone on with', { wake_id: wake.wake_id, session: id });
+      if (resumption === MAX_RESUMPTIONS)
+        return { state: 'failed', permanent: true, reason: 'the turn was interrupted too often' };
+      context.log('info', 'the turn was interrupted before its end; it is gone on with', {
+        wake_id: wake.wake_id,
+        session: id,
+      });
     }
   };
 
@@ -154,12 +189,21 @@ export function createClaudeCode(context: RuntimeContext): Runtime {
     program: PROGRAM,
     run,
     close: async () => {
-      await Promise.all([...held.keys()].map(drop));
+      for (const key of [...held.keys()]) void drop(key);
+      await Promise.all(ending);
     },
   });
 }
 
-const STREAM: readonly string[] = ['-p', '--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose', OUR_ARGUMENT];
+const STREAM: readonly string[] = [
+  '-p',
+  '--input-format',
+  'stream-json',
+  '--output-format',
+  'stream-json',
+  '--verbose',
+  OUR_ARGUMENT,
+];
 
 type SessionFlag = '--session-id' | '--resume';
 
@@ -181,15 +225,13 @@ const messageUuid = (wakeId: string, attempt: number, resumption: number): strin
 function messageUuids(wakeId: string): Set<string> {
   const uuids = new Set<string>();
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++)
-    for (let resumption = 0; resumption <= MAX_RESUMPTIONS; resumption++) uuids.add(messageUuid(wakeId, attempt, resumption));
+    for (let resumption = 0; resumption <= MAX_RESUMPTIONS; resumption++)
+      uuids.add(messageUuid(wakeId, attempt, resumption));
   return uuids;
 }
 
-/** Why a session could not be opened, from what the CLI says as it ends. */
-function refusal(stderr: string): 'not found' | 'in use' | undefined {
-  if (/No conversation found with session ID/i.test(stderr)) return 'not found';
-  return /Session ID \S+ is already in use/i.test(stderr) ? 'in use' : undefined;
-}
+/** Whether a session could not be opened, by what the CLI says as it ends. It says the same of a damaged one. */
+const isLost = (stderr: string): boolean => /No conversation found with session ID/i.test(stderr);
 
 /**
  * A node that was killed leaves a process behind, which finishes its turn and then ends by itself. Two on one session
@@ -197,14 +239,21 @@ function refusal(stderr: string): 'not found' | 'in use' | undefined {
  */
 async function leftoverGone(turn: CliTurn, id: string): Promise<void> {
   for (let waited = 0; !turn.signal.aborted; waited += LEFTOVER_MS) {
-    const holders = findProcesses((args) => args.includes(id) && args.some((arg) => SESSION_FLAGS.includes(arg)));
+    const holders = findProcesses(
+      (args) => args.includes(id) && args.some((arg) => SESSION_FLAGS.includes(arg)),
+    );
     if (holders.length === 0) return;
     const stranger = holders.find(({ args }) => !args.includes(OUR_ARGUMENT));
-    if (stranger) throw new Error(`process ${stranger.pid} has the Claude Code session ${id} open; close it there`);
+    if (stranger)
+      throw new Error(`process ${stranger.pid} has the Claude Code session ${id} open; close it there`);
     const pids = holders.map(({ pid }) => pid);
-    if (waited === 0) turn.context.log('info', 'waiting for an earlier Claude Code process of this session to finish', { pids });
+    if (waited === 0)
+      turn.context.log('info', 'waiting for an earlier Claude Code process of this session to finish', {
+        pids,
+      });
     if (waited > turn.limits.total * 1000) {
-      if (holders.some(({ orphan }) => !orphan)) throw new Error(`process ${pids.join(', ')} of another node has the Claude Code session ${id} open`);
+      if (holders.some(({ orphan }) => !orphan))
+        throw new Error(`process ${pids.join(', ')} of another node has the Claude Code session ${id} open`);
       pids.forEach(killFamily);
     }
     await new Promise((done) => setTimeout(done, LEFTOVER_MS));
@@ -219,43 +268,70 @@ function configDirOf(env: NodeJS.ProcessEnv): string {
 function surfaceDenials(turn: CliTurn, process_: ClaudeProcess): void {
   const denials = process_.takeDenials();
   if (denials.length === 0) return;
-  turn.context.log('warn', 'Claude Code refused its agent what its permissions do not cover; allow it in the workspace\'s .claude/settings.json or by runtime.args if it should', {
-    wake_id: turn.wake.wake_id,
-    denials: denials.slice(0, 20),
-  });
+  turn.context.log(
+    'warn',
+    "Claude Code refused its agent what its permissions do not cover; allow it in the workspace's .claude/settings.json or by runtime.args if it should",
+    {
+      wake_id: turn.wake.wake_id,
+      denials: denials.slice(0, 20),
+    },
+  );
 }
 
-function outcomeOf(turn: CliTurn, id: string, end: Exclude<MessageEnd, { kind: 'known' }>, expired: string | undefined, before: TurnUsage | undefined): TurnOutcome {
+function outcomeOf(
+  turn: CliTurn,
+  id: string,
+  end: Exclude<MessageEnd, { kind: 'known' }>,
+  expired: string | undefined,
+  before: TurnUsage | undefined,
+): TurnOutcome {
   const { result } = end;
   const usage = usageOf(result, before);
   const total = result?.total_cost_usd;
   turn.sessions.set(turn.wake.session_key, id, total === undefined ? undefined : { cost_usd: total });
-  if (expired !== undefined) return { state: 'failed', permanent: false, reason: `Claude Code was ended: ${expired}`, ...usage };
+  if (expired !== undefined)
+    return { state: 'failed', permanent: false, reason: `Claude Code was ended: ${expired}`, ...usage };
   // A session that cannot be opened says so in a result too, and says why on stderr.
-  if (result?.is_error && (end.kind === 'ended' || end.started)) return { state: 'failed', ...failureOf(result), ...usage };
+  if (result?.is_error && (end.kind === 'ended' || end.started))
+    return { state: 'failed', ...failureOf(result), ...usage };
   if (end.kind === 'ended' && end.completed) return { state: 'ok', ...usage };
-  if (end.kind === 'ended') return { state: 'failed', permanent: false, reason: 'Claude Code cancelled the turn', ...usage };
+  if (end.kind === 'ended')
+    return { state: 'failed', permanent: false, reason: 'Claude Code cancelled the turn', ...usage };
   const ending = end.exit.signal ? `by ${end.exit.signal}` : `with exit code ${end.exit.code}`;
   const when = end.started ? 'in the middle of the turn' : 'before it took the message';
   const reason = `Claude Code ended ${ending} ${when}${end.stderr ? `: ${end.stderr}` : ''}`;
   const wrongArgs = /unknown option|argument missing|is invalid/i.test(end.stderr);
-  return { state: 'failed', permanent: wrongArgs, reason: wrongArgs ? `${reason}; correct runtime.args` : reason };
+  return {
+    state: 'failed',
+    permanent: wrongArgs,
+    reason: wrongArgs ? `${reason}; correct runtime.args` : reason,
+  };
 }
 
 /** Failures that stay until a person does something, and what that is. */
 function failureOf(result: ClaudeResult): { permanent: boolean; reason: string } {
   const reason = result.text || `the turn failed (${result.subtype})`;
   const status = result.api_error_status;
-  const login = status === 401 || status === 403 || /not logged in|please run \/login|invalid api key/i.test(reason);
-  if (login) return { permanent: true, reason: `${reason}; log in by running \`claude\` once as the user of this node, or give the node ANTHROPIC_API_KEY` };
-  if (status === 404) return { permanent: true, reason: `${reason}; name a model that this account has, by runtime.args ["--model", …]` };
+  const login =
+    status === 401 || status === 403 || /not logged in|please run \/login|invalid api key/i.test(reason);
+  if (login)
+    return {
+      permanent: true,
+      reason: `${reason}; log in by running \`claude\` once as the user of this node, or give the node ANTHROPIC_API_KEY`,
+    };
+  if (status === 404)
+    return {
+      permanent: true,
+      reason: `${reason}; name a model that this account has, by runtime.args ["--model", …]`,
+    };
   return { permanent: false, reason };
 }
 
 /** Tokens are counted per turn, the cost over the whole session: a turn's is known when the cost before it is. */
 function usageOf(result: ClaudeResult | undefined, before: TurnUsage | undefined): { usage?: TurnUsage } {
   if (!result || result.input_tokens === undefined) return {};
-  const cost = result.total_cost_usd === undefined || !before ? -1 : result.total_cost_usd - (before.cost_usd ?? 0);
+  const cost =
+    result.total_cost_usd === undefined || !before ? -1 : result.total_cost_usd - (before.cost_usd ?? 0);
   return {
     usage: {
       input_tokens: result.input_tokens,

@@ -103,7 +103,8 @@ export async function startClaude(options: {
         sent.result = readResult(event);
         denials = deniedIn(event) ?? denials;
         // A CLI without lifecycle events ends a turn by this. With them, it also comes when a session cannot be opened.
-        if (!hasLifecycle && sent.delivered) settle({ kind: 'ended', completed: !sent.result.is_error, result: sent.result });
+        if (!hasLifecycle && sent.delivered)
+          settle({ kind: 'ended', completed: !sent.result.is_error, result: sent.result });
         break;
       default:
     }
@@ -116,36 +117,46 @@ export async function startClaude(options: {
       return;
     }
     if (state !== 'completed' && state !== 'cancelled') return;
-    settle(message.queued ? { kind: 'ended', completed: state === 'completed', result: message.result } : { kind: 'known' });
+    settle(
+      message.queued
+        ? { kind: 'ended', completed: state === 'completed', result: message.result }
+        : { kind: 'known' },
+    );
   };
 
   const child = await startChild({ ...options, onLine });
-  const gone = child.exited.then((exit) => {
-    alive = false;
-    settle({ kind: 'exited', exit, started: sent?.delivered ?? false, result: sent?.result, stderr: lastWords(child.stderr()) });
+  const exitedEnd = (exit: Exit, message: Sent | undefined): MessageEnd => ({
+    kind: 'exited',
+    exit,
+    started: message?.delivered ?? false,
+    result: message?.result,
+    stderr: lastWords(child.stderr()),
   });
+  const gone = (async () => {
+    const exit = await child.exited;
+    alive = false;
+    settle(exitedEnd(exit, sent));
+  })();
   return {
     child,
     get alive() {
       return alive;
     },
-    send: ({ uuid, text }, events, onLife) =>
-      new Promise((resolve) => {
+    send: async ({ uuid, text }, events, onLife) => {
+      if (!alive) return exitedEnd(await child.exited, undefined);
+      const line = {
+        type: 'user',
+        message: { role: 'user', content: text },
+        parent_tool_use_id: null,
+        uuid,
+        // As written: no slash command, no @file.
+        client_composed: true,
+      };
+      return new Promise((resolve) => {
         sent = { uuid, events, onLife, queued: false, delivered: false, result: undefined, settle: resolve };
-        if (!alive) {
-          void gone.then(async () => settle({ kind: 'exited', exit: await child.exited, started: false, result: undefined, stderr: lastWords(child.stderr()) }));
-          return;
-        }
-        const line = {
-          type: 'user',
-          message: { role: 'user', content: text },
-          parent_tool_use_id: null,
-          uuid,
-          // As written: no slash command, no @file.
-          client_composed: true,
-        };
         child.write(`${JSON.stringify(line)}\n`);
-      }),
+      });
+    },
     takeDenials: () => denials.splice(0),
     end: async () => {
       alive = false;
@@ -167,7 +178,9 @@ const number = (value: unknown): number | undefined => (typeof value === 'number
 
 function readResult(event: Record<string, unknown>): ClaudeResult {
   const usage = (event['usage'] ?? {}) as Record<string, unknown>;
-  const input = ['input_tokens', 'cache_creation_input_tokens', 'cache_read_input_tokens'].map((key) => number(usage[key]));
+  const input = ['input_tokens', 'cache_creation_input_tokens', 'cache_read_input_tokens'].map((key) =>
+    number(usage[key]),
+  );
   return {
     is_error: event['is_error'] === true,
     text: string(event['result']),
@@ -189,6 +202,9 @@ function deniedIn(event: Record<string, unknown>): Denial[] | undefined {
   if (!Array.isArray(list)) return undefined;
   return (list as Record<string, unknown>[]).map((entry) => {
     const input = (entry['tool_input'] ?? {}) as Record<string, unknown>;
-    return { tool: string(entry['tool_name']), command: (string(input['command']) || string(input['file_path'])).slice(0, 200) };
+    return {
+      tool: string(entry['tool_name']),
+      command: (string(input['command']) || string(input['file_path'])).slice(0, 200),
+    };
   });
 }

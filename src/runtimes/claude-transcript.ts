@@ -46,7 +46,12 @@ function transcriptOf(configDir: string, sessionId: string): string | undefined 
 /** The CLI puts in messages of its own, `<synthetic>`, for an error and for an answer that never came. */
 function endsTurn(message: unknown): boolean {
   const { model, stop_reason } = (message ?? {}) as { model?: string; stop_reason?: string | null };
-  return model !== '<synthetic>' && typeof stop_reason === 'string' && stop_reason !== 'tool_use' && stop_reason !== 'pause_turn';
+  return (
+    model !== '<synthetic>' &&
+    typeof stop_reason === 'string' &&
+    stop_reason !== 'tool_use' &&
+    stop_reason !== 'pause_turn'
+  );
 }
 
 /** A message of a user, or the note that he interrupted; the results of tools have that type too. */

@@ -6,7 +6,15 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { ConfigError } from '../config/issues.ts';
 import { findExecutable, type NpmCli } from './executable.ts';
-import type { ProbeResult, Runtime, RuntimeCapabilities, RuntimeContext, TurnEvents, TurnOutcome, Wake } from './runtime.ts';
+import type {
+  ProbeResult,
+  Runtime,
+  RuntimeCapabilities,
+  RuntimeContext,
+  TurnEvents,
+  TurnOutcome,
+  Wake,
+} from './runtime.ts';
 import { openSessionStore, type SessionStore } from './sessions.ts';
 import { SetupError } from './setup-error.ts';
 import type { TurnLimits } from './turn-clock.ts';
@@ -114,9 +122,21 @@ function enter(context: RuntimeContext, program: CliProgram, workspace: string):
     context,
     workspace,
     env,
-    file: findExecutable(runtime.command ?? program.command, process.cwd(), env.PATH, program.npm, program.advice),
-    sessions: openSessionStore(runtime.session_store_path ?? path.join(workspace, '.moltnet', 'sessions.json'), (aside) =>
-      context.log('warn', 'the session store was not readable and is put aside; conversations begin new sessions', { aside }),
+    file: findExecutable(
+      runtime.command ?? program.command,
+      process.cwd(),
+      env.PATH,
+      program.npm,
+      program.advice,
+    ),
+    sessions: openSessionStore(
+      runtime.session_store_path ?? path.join(workspace, '.moltnet', 'sessions.json'),
+      (aside) =>
+        context.log(
+          'warn',
+          'the session store was not readable and is put aside; conversations begin new sessions',
+          { aside },
+        ),
     ),
     limits: { inactivity: runtime.inactivity_timeout ?? INACTIVITY_S, total: runtime.turn_timeout ?? TURN_S },
   };
@@ -126,8 +146,11 @@ async function probe(context: RuntimeContext, program: CliProgram, workspace: st
   try {
     const { file, env } = enter(context, program, workspace);
     const version = await new Promise<string>((resolve, reject) => {
-      execFile(file, ['--version'], { cwd: workspace, env, timeout: PROBE_MS, killSignal: 'SIGKILL' }, (error, stdout) =>
-        error ? reject(error) : resolve(stdout.trim().split('\n')[0] ?? ''),
+      execFile(
+        file,
+        ['--version'],
+        { cwd: workspace, env, timeout: PROBE_MS, killSignal: 'SIGKILL' },
+        (error, stdout) => (error ? reject(error) : resolve(stdout.trim().split('\n')[0] ?? '')),
       ).stdin?.end();
     });
     return { ready: true, version };
@@ -149,7 +172,12 @@ function failure(error: unknown): { state: 'failed'; permanent: boolean; reason:
 /** The last lines of what a program wrote to stderr, in one line of at most 600 characters. */
 export function lastWords(stderr: string): string {
   const words = stderr.replace(/\n\s*Stack backtrace:[^]*$/, '');
-  return words.trim().split(/\s*\n\s*/).slice(-6).join(' | ').slice(-600);
+  return words
+    .trim()
+    .split(/\s*\n\s*/)
+    .slice(-6)
+    .join(' | ')
+    .slice(-600);
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -16,7 +16,14 @@ it('RT-40 every form that Codex expands is broken, whatever stands around it', (
 });
 
 it('RT-40 what it does not expand stays as written, and so does the whole text', () => {
-  for (const text of ['plain', 'a $ b', '${HOME} $(date) $\'x\' $', '@alice [@alice](https://x) [x](plugin://y)', '＄moltnet']) expect(withoutMentions(text)).toBe(text);
+  for (const text of [
+    'plain',
+    'a $ b',
+    "${HOME} $(date) $'x' $",
+    '@alice [@alice](https://x) [x](plugin://y)',
+    '＄moltnet',
+  ])
+    expect(withoutMentions(text)).toBe(text);
 });
 
 it('RT-40 a change is told, and only once more', () => {

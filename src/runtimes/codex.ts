@@ -23,10 +23,20 @@ const PROGRAM: CliProgram = {
       ['darwin-arm64', 'aarch64-apple-darwin'],
     ]
       .filter(([platform]) => platform === `${process.platform}-${process.arch}`)
-      .map(([platform, target]) => ({ package: `@openai/codex-${platform}`, file: `vendor/${target}/bin/codex` })),
+      .map(([platform, target]) => ({
+        package: `@openai/codex-${platform}`,
+        file: `vendor/${target}/bin/codex`,
+      })),
   },
   advice: 'install Codex with `npm install -g @openai/codex`, or write its path into runtime.command',
-  capabilities: { wake_idle: true, wake_busy: false, headless: true, dedupes: false, reports_usage: true, cancels: true },
+  capabilities: {
+    wake_idle: true,
+    wake_busy: false,
+    headless: true,
+    dedupes: false,
+    reports_usage: true,
+    cancels: true,
+  },
 };
 
 /** Milliseconds in which it ends by itself once it has said how the turn went. */
@@ -47,10 +57,15 @@ async function run(turn: CliTurn): Promise<TurnOutcome> {
   const thread = isUuid(stored?.runtime_session_id) ? stored.runtime_session_id : undefined;
   const outcome = await exec(turn, thread, stored?.usage_total);
   if (outcome !== 'thread lost') return outcome;
-  context.log('warn', 'Codex cannot resume the thread of this conversation; a new one begins', { conversation: wake.conversation, thread });
+  context.log('warn', 'Codex cannot resume the thread of this conversation; a new one begins', {
+    conversation: wake.conversation,
+    thread,
+  });
   sessions.delete(wake.session_key);
   const again = await exec(turn, undefined, undefined);
-  return again === 'thread lost' ? { state: 'failed', permanent: false, reason: 'Codex could begin no thread' } : again;
+  return again === 'thread lost'
+    ? { state: 'failed', permanent: false, reason: 'Codex could begin no thread' }
+    : again;
 }
 
 /** What one run of the CLI has said so far. */
@@ -62,7 +77,11 @@ interface Run {
   lost: number;
 }
 
-async function exec(turn: CliTurn, thread: string | undefined, before: TurnUsage | undefined): Promise<TurnOutcome | 'thread lost'> {
+async function exec(
+  turn: CliTurn,
+  thread: string | undefined,
+  before: TurnUsage | undefined,
+): Promise<TurnOutcome | 'thread lost'> {
   const { wake, events, signal, sessions, context } = turn;
   const said: Run = { thread, delivered: false, lost: 0 };
   let expired: string | undefined;
@@ -110,7 +129,8 @@ async function exec(turn: CliTurn, thread: string | undefined, before: TurnUsage
         grace ??= setTimeout(stop, GRACE_MS);
         break;
       case 'turn.failed':
-        said.failed = text((event['error'] as Record<string, unknown> | undefined)?.['message']) || 'the turn failed';
+        said.failed =
+          text((event['error'] as Record<string, unknown> | undefined)?.['message']) || 'the turn failed';
         grace ??= setTimeout(stop, GRACE_MS);
         break;
       default:
@@ -134,13 +154,15 @@ async function exec(turn: CliTurn, thread: string | undefined, before: TurnUsage
     if (exit.code === 0 || stopped) return { state: 'ok', ...usage };
   }
   if (signal.aborted) return { state: 'cancelled', reason: 'the turn was cancelled' };
-  if (expired !== undefined) return { state: 'failed', permanent: false, reason: `Codex was ended: ${expired}` };
+  if (expired !== undefined)
+    return { state: 'failed', permanent: false, reason: `Codex was ended: ${expired}` };
   if (thread !== undefined && !said.delivered && threadLost(child.stderr())) return 'thread lost';
   return failed(said, exit, child.stderr());
 }
 
 /** The argument by which a process is known to run a turn of this conversation. */
-const mark = (turn: CliTurn): string => `shell_environment_policy.set.MOLTNET_SESSION_KEY=${toml(turn.wake.session_key)}`;
+const mark = (turn: CliTurn): string =>
+  `shell_environment_policy.set.MOLTNET_SESSION_KEY=${toml(turn.wake.session_key)}`;
 const toml = (value: string): string => JSON.stringify(value);
 
 /**
@@ -153,8 +175,11 @@ async function leftoverGone(turn: CliTurn): Promise<void> {
     if (left.length === 0) return;
     const pids = left.map(({ pid }) => pid);
     if (round === LEFTOVER_ROUNDS || left.some(({ orphan }) => !orphan))
-      throw new Error(`another process (${pids.join(', ')}) runs a turn of this conversation; is there a second node?`);
-    if (round === 0) turn.context.log('info', 'ending a Codex process that an earlier node left behind', { pids });
+      throw new Error(
+        `another process (${pids.join(', ')}) runs a turn of this conversation; is there a second node?`,
+      );
+    if (round === 0)
+      turn.context.log('info', 'ending a Codex process that an earlier node left behind', { pids });
     pids.forEach(killFamily);
     await new Promise((done) => setTimeout(done, LEFTOVER_MS));
   }
@@ -173,7 +198,10 @@ function arguments_(turn: CliTurn, thread: string | undefined): string[] {
     // ready or not. The environment that it gets from us is the user's already.
     ...['-c', 'allow_login_shell=false'],
     ...['-c', `shell_environment_policy.set.PATH=${toml(turn.env.PATH)}`],
-    ...['-c', `shell_environment_policy.set.MOLTNET_CLIENT_CONFIG=${toml(turn.env['MOLTNET_CLIENT_CONFIG'] ?? '')}`],
+    ...[
+      '-c',
+      `shell_environment_policy.set.MOLTNET_CLIENT_CONFIG=${toml(turn.env['MOLTNET_CLIENT_CONFIG'] ?? '')}`,
+    ],
     ...['-c', mark(turn)],
     ...own,
     ...(thread === undefined ? [] : ['resume']),
@@ -200,9 +228,18 @@ function threadLost(stderr: string): boolean {
 
 /** Failures that stay until a person does something, and what that is. */
 const PERMANENT: readonly [RegExp, string][] = [
-  [/\b401\b|unauthorized|not logged in|log out and sign in|token.*(expired|revoked)/i, 'log in with `codex login` as the user of this node'],
-  [/Missing environment variable/i, 'set that variable for the node, or name another provider in config.toml'],
-  [/Model provider `.*` not found|Error loading config|unknown configuration|invalid type|TOML parse error/i, 'correct config.toml or runtime.args'],
+  [
+    /\b401\b|unauthorized|not logged in|log out and sign in|token.*(expired|revoked)/i,
+    'log in with `codex login` as the user of this node',
+  ],
+  [
+    /Missing environment variable/i,
+    'set that variable for the node, or name another provider in config.toml',
+  ],
+  [
+    /Model provider `.*` not found|Error loading config|unknown configuration|invalid type|TOML parse error/i,
+    'correct config.toml or runtime.args',
+  ],
   [/unexpected argument|a value is required|invalid value/i, 'correct runtime.args'],
 ];
 
@@ -211,10 +248,15 @@ function failed(said: Run, exit: Exit, stderr: string): TurnOutcome {
   const ending = exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`;
   const reason =
     said.failed ??
-    (said.completed ? `Codex completed the turn and ended ${ending}` : `Codex ended ${ending} without saying how the turn went`) +
-      (words ? `: ${words}` : '');
+    (said.completed
+      ? `Codex completed the turn and ended ${ending}`
+      : `Codex ended ${ending} without saying how the turn went`) + (words ? `: ${words}` : '');
   const advice = PERMANENT.find(([pattern]) => pattern.test(said.failed ?? words))?.[1];
-  return { state: 'failed', permanent: advice !== undefined, reason: advice ? `${reason}; ${advice}` : reason };
+  return {
+    state: 'failed',
+    permanent: advice !== undefined,
+    reason: advice ? `${reason}; ${advice}` : reason,
+  };
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -17,7 +17,8 @@ function program(...at: string[]): string {
   writeFileSync(file, '#!/bin/sh\n', { mode: 0o755 });
   return file;
 }
-const find = (command: string, searchPath = ''): string => findExecutable(command, folder, searchPath, CLI, 'install it');
+const find = (command: string, searchPath = ''): string =>
+  findExecutable(command, folder, searchPath, CLI, 'install it');
 
 it('RT-13 a bare name is found on PATH, a path from the working folder; files that cannot be run are passed over', () => {
   const second = program('second', 'cli');
@@ -33,14 +34,17 @@ it('RT-13 a bare name is found on PATH, a path from the working folder; files th
   expect(() => find('./none')).toThrow(/does not exist; install it/);
 });
 
-it('RT-23 behind npm\'s launcher the native program is run, through links, and the launcher when there is none', () => {
+it("RT-23 behind npm's launcher the native program is run, through links, and the launcher when there is none", () => {
   const launcher = program('node_modules', '@acme', 'cli', 'bin', 'cli.js');
   mkdirSync(path.join(folder, 'node_modules', '.bin'));
   const link = path.join(folder, 'node_modules', '.bin', 'cli');
   symlinkSync('../@acme/cli/bin/cli.js', link);
   expect(find(link)).toBe(link);
   const native = program('node_modules', '@acme', 'cli-here', 'bin', 'cli');
-  writeFileSync(path.join(folder, 'node_modules', '@acme', 'cli-here', 'package.json'), '{"name":"@acme/cli-here","version":"1.0.0"}');
+  writeFileSync(
+    path.join(folder, 'node_modules', '@acme', 'cli-here', 'package.json'),
+    '{"name":"@acme/cli-here","version":"1.0.0"}',
+  );
   expect(find(link)).toBe(native);
   expect(find(launcher)).toBe(native);
   // A program of that name which is not npm's is left as it is.

@@ -17,7 +17,13 @@ export interface NpmCli {
  * is npm's launcher of that CLI, the native program behind it: a launcher between us and the agent costs a second
  * process and does not pass SIGKILL on. Throws SetupError with what to do.
  */
-export function findExecutable(command: string, cwd: string, searchPath: string, cli: NpmCli, advice: string): string {
+export function findExecutable(
+  command: string,
+  cwd: string,
+  searchPath: string,
+  cli: NpmCli,
+  advice: string,
+): string {
   const found = /[\\/]/.test(command) ? path.resolve(cwd, command) : onPath(command, searchPath);
   if (found === undefined) throw new SetupError(`${command} was not found on PATH; ${advice}`);
   if (!existsSync(found)) throw new SetupError(`${found} does not exist; ${advice}`);
@@ -51,7 +57,10 @@ function nativeBehind(file: string, cli: NpmCli): string | undefined {
   const require = createRequire(file);
   for (const candidate of cli.native) {
     try {
-      const native = path.join(path.dirname(require.resolve(`${candidate.package}/package.json`)), candidate.file);
+      const native = path.join(
+        path.dirname(require.resolve(`${candidate.package}/package.json`)),
+        candidate.file,
+      );
       if (isExecutable(native)) return native;
     } catch {
       // Not this platform's package.

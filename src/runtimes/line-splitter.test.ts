@@ -5,7 +5,11 @@ import { splitLines } from './line-splitter.ts';
 function read(chunks: Buffer[], max = 1000): { lines: string[]; tooLong: number } {
   const lines: string[] = [];
   let tooLong = 0;
-  const splitter = splitLines(max, (line) => lines.push(line), () => tooLong++);
+  const splitter = splitLines(
+    max,
+    (line) => lines.push(line),
+    () => tooLong++,
+  );
   for (const chunk of chunks) splitter.push(chunk);
   splitter.end();
   return { lines, tooLong };
@@ -24,6 +28,8 @@ it('RT-19 lines end at LF alone, however the bytes come in', () => {
 });
 
 it('RT-19 a line over the limit is skipped, told once, and the next one is read', () => {
-  const chunks = ['short\n', 'x'.repeat(60), 'x'.repeat(60), '\nnext\n\n', 'y'.repeat(100), '\n', 'last'].map((text) => Buffer.from(text));
+  const chunks = ['short\n', 'x'.repeat(60), 'x'.repeat(60), '\nnext\n\n', 'y'.repeat(100), '\n', 'last'].map(
+    (text) => Buffer.from(text),
+  );
   expect(read(chunks, 100)).toEqual({ lines: ['short', 'next', 'y'.repeat(100), 'last'], tooLong: 1 });
 });

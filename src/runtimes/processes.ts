@@ -35,11 +35,17 @@ export interface FoundProcess {
 export function findProcesses(fits: (args: readonly string[]) => boolean): FoundProcess[] {
   return commandLines()
     .filter(([pid, , args]) => pid !== process.pid && fits(args) && isAlive(pid))
-    .map(([pid, parent, args]) => ({ pid, args, orphan: parent === 1 || parent !== Number(tagOf(pid)?.split('-')[0] ?? parent) }));
+    .map(([pid, parent, args]) => ({
+      pid,
+      args,
+      orphan: parent === 1 || parent !== Number(tagOf(pid)?.split('-')[0] ?? parent),
+    }));
 }
 
 function tagOf(pid: number): string | undefined {
-  const entry = readProc(pid, 'environ').split('\0').find((text) => text.startsWith(`${PROCESS_TAG}=`));
+  const entry = readProc(pid, 'environ')
+    .split('\0')
+    .find((text) => text.startsWith(`${PROCESS_TAG}=`));
   return entry?.slice(PROCESS_TAG.length + 1);
 }
 
@@ -72,7 +78,9 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 
 function procPids(): number[] | undefined {
   try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
   } catch {
     return undefined;
   }
@@ -100,7 +108,7 @@ function commandLines(): [pid: number, parent: number, args: string[]][] {
 function descendants(root: number): number[] {
   const table = psTable('pgid=');
   const found = new Set([root]);
-  for (let before = 0; before !== found.size; ) {
+  for (let before = 0; before !== found.size;) {
     before = found.size;
     for (const [pid, parent] of table) if (found.has(parent)) found.add(pid);
   }
@@ -111,9 +119,16 @@ function descendants(root: number): number[] {
 function psTable(last: 'args=' | 'pgid='): [pid: number, parent: number, rest: string][] {
   let text: string;
   try {
-    text = execFileSync('ps', ['-axww', '-o', `pid=,ppid=,${last}`], { encoding: 'utf8', maxBuffer: 16 << 20 });
+    text = execFileSync('ps', ['-axww', '-o', `pid=,ppid=,${last}`], {
+      encoding: 'utf8',
+      maxBuffer: 16 << 20,
+    });
   } catch {
     return [];
   }
-  return [...text.matchAll(/^\s*(\d+)\s+(\d+)\s+(.*)$/gm)].map(([, pid, parent, rest]) => [Number(pid), Number(parent), rest ?? '']);
+  return [...text.matchAll(/^\s*(\d+)\s+(\d+)\s+(.*)$/gm)].map(([, pid, parent, rest]) => [
+    Number(pid),
+    Number(parent),
+    rest ?? '',
+  ]);
 }

@@ -6,7 +6,8 @@ it('RT-24 a kind that is not known is an error which lists those that are', asyn
   const lab = runtimeLab(createRuntime, 'codex', 'codex');
   try {
     for (const kind of RUNTIME_KINDS) expect(lab.runtime({ kind }).kind).toBe(kind);
-    for (const kind of ['codexx', '', 'toString', '__proto__']) expect(() => lab.runtime({ kind })).toThrow(/is not known; use one of: claude-code, codex$/);
+    for (const kind of ['codexx', '', 'toString', '__proto__'])
+      expect(() => lab.runtime({ kind })).toThrow(/is not known; use one of: claude-code, codex$/);
   } finally {
     await lab.close();
   }

@@ -15,6 +15,9 @@ export const RUNTIME_KINDS: readonly string[] = Object.keys(FACTORIES).sort();
 export function createRuntime(context: RuntimeContext): Runtime {
   const kind = context.attachment.runtime.kind;
   const factory = Object.hasOwn(FACTORIES, kind) ? FACTORIES[kind] : undefined;
-  if (!factory) throw new Error(`runtime.kind ${JSON.stringify(kind)} is not known; use one of: ${RUNTIME_KINDS.join(', ')}`);
+  if (!factory)
+    throw new Error(
+      `runtime.kind ${JSON.stringify(kind)} is not known; use one of: ${RUNTIME_KINDS.join(', ')}`,
+    );
   return factory(context);
 }

@@ -39,7 +39,9 @@ export interface RuntimeCapabilities {
   cancels: boolean;
 }
 
-export type ProbeResult = { ready: true; version?: string } | { ready: false; permanent: boolean; reason: string };
+export type ProbeResult =
+  | { ready: true; version?: string }
+  | { ready: false; permanent: boolean; reason: string };
 
 export interface TurnEvents {
   /** The runtime took the bytes. */

@@ -20,7 +20,11 @@ it('RT-22 the file is moltnet.cli-sessions.v1 as wire.md 12.6 has it, 0600, and 
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
     version: 'moltnet.cli-sessions.v1',
     sessions: {
-      'agent:a:local:room:general': { runtime_session_id: 'id-1', created_at: expect.stringMatching(/Z$/), updated_at: expect.stringMatching(/Z$/) },
+      'agent:a:local:room:general': {
+        runtime_session_id: 'id-1',
+        created_at: expect.stringMatching(/Z$/),
+        updated_at: expect.stringMatching(/Z$/),
+      },
     },
   });
   expect(readFileSync(file, 'utf8')).toContain('\n  "sessions"');
@@ -30,7 +34,7 @@ it('RT-22 the file is moltnet.cli-sessions.v1 as wire.md 12.6 has it, 0600, and 
   expect(readdirSync(path.dirname(file))).toEqual(['sessions.json']);
 });
 
-it('RT-22 several adapters of one process share a file without losing each other\'s entries', () => {
+it("RT-22 several adapters of one process share a file without losing each other's entries", () => {
   const [one, two] = [open(), open()];
   one.set('k1', 'a');
   two.set('k2', 'b');
@@ -57,12 +61,22 @@ it('RT-16 a version that is not known is an error, for reading and writing, and 
   open().set('k', 'a');
   const text = readFileSync(file, 'utf8').replace('.v1', '.v2');
   writeFileSync(file, text);
-  for (const use of [() => open().get('k'), () => open().set('k', 'b'), () => open().delete('k')]) expect(use).toThrow(/moltnet\.cli-sessions\.v2.*move the file away/);
+  for (const use of [() => open().get('k'), () => open().set('k', 'b'), () => open().delete('k')])
+    expect(use).toThrow(/moltnet\.cli-sessions\.v2.*move the file away/);
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
 it('RT-22 a file that is none is put aside whole, and a new one begun', () => {
-  const broken = ['', '{', 'null', '[]', '"text"', '{"sessions":{}}', '{"version":"moltnet.cli-sessions.v1"}', '{"version":"moltnet.cli-sessions.v1","sessions":[]}'];
+  const broken = [
+    '',
+    '{',
+    'null',
+    '[]',
+    '"text"',
+    '{"sessions":{}}',
+    '{"version":"moltnet.cli-sessions.v1"}',
+    '{"version":"moltnet.cli-sessions.v1","sessions":[]}',
+  ];
   open().set('k', 'a');
   for (const [index, text] of broken.entries()) {
     writeFileSync(file, text);
@@ -78,14 +92,23 @@ it('RT-22 a file that is none is put aside whole, and a new one begun', () => {
 it('RT-22 entries that are none are left out, the others stay', () => {
   open().set('good', 'a');
   const root = JSON.parse(readFileSync(file, 'utf8'));
-  Object.assign(root.sessions, { text: 'x', none: null, empty: { runtime_session_id: '' }, number: { runtime_session_id: 5 } });
+  Object.assign(root.sessions, {
+    text: 'x',
+    none: null,
+    empty: { runtime_session_id: '' },
+    number: { runtime_session_id: 5 },
+  });
   writeFileSync(file, JSON.stringify(root));
   for (const key of ['text', 'none', 'empty', 'number']) expect(open().get(key)).toBeUndefined();
   expect(open().get('good')?.runtime_session_id).toBe('a');
 });
 
 it('RT-22 the store is bounded: those unused the longest are forgotten', () => {
-  const entry = (second: number) => ({ runtime_session_id: `id-${second}`, created_at: '2026-01-01T00:00:00.000Z', updated_at: new Date(second * 1000).toISOString() });
+  const entry = (second: number) => ({
+    runtime_session_id: `id-${second}`,
+    created_at: '2026-01-01T00:00:00.000Z',
+    updated_at: new Date(second * 1000).toISOString(),
+  });
   open().set('first', 'x');
   const sessions = Object.fromEntries(Array.from({ length: MAX_SESSIONS }, (_, i) => [`k${i}`, entry(i)]));
   writeFileSync(file, JSON.stringify({ version: 'moltnet.cli-sessions.v1', sessions }));

@@ -48,7 +48,9 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
       );
     const sessions = root?.['sessions'];
     if (root?.['version'] === SESSIONS_VERSION && isRecord(sessions))
-      return new Map(Object.entries(sessions).filter((entry): entry is [string, StoredSession] => isSession(entry[1])));
+      return new Map(
+        Object.entries(sessions).filter((entry): entry is [string, StoredSession] => isSession(entry[1])),
+      );
     const aside = `${file}.corrupt-${new Date().toISOString().replaceAll(':', '')}`;
     renameSync(file, aside);
     onCorrupt(aside);

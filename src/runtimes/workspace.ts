@@ -7,14 +7,17 @@ import { SetupError } from './setup-error.ts';
 /** The absolute workspace of an attachment. */
 export function workspaceOf(context: RuntimeContext): string {
   const { kind, workspace_path } = context.attachment.runtime;
-  if (!workspace_path) throw new SetupError(`runtime.workspace_path is missing; write the folder that ${kind} works in`);
+  if (!workspace_path)
+    throw new SetupError(`runtime.workspace_path is missing; write the folder that ${kind} works in`);
   return path.resolve(workspace_path);
 }
 
 /** Throws a SetupError unless the workspace is a folder. */
 export function requireWorkspace(workspace: string): void {
   if (!statSync(workspace, { throwIfNoEntry: false })?.isDirectory())
-    throw new SetupError(`the workspace ${workspace} is not a folder; make it, or correct runtime.workspace_path`);
+    throw new SetupError(
+      `the workspace ${workspace} is not a folder; make it, or correct runtime.workspace_path`,
+    );
 }
 
 /**
@@ -23,7 +26,10 @@ export function requireWorkspace(workspace: string): void {
  * of `moltnet`, and MOLTNET_CLIENT_CONFIG names the file that the node keeps in the workspace; with a `home_path` HOME
  * is that.
  */
-export function agentEnvironment(context: RuntimeContext, workspace: string): NodeJS.ProcessEnv & { PATH: string } {
+export function agentEnvironment(
+  context: RuntimeContext,
+  workspace: string,
+): NodeJS.ProcessEnv & { PATH: string } {
   const env: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(process.env)) if (!FOREIGN.test(name)) env[name] = value;
   const home = context.attachment.runtime.home_path;
@@ -34,7 +40,9 @@ export function agentEnvironment(context: RuntimeContext, workspace: string): No
     delete env['CLAUDE_CONFIG_DIR'];
     mkdirSync(env['HOME'], { recursive: true });
   }
-  const rest = (env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin').split(path.delimiter).filter((folder) => folder !== context.moltnet_bin);
+  const rest = (env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin')
+    .split(path.delimiter)
+    .filter((folder) => folder !== context.moltnet_bin);
   return {
     ...env,
     PATH: [context.moltnet_bin, ...rest].join(path.delimiter),
@@ -42,4 +50,5 @@ export function agentEnvironment(context: RuntimeContext, workspace: string): No
   };
 }
 
-const FOREIGN = /^(npm_.*|INIT_CWD|CLAUDECODE|CLAUDE_CODE_(SESSION_ID|ENTRYPOINT)|CODEX_(THREAD_ID|SESSION_ID|CI|SANDBOX.*|TOOL_CALL_ID|VERSION)|MOLTNET_PROCESS_TAG)$/;
+const FOREIGN =
+  /^(npm_.*|INIT_CWD|CLAUDECODE|CLAUDE_CODE_(SESSION_ID|ENTRYPOINT)|CODEX_(THREAD_ID|SESSION_ID|CI|SANDBOX.*|TOOL_CALL_ID|VERSION)|MOLTNET_PROCESS_TAG)$/;

@@ -20,6 +20,8 @@ export function createHttpServer(log: Logger): Server {
   const server = createServer(options);
   // A peer that takes nothing of its answer for so long is cut.
   server.timeout = TIMEOUTS.idle;
+  // An expectation that nobody here meets is an offer too; without this Node answers 417 with no word of ours.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('error', (error) => {
     if (server.listening)
       log.error({ component: 'transport.http', err: error }, 'the listening socket failed');

@@ -46,12 +46,23 @@ export function createPresence({ tail, network, clock = Date.now }: PresenceOpti
   const agents = new Map<string, { count: number; since: string }>();
   const debug = network.settings.debug_events;
 
-  function announce(type: 'agent.connected' | 'agent.disconnected', agent_id: string, reason: string, error?: string): void {
+  function announce(
+    type: 'agent.connected' | 'agent.disconnected',
+    agent_id: string,
+    reason: string,
+    error?: string,
+  ): void {
     const name = network.topology.agent(agent_id)?.display_name ?? undefined;
     const network_id = network.settings.id;
     tail.announce({
       type,
-      payload: { agent_id, network_id, fqid: fqid(network_id, 'agents', agent_id), name, ...(debug && { reason, error }) },
+      payload: {
+        agent_id,
+        network_id,
+        fqid: fqid(network_id, 'agents', agent_id),
+        name,
+        ...(debug && { reason, error }),
+      },
     });
   }
 
@@ -75,7 +86,11 @@ export function createPresence({ tail, network, clock = Date.now }: PresenceOpti
     },
     of(agent_id) {
       const entry = agents.get(agent_id);
-      return { connected: entry !== undefined, attachments: entry?.count ?? 0, ...(entry && { connected_since: entry.since }) };
+      return {
+        connected: entry !== undefined,
+        attachments: entry?.count ?? 0,
+        ...(entry && { connected_since: entry.since }),
+      };
     },
     isConnected: (agent_id) => agents.has(agent_id),
     connected: () => agents.keys(),

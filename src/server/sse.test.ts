@@ -13,7 +13,11 @@ async function lab(options: AttachLabOptions = {}): Promise<AttachLab> {
 }
 async function post(at: AttachLab, count: number, prefix = 'm'): Promise<void> {
   for (let i = 0; i < count; i += 100) {
-    await Promise.all(Array.from({ length: Math.min(100, count - i) }, (_, j) => at.send('human:me', 'room:research', { id: `${prefix}${i + j}` })));
+    await Promise.all(
+      Array.from({ length: Math.min(100, count - i) }, (_, j) =>
+        at.send('human:me', 'room:research', { id: `${prefix}${i + j}` }),
+      ),
+    );
   }
 }
 
@@ -22,12 +26,19 @@ describe('the stream', () => {
     const at = await lab();
     const client = await SseClient.open(at.port);
     expect(client.status).toBe(200);
-    expect(client.headers).toMatchObject({ 'content-type': 'text/event-stream', 'cache-control': 'no-cache', connection: 'keep-alive', 'transfer-encoding': 'chunked' });
+    expect(client.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache',
+      connection: 'keep-alive',
+      'transfer-encoding': 'chunked',
+    });
     expect(client.text).toBe(': stream-open\n\n');
     await at.send('human:me', 'room:research', { id: 'm1', parts: [{ kind: 'text', text: 'two\nlines' }] });
     await client.until(() => client.messages.length === 1);
     const [event] = await at.store.events({ all: true }, at.tail.head - 1, 1);
-    expect(client.text).toBe(`: stream-open\n\nid: ${event!.id}\nevent: message.created\ndata: ${encodeEvent({ ...event!, network_id: 'local' })}\n\n`);
+    expect(client.text).toBe(
+      `: stream-open\n\nid: ${event!.id}\nevent: message.created\ndata: ${encodeEvent({ ...event!, network_id: 'local' })}\n\n`,
+    );
   });
 
   it('SSE-1 nothing is missed after `: stream-open`, also with an id to go on from', async () => {
@@ -61,22 +72,35 @@ describe('the stream', () => {
       if (event.event === undefined) continue;
       expect(event.data!.type).toBe(event.event);
       expect(event.data!.id).toMatch(/^evt_/);
-      if (event.event === 'agent.connected' || event.event === 'agent.disconnected') expect(event.id).toBeUndefined();
+      if (event.event === 'agent.connected' || event.event === 'agent.disconnected')
+        expect(event.id).toBeUndefined();
       else expect(event.id).toBe(event.data!.id);
     }
     expect(client.events.find((event) => event.event === 'agent.connected')!.data!['agent']).toEqual({
-      agent_id: 'alpha', network_id: 'local', fqid: 'molt://local/agents/alpha', name: 'ALPHA',
+      agent_id: 'alpha',
+      network_id: 'local',
+      fqid: 'molt://local/agents/alpha',
+      name: 'ALPHA',
     });
   });
 
   it('LOG-7 observers see held messages as they come, and the hold and the resume', async () => {
     const at = await lab({ settings: { guard: { turns: 2 } } });
     const client = await SseClient.open(at.port);
-    for (let i = 0; i < 4; i++) await at.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:research', { id: `m${i}` });
+    for (let i = 0; i < 4; i++)
+      await at.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:research', { id: `m${i}` });
     await at.send('human:me', 'room:research', { id: 'person' });
     await client.until(() => client.messages.includes('person'));
     const types = client.types.filter((type) => !type.startsWith('agent.'));
-    expect(types).toEqual(['message.created', 'message.created', 'conversation.held', 'message.created', 'message.created', 'conversation.resumed', 'message.created']);
+    expect(types).toEqual([
+      'message.created',
+      'message.created',
+      'conversation.held',
+      'message.created',
+      'message.created',
+      'conversation.resumed',
+      'message.created',
+    ]);
   });
 });
 
@@ -84,7 +108,10 @@ describe('going on', () => {
   it.each([
     ['the header', (id: string) => ({ headers: { 'last-event-id': id } })],
     ['the query', (id: string) => ({ query: `?last_event_id=${encodeURIComponent(id)}` })],
-    ['the header before the query', (id: string) => ({ headers: { 'last-event-id': id }, query: '?last_event_id=evt_other' })],
+    [
+      'the header before the query',
+      (id: string) => ({ headers: { 'last-event-id': id }, query: '?last_event_id=evt_other' }),
+    ],
   ])('SSE-2 after the event that %s names, over a restart', async (_, options) => {
     const path = `${labFolder()}/moltnet.db`;
     const first = await lab({ path });
@@ -121,21 +148,31 @@ describe('going on', () => {
     const gap = client.events.find((event) => event.event === 'stream.replay_gap')!;
     expect(gap.id).toBeUndefined();
     expect(gap.data!.id).toMatch(/^evt_gap_[0-9a-f]{64}$/);
-    expect(gap.data!['replay_gap']).toMatchObject({ requested_event_id: 'evt_unknown', oldest_event_id: expect.any(String), newest_event_id: expect.any(String) });
+    expect(gap.data!['replay_gap']).toMatchObject({
+      requested_event_id: 'evt_unknown',
+      oldest_event_id: expect.any(String),
+      newest_event_id: expect.any(String),
+    });
   });
 
   it('SSE-3 at most 1,000 events are replayed, 200 to an anonymous caller', async () => {
     const at = await lab({ ringCount: 50 });
     await post(at, 1_001);
     const { head } = at.tail;
-    const idAt = async (behind: number): Promise<string> => (await at.store.events({ all: true }, head - behind - 1, 1))[0]!.id;
+    const idAt = async (behind: number): Promise<string> =>
+      (await at.store.events({ all: true }, head - behind - 1, 1))[0]!.id;
     const seen = async (behind: number, more: Record<string, string> = {}): Promise<[number, number]> => {
-      const client = await SseClient.open(at.port, { headers: { 'last-event-id': await idAt(behind), ...more } });
+      const client = await SseClient.open(at.port, {
+        headers: { 'last-event-id': await idAt(behind), ...more },
+      });
       const mark = `mark${Math.random().toString(36).slice(2)}`;
       await post(at, 1, mark);
       await client.until(() => client.messages.includes(`${mark}0`));
       client.close();
-      return [client.messages.filter((id) => /^m\d+$/.test(id)).length, client.types.filter((type) => type === 'stream.replay_gap').length];
+      return [
+        client.messages.filter((id) => /^m\d+$/.test(id)).length,
+        client.types.filter((type) => type === 'stream.replay_gap').length,
+      ];
     };
     // Each look adds one event to the log, so the second is one further behind.
     expect(await seen(1_000)).toEqual([1_000, 0]);
@@ -151,7 +188,8 @@ describe('limits', () => {
     const client = await SseClient.open(at.port);
     client.response!.pause();
     const text = 'x'.repeat(100_000);
-    for (let i = 0; i < 150; i++) await at.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text }] });
+    for (let i = 0; i < 150; i++)
+      await at.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text }] });
     expect(Math.max(...[...at.sockets].map((socket) => socket.writableLength))).toBeLessThan(5_000_000);
     const agent = await AttachClient.attach({ url: at.url, agent: 'alpha' });
     client.response!.resume();
@@ -165,7 +203,8 @@ describe('limits', () => {
 
   it('SSE-6 at most 16 streams of one identity, 128 in all; one that ends makes room', async () => {
     const at = await lab();
-    const of = (identity: string): Promise<SseClient> => SseClient.open(at.port, { headers: { 'x-identity': identity } });
+    const of = (identity: string): Promise<SseClient> =>
+      SseClient.open(at.port, { headers: { 'x-identity': identity } });
     const mine = await Promise.all(Array.from({ length: 16 }, () => of('token:a')));
     expect(mine.map((client) => client.status)).toEqual(Array(16).fill(200));
     const refused = await of('token:a');

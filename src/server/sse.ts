@@ -45,7 +45,12 @@ export interface EventStreams {
   close(): void;
 }
 
-export function createEventStreams({ network, store, tail, keepAlive = KEEP_ALIVE }: EventStreamsOptions): EventStreams {
+export function createEventStreams({
+  network,
+  store,
+  tail,
+  keepAlive = KEEP_ALIVE,
+}: EventStreamsOptions): EventStreams {
   const streams = new Set<EventStream>();
   const byIdentity = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
@@ -54,9 +59,16 @@ export function createEventStreams({ network, store, tail, keepAlive = KEEP_ALIV
   function admit(identity: string): void {
     if (closed) throw new MoltnetError('stopping');
     const { sse_streams, sse_streams_per_identity } = limits;
-    if (streams.size >= sse_streams.value) throw new MoltnetError('too_many_streams', `${sse_streams.value} event streams are open: try again later`);
+    if (streams.size >= sse_streams.value)
+      throw new MoltnetError(
+        'too_many_streams',
+        `${sse_streams.value} event streams are open: try again later`,
+      );
     if ((byIdentity.get(identity) ?? 0) >= sse_streams_per_identity.value) {
-      throw new MoltnetError('too_many_streams', `${sse_streams_per_identity.value} event streams are open from here: close one of them`);
+      throw new MoltnetError(
+        'too_many_streams',
+        `${sse_streams_per_identity.value} event streams are open from here: close one of them`,
+      );
     }
   }
 
@@ -72,14 +84,20 @@ export function createEventStreams({ network, store, tail, keepAlive = KEEP_ALIV
     },
     serve(request, response, { identity, anonymous, headers }) {
       admit(identity);
-      const stream = new EventStream({ response, store, tail, networkId: network.settings.id, gone: () => {
-        if (!streams.delete(stream)) return;
-        count(identity, -1);
-        if (streams.size === 0) {
-          clearInterval(timer);
-          timer = undefined;
-        }
-      } });
+      const stream = new EventStream({
+        response,
+        store,
+        tail,
+        networkId: network.settings.id,
+        gone: () => {
+          if (!streams.delete(stream)) return;
+          count(identity, -1);
+          if (streams.size === 0) {
+            clearInterval(timer);
+            timer = undefined;
+          }
+        },
+      });
       streams.add(stream);
       count(identity, 1);
       timer ??= setInterval(() => {
@@ -122,7 +140,12 @@ class EventStream implements ReaderSink {
   constructor(options: EventStreamOptions) {
     this.#options = options;
     // Subscribed before the first byte: whoever has seen `: stream-open` misses nothing after it.
-    this.#reader = new LogReader({ tail: options.tail, sink: this, interest: { rooms: 'all', observer: true }, withholds: false });
+    this.#reader = new LogReader({
+      tail: options.tail,
+      sink: this,
+      interest: { rooms: 'all', observer: true },
+      withholds: false,
+    });
   }
 
   open(headers: Record<string, string>): void {
@@ -131,7 +154,13 @@ class EventStream implements ReaderSink {
     // A peer that resets the connection is nothing to report; `close` follows.
     response.on('error', () => {});
     response.on('drain', () => this.#reader.resume());
-    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', Connection: 'keep-alive', 'X-Accel-Buffering': 'no', ...headers });
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-cache',
+      Connection: 'keep-alive',
+      'X-Accel-Buffering': 'no',
+      ...headers,
+    });
     response.write(': stream-open\n\n');
   }
 
@@ -211,11 +240,20 @@ class EventStream implements ReaderSink {
 
   #gapEntry(requested: string, gap: object): LogEntry {
     const created_at = new Date(this.#options.tail.now()).toISOString();
-    return new LogEntry({ seq: 0, id: gapEventId(requested), type: 'stream.replay_gap', created_at, payload: JSON.stringify(gap), held: false });
+    return new LogEntry({
+      seq: 0,
+      id: gapEventId(requested),
+      type: 'stream.replay_gap',
+      created_at,
+      payload: JSON.stringify(gap),
+      held: false,
+    });
   }
 
   #chunk(entry: LogEntry): Buffer {
     const { id, type } = entry.event;
-    return (entry.chunk ??= Buffer.from(`${entry.volatile ? '' : `id: ${id}\n`}event: ${type}\ndata: ${entry.json(this.#options.networkId)}\n\n`));
+    return (entry.chunk ??= Buffer.from(
+      `${entry.volatile ? '' : `id: ${id}\n`}event: ${type}\ndata: ${entry.json(this.#options.networkId)}\n\n`,
+    ));
   }
 }

@@ -70,7 +70,7 @@ it('CON-13 10,000 messages are scrolled from end to start with few of them in th
   let oldest = count;
   let most = 0;
   const upwards = async () => {
-    await feed.evaluate(scrollBy(-2_500));
+    await feed.evaluate(scrollBy(-4_000));
     await page.evaluate(drawn);
     most = Math.max(most, await page.evaluate<number>(elements));
     const id = await feed.evaluate(uppermost);

@@ -2,7 +2,18 @@
  * What every runtime that is a command-line program keeps, run on each: with a stand-in CLI for the turns that a real
  * one cannot be made to play, and on the real CLIs against a mock model (test/runtimes).
  */
-import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RuntimeLab } from '../support/runtime-lab.ts';
@@ -113,11 +124,17 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
 
     it('RT-6 a login that is refused is permanent and says what to do', async () => {
       const failed = await deliver(lab.runtime(), wakeOf('[[http: 401]]'));
-      expect(failed).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(/log in/) });
+      expect(failed).toMatchObject({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringMatching(/log in/),
+      });
     });
 
     it('RT-7 the agent reaches its network: `moltnet` is first on its PATH and finds its configuration', async () => {
-      expect(await deliver(lab.runtime(), wakeOf('[[sh: moltnet send room:general "hi there"]]'))).toMatchObject({ state: 'ok' });
+      expect(
+        await deliver(lab.runtime(), wakeOf('[[sh: moltnet send room:general "hi there"]]')),
+      ).toMatchObject({ state: 'ok' });
       const config = path.join(lab.workspace, '.moltnet', 'config.json');
       expect(lab.said()).toEqual([{ args: ['send', 'room:general', 'hi there'], stdin: '', config }]);
     });
@@ -125,13 +142,21 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
     it('RT-9 a turn without a sign of life is ended at runtime.inactivity_timeout, and may be tried again', async () => {
       const runtime = lab.runtime({ inactivity_timeout: 2 });
       const outcome = await deliver(runtime, wakeOf('[[hang]]'));
-      expect(outcome).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining('inactivity_timeout') });
+      expect(outcome).toMatchObject({
+        state: 'failed',
+        permanent: false,
+        reason: expect.stringContaining('inactivity_timeout'),
+      });
     });
 
     it('RT-10 a cancelled turn ends as cancelled, and the session goes on afterwards', async () => {
       const runtime = lab.runtime();
       const cancel = new AbortController();
-      const outcome = await runtime.deliver(wakeOf('[[hang]]'), { delivered: () => cancel.abort() }, cancel.signal);
+      const outcome = await runtime.deliver(
+        wakeOf('[[hang]]'),
+        { delivered: () => cancel.abort() },
+        cancel.signal,
+      );
       expect(outcome).toMatchObject({ state: 'cancelled' });
       expect(processesOf(lab.folder)).toEqual([]);
       expect(await deliver(runtime, wakeOf('after'))).toMatchObject({ state: 'ok' });
@@ -139,11 +164,30 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
       expect(late).toMatchObject({ state: 'cancelled', told: [] });
     });
 
+    it('RT-10 a turn that waits for its session is cancelled at once, and the one that runs goes on', async () => {
+      const runtime = lab.runtime();
+      const [first, second] = [new AbortController(), new AbortController()];
+      const { promise: began, resolve: begin } = Promise.withResolvers<void>();
+      const running = runtime.deliver(wakeOf('[[hang]]'), { delivered: begin }, first.signal);
+      const waiting = deliver(runtime, wakeOf('never'), second.signal);
+      await began;
+      second.abort();
+      expect(await waiting).toMatchObject({ state: 'cancelled', told: [] });
+      expect(processesOf(lab.folder)).not.toEqual([]);
+      first.abort();
+      expect(await running).toMatchObject({ state: 'cancelled' });
+      expect(subject.prompts(lab).join()).not.toContain('never');
+    });
+
     it('RT-11 close ends what runs and what waits, leaves no process, and can be called again', async () => {
       const runtime = lab.runtime();
       let began = (): void => {};
       const beginning = new Promise<void>((resolve) => (began = resolve));
-      const running = runtime.deliver(wakeOf('[[hang]]'), { delivered: () => began() }, new AbortController().signal);
+      const running = runtime.deliver(
+        wakeOf('[[hang]]'),
+        { delivered: () => began() },
+        new AbortController().signal,
+      );
       const waiting = deliver(runtime, wakeOf('waits for the session'));
       await beginning;
       await Promise.all([runtime.close(), runtime.close()]);
@@ -155,7 +199,9 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
 
     it('RT-12 turns of one session never run at once; the order is the order of delivery', async () => {
       const runtime = lab.runtime();
-      const outcomes = await Promise.all(['one', 'two', 'three'].map((text) => deliver(runtime, wakeOf(text))));
+      const outcomes = await Promise.all(
+        ['one', 'two', 'three'].map((text) => deliver(runtime, wakeOf(text))),
+      );
       expect(outcomes.map((o) => o.state)).toEqual(['ok', 'ok', 'ok']);
       expect(subject.prompts(lab).map((text) => text.split('\n').at(-1))).toEqual(['one', 'two', 'three']);
       expect(lab.runs().filter((run) => run.two)).toEqual([]);
@@ -170,8 +216,16 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
       ];
       for (const [config, reason] of cases) {
         const runtime = lab.runtime(config);
-        expect(await deliver(runtime, wakeOf('hi'))).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(reason) });
-        expect(await runtime.probe()).toMatchObject({ ready: false, permanent: true, reason: expect.stringMatching(reason) });
+        expect(await deliver(runtime, wakeOf('hi'))).toMatchObject({
+          state: 'failed',
+          permanent: true,
+          reason: expect.stringMatching(reason),
+        });
+        expect(await runtime.probe()).toMatchObject({
+          ready: false,
+          permanent: true,
+          reason: expect.stringMatching(reason),
+        });
       }
       expect(() => lab.runtime({ workspace_path: '' })).toThrow(/workspace_path is missing/);
     });
@@ -187,7 +241,11 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
 
     it('RT-15 wrong arguments of the user are permanent', async () => {
       const outcome = await deliver(lab.runtime({ args: ['--nope'] }), wakeOf('hi'));
-      expect(outcome).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(/--nope.*runtime\.args/) });
+      expect(outcome).toMatchObject({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringMatching(/--nope.*runtime\.args/),
+      });
     });
 
     it('RT-16 a session store of a version that is not known is an error, and is not touched', async () => {
@@ -195,7 +253,11 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
       mkdirSync(path.dirname(file), { mode: 0o700 });
       writeFileSync(file, '{"version":"moltnet.cli-sessions.v9","sessions":{}}');
       const outcome = await deliver(lab.runtime(), wakeOf('hi'));
-      expect(outcome).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringContaining('moltnet.cli-sessions.v9') });
+      expect(outcome).toMatchObject({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringContaining('moltnet.cli-sessions.v9'),
+      });
       expect(readFileSync(file, 'utf8')).toContain('v9');
     });
   });
@@ -210,18 +272,24 @@ function hardTurns(subject: RuntimeUnderTest, current: () => RuntimeLab): void {
       lab = current();
     });
 
-    it('RT-17 the environment is a terminal\'s: the CLI\'s home, nothing of npm or of an agent around us', async () => {
+    it("RT-17 the environment is a terminal's: the CLI's home, nothing of npm or of an agent around us", async () => {
       process.env['npm_config_user_agent'] = 'npm/1';
       process.env['CLAUDECODE'] = '1';
       try {
-        await deliver(lab.runtime({ workspace_path: path.relative(process.cwd(), lab.workspace) }), wakeOf('hi'));
+        await deliver(
+          lab.runtime({ workspace_path: path.relative(process.cwd(), lab.workspace) }),
+          wakeOf('hi'),
+        );
       } finally {
         delete process.env['npm_config_user_agent'];
         delete process.env['CLAUDECODE'];
       }
       const [run] = lab.runs();
       expect(run!.cwd).toBe(lab.workspace);
-      expect(run!.env).toMatchObject({ HOME: lab.home, MOLTNET_CLIENT_CONFIG: path.join(lab.workspace, '.moltnet', 'config.json') });
+      expect(run!.env).toMatchObject({
+        HOME: lab.home,
+        MOLTNET_CLIENT_CONFIG: path.join(lab.workspace, '.moltnet', 'config.json'),
+      });
       expect(run!.env['PATH']!.split(':')[0]).toBe(lab.bin);
       expect(run!.env['npm_config_user_agent']).toBeUndefined();
       expect(run!.env['CLAUDECODE']).toBeUndefined();
@@ -230,7 +298,12 @@ function hardTurns(subject: RuntimeUnderTest, current: () => RuntimeLab): void {
     it('RT-18 a CLI that dies in the turn is failed, may be tried again, and the session goes on', async () => {
       const runtime = lab.runtime();
       const outcome = await deliver(runtime, wakeOf('[[crash]]'));
-      expect(outcome).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining('SIGKILL'), told: ['accepted', 'delivered'] });
+      expect(outcome).toMatchObject({
+        state: 'failed',
+        permanent: false,
+        reason: expect.stringContaining('SIGKILL'),
+        told: ['accepted', 'delivered'],
+      });
       const before = sessionsOf(lab)[KEY]!.runtime_session_id;
       expect(await deliver(runtime, wakeOf('after'))).toMatchObject({ state: 'ok' });
       expect(sessionsOf(lab)[KEY]!.runtime_session_id).toBe(before);
@@ -240,18 +313,28 @@ function hardTurns(subject: RuntimeUnderTest, current: () => RuntimeLab): void {
       const runtime = lab.runtime();
       for (const code of [0, 3]) {
         const outcome = await deliver(runtime, wakeOf(`[[exit: ${code}]]`));
-        expect(outcome).toMatchObject({ state: 'failed', permanent: false, reason: expect.stringContaining(`exit code ${code}`) });
+        expect(outcome).toMatchObject({
+          state: 'failed',
+          permanent: false,
+          reason: expect.stringContaining(`exit code ${code}`),
+        });
       }
     });
 
     it('RT-19 garbage and endless lines among the output are skipped', async () => {
       const runtime = lab.runtime();
-      expect(await deliver(runtime, wakeOf('[[garbage]] [[huge]] [[garbage]]'))).toMatchObject({ state: 'ok' });
+      expect(await deliver(runtime, wakeOf('[[garbage]] [[huge]] [[garbage]]'))).toMatchObject({
+        state: 'ok',
+      });
       expect(lab.log.filter((line) => /too long/.test(line.message))).toHaveLength(1);
     });
 
     it('RT-9 output keeps a slow turn alive; notices of retries do not, and the whole turn has its limit', async () => {
-      const ended = (limit: string) => ({ state: 'failed', permanent: false, reason: expect.stringContaining(limit) });
+      const ended = (limit: string) => ({
+        state: 'failed',
+        permanent: false,
+        reason: expect.stringContaining(limit),
+      });
       const cases: [Record<string, number>, string, object][] = [
         [{ inactivity_timeout: 2 }, '[[slow: 700]]', { state: 'ok' }],
         [{ inactivity_timeout: 1 }, '[[notices]]', ended('inactivity_timeout')],
@@ -282,7 +365,10 @@ function hardTurns(subject: RuntimeUnderTest, current: () => RuntimeLab): void {
       const file = path.join(lab.folder, 'child.pid');
       const runtime = lab.runtime();
       // The child must run before its parent dies.
-      const turn = deliver(runtime, wakeOf(`[[leave: ${file}]] [[sh: while [ ! -s ${file} ]; do sleep 0.01; done]] [[crash]]`));
+      const turn = deliver(
+        runtime,
+        wakeOf(`[[leave: ${file}]] [[sh: while [ ! -s ${file} ]; do sleep 0.01; done]] [[crash]]`),
+      );
       expect(await turn).toMatchObject({ state: 'failed' });
       expect(lives(Number(readFileSync(file, 'utf8')))).toBe(false);
     });

@@ -1,6 +1,6 @@
 /** The two attacks of a foreign web page, as a browser would carry them out, against a running server. */
 import { describe, expect, it } from 'vitest';
-import { ask, askHead, askJson, askUpgrade, hello } from '../support/server-http.ts';
+import { ask, askHead, askJson, askUpgrade, hello, raw } from '../support/server-http.ts';
 import { startTestServer } from '../support/server.ts';
 
 describe('a page of another site sends requests to this machine', () => {
@@ -147,5 +147,18 @@ it('SAFE-5 no answer allows another origin anything', async () => {
     expect(headers['cross-origin-resource-policy']).toBe('same-origin');
     expect(headers['x-content-type-options']).toBe('nosniff');
     expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
+  }
+  // Refusals that are no route's.
+  const upgrade =
+    'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n';
+  for (const request of [
+    'GET /v1/rooms/%zz HTTP/1.1\r\nhost: x\r\n\r\n',
+    `GET /v1/rooms/${'a'.repeat(2_000)} HTTP/1.1\r\nhost: x\r\n\r\n`,
+    'this is not HTTP\r\n\r\n',
+    `GET /v1/attach HTTP/1.1\r\nhost: x\r\norigin: https://evil.example\r\n${upgrade}\r\n`,
+  ]) {
+    const head = (await raw(server, request, /^[\s\S]*\r\n\r\n/)).toLowerCase();
+    expect(head).toContain('cross-origin-resource-policy: same-origin\r\n');
+    expect(head).toContain('x-content-type-options: nosniff\r\n');
   }
 });

@@ -1,7 +1,7 @@
 /** Every route's status, shape and field order against wire.md 1 and 3, over a real socket. */
 import { describe, expect, it } from 'vitest';
 import type { RunningServer } from '../../src/server/server.ts';
-import { ask, askJson, hello } from '../support/server-http.ts';
+import { ask, askJson, hello, raw } from '../support/server-http.ts';
 import { startTestServer } from '../support/server.ts';
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
@@ -618,6 +618,36 @@ describe('paths and methods', () => {
     }
     expect((await askJson(server, '/v1/nope', { method: 'POST', body: '{broken' })).status).toBe(404);
     expect((await askJson(server, '/v1/network', { method: 'POST', body: '{broken' })).status).toBe(405);
+  });
+
+  it('HTTP-2 HTTP-16 a WebSocket handshake that is none is refused like everything else', async () => {
+    const server = await startTestServer();
+    const good = {
+      host: 'x',
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
+    };
+    const handshake = (method: string, changes: Partial<Record<keyof typeof good, string>>) =>
+      raw(
+        server,
+        `${method} /v1/attach HTTP/1.1\r\n${Object.entries({ ...good, ...changes })
+          .map(([name, value]) => `${name}: ${value}\r\n`)
+          .join('')}\r\n`,
+        /\{"code":.*\}$/,
+      );
+    for (const [method, changes, code] of [
+      ['GET', { 'sec-websocket-key': 'short' }, 'bad_request'],
+      ['GET', { 'sec-websocket-version': '12' }, 'bad_request'],
+      ['POST', {}, 'method_not_allowed'],
+    ] as const) {
+      expect(JSON.parse(await handshake(method, changes))).toEqual({
+        code,
+        error: expect.any(String),
+        request_id: expect.stringMatching(/^req_/),
+      });
+    }
   });
 
   it('HTTP-16 a plain GET of the attachment says what it is, another upgrade is ignored', async () => {

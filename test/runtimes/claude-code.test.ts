@@ -91,7 +91,9 @@ describe('claude-code (real): what is its own', () => {
       'moltnet read room:general --plain | head -5 && moltnet send room:general chained',
     ];
     const runtime = lab.runtime();
-    expect(await deliver(runtime, wakeOf(forms.map((form) => `[[sh: ${form}]]`).join(' ')))).toMatchObject({ state: 'ok' });
+    expect(await deliver(runtime, wakeOf(forms.map((form) => `[[sh: ${form}]]`).join(' ')))).toMatchObject({
+      state: 'ok',
+    });
     expect(lab.said().map(({ args, stdin }) => [args.at(-1), stdin])).toEqual([
       ['plain', ''],
       ['-', "it's `here`\n$HOME\n"],
@@ -102,8 +104,15 @@ describe('claude-code (real): what is its own', () => {
     expect(lab.log.filter((line) => line.level === 'warn')).toEqual([]);
 
     const refused = path.join(lab.workspace, 'refused');
-    const bad = [`touch ${refused}`, `moltnet send room:general "$(touch ${refused})"`, `moltnet send room:general x; touch ${refused}`, `moltnet read room:general > ${refused}`];
-    expect(await deliver(runtime, wakeOf(bad.map((form) => `[[sh: ${form}]]`).join(' ')))).toMatchObject({ state: 'ok' });
+    const bad = [
+      `touch ${refused}`,
+      `moltnet send room:general "$(touch ${refused})"`,
+      `moltnet send room:general x; touch ${refused}`,
+      `moltnet read room:general > ${refused}`,
+    ];
+    expect(await deliver(runtime, wakeOf(bad.map((form) => `[[sh: ${form}]]`).join(' ')))).toMatchObject({
+      state: 'ok',
+    });
     expect(existsSync(refused)).toBe(false);
     expect(lab.said()).toHaveLength(5);
     const [told] = lab.log.filter((line) => line.level === 'warn');
@@ -114,7 +123,11 @@ describe('claude-code (real): what is its own', () => {
     const back = setEnvironment({ ANTHROPIC_API_KEY: '' });
     try {
       const outcome = await deliver(lab.runtime(), wakeOf('hello'));
-      expect(outcome).toMatchObject({ state: 'failed', permanent: true, reason: expect.stringMatching(/log in by running `claude`/) });
+      expect(outcome).toMatchObject({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringMatching(/log in by running `claude`/),
+      });
     } finally {
       back();
     }

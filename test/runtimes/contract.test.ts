@@ -5,7 +5,13 @@ import { createCodex } from '../../src/runtimes/codex.ts';
 import { runtimeContract } from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { runtimeLab } from '../support/runtime-lab.ts';
-import { claudeCommand, codexCommand, modelEnvironment, prepareCodexHome, setEnvironment } from './real-clis.ts';
+import {
+  claudeCommand,
+  codexCommand,
+  modelEnvironment,
+  prepareCodexHome,
+  setEnvironment,
+} from './real-clis.ts';
 
 /** The directives of the stand-in CLIs that a model can play. */
 const script: ModelScript = (request) => {

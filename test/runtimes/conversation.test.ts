@@ -35,7 +35,11 @@ beforeEach(async () => {
   model = await startMockModel();
   prepareCodexHome(home, model);
   const npm = path.dirname(codexCommand);
-  env = { ...modelEnvironment(model), HOME: home, PATH: [npm, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':') };
+  env = {
+    ...modelEnvironment(model),
+    HOME: home,
+    PATH: [npm, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':'),
+  };
 });
 afterEach(async (context) => {
   for (const child of children) child.kill('SIGKILL');
@@ -46,7 +50,11 @@ afterEach(async (context) => {
 });
 
 /** `./bin/moltnet …`, as the README says it. */
-function moltnet(...args: string[]): { child: ChildProcess; ended: Promise<number | null>; seen: (text: string) => Promise<void> } {
+function moltnet(...args: string[]): {
+  child: ChildProcess;
+  ended: Promise<number | null>;
+  seen: (text: string) => Promise<void>;
+} {
   const child = spawn(launcher, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   let text = '';
@@ -61,7 +69,11 @@ function moltnet(...args: string[]): { child: ChildProcess; ended: Promise<numbe
       resolve(code);
     }),
   );
-  return { child, ended, seen: (wanted) => until(() => text.includes(wanted), `${args.join(' ')} prints ${wanted}`, 60_000) };
+  return {
+    child,
+    ended,
+    seen: (wanted) => until(() => text.includes(wanted), `${args.join(' ')} prints ${wanted}`, 60_000),
+  };
 }
 async function run(...args: string[]): Promise<void> {
   expect(await moltnet(...args).ended, args.join(' ')).toBe(0);
@@ -72,20 +84,36 @@ async function kill(...running: ReturnType<typeof moltnet>[]): Promise<void> {
 }
 
 /** The number of the newest message that a wake shows; 0 for what the person says. */
-const numberIn = (text: string): number => Math.max(0, ...[...text.matchAll(/^> @\w+ turn (\d+)$/gm)].map((match) => Number(match[1])));
+const numberIn = (text: string): number =>
+  Math.max(0, ...[...text.matchAll(/^> @\w+ turn (\d+)$/gm)].map((match) => Number(match[1])));
 
 it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kill -9 of server and node loses nothing', async () => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  writeFileSync(path.join(folder, 'Moltnet'), `version: moltnet.v1\nserver:\n  listen_addr: 127.0.0.1:${port}\n`, { mode: 0o600 });
+  writeFileSync(
+    path.join(folder, 'Moltnet'),
+    `version: moltnet.v1\nserver:\n  listen_addr: 127.0.0.1:${port}\n`,
+    { mode: 0o600 },
+  );
   const start = async (): Promise<ReturnType<typeof moltnet>> => {
     const server = moltnet('start');
-    await until(() => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false), 'the server is ready', 60_000);
+    await until(
+      () =>
+        fetch(`${url}/readyz`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      'the server is ready',
+      60_000,
+    );
     return server;
   };
 
   // What the two models do: they read the number of the newest message, and send the next one to the other.
-  const cuts: Record<number, PromiseWithResolvers<void>> = { [CODEX_CUT]: Promise.withResolvers<void>(), [CLAUDE_CUT]: Promise.withResolvers<void>() };
+  const cuts: Record<number, PromiseWithResolvers<void>> = {
+    [CODEX_CUT]: Promise.withResolvers<void>(),
+    [CLAUDE_CUT]: Promise.withResolvers<void>(),
+  };
   const script: ModelScript = ({ api, prompt, tool_results }) => {
     const number = numberIn(prompt) + 1;
     output.push(`model| ${api}, turn ${number}: ${JSON.stringify(tool_results.at(-1) ?? '')}\n`);
@@ -99,9 +127,27 @@ it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kil
   const turnsOf = (number: number) => model.turns().filter((turn) => numberIn(turn.prompt) + 1 === number);
 
   let server = await start();
-  for (const [id, kind] of [['alpha', 'codex'], ['beta', 'claude-code']] as const) {
+  for (const [id, kind] of [
+    ['alpha', 'codex'],
+    ['beta', 'claude-code'],
+  ] as const) {
     mkdirSync(path.join(folder, id));
-    await run('connect', '--base-url', url, '--network-id', 'local', '--member-id', id, '--runtime', kind, '--workspace', path.join(folder, id), '--rooms', 'general', '--node');
+    await run(
+      'connect',
+      '--base-url',
+      url,
+      '--network-id',
+      'local',
+      '--member-id',
+      id,
+      '--runtime',
+      kind,
+      '--workspace',
+      path.join(folder, id),
+      '--rooms',
+      'general',
+      '--node',
+    );
   }
   expect(existsSync(path.join(folder, 'alpha', '.agents', 'skills', 'moltnet', 'SKILL.md'))).toBe(true);
   expect(existsSync(path.join(folder, 'beta', '.claude', 'skills', 'moltnet', 'SKILL.md'))).toBe(true);
@@ -140,11 +186,18 @@ it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kil
   await node.seen('waiting for an earlier Claude Code process');
   cuts[CLAUDE_CUT]!.resolve();
 
-  const page = async (): Promise<Message[]> => ((await (await fetch(`${url}/v1/rooms/general/messages?limit=100`)).json()) as { messages: Message[] }).messages;
-  await until(async () => (await page()).some((message) => message.id === `turn-${LAST}`), 'the last answer is there', 240_000);
+  const page = async (): Promise<Message[]> =>
+    ((await (await fetch(`${url}/v1/rooms/general/messages?limit=100`)).json()) as { messages: Message[] })
+      .messages;
+  await until(
+    async () => (await page()).some((message) => message.id === `turn-${LAST}`),
+    'the last answer is there',
+    240_000,
+  );
   // Whoever is woken by the last one says nothing, and that turn ends too.
   await until(() => turnsOf(LAST + 1).length > 0, 'the last answer woke the other one', 60_000);
-  const wakes = (text: string): string[] => [...text.matchAll(/turn done in room:general .*wake_id=(\S+)/g)].map((match) => match[1]!);
+  const wakes = (text: string): string[] =>
+    [...text.matchAll(/turn done in room:general .*wake_id=(\S+)/g)].map((match) => match[1]!);
   await until(() => wakes(output.join('')).length >= LAST + 1, 'every wake is settled', 60_000);
 
   // Nothing lost, nothing twice, in order, and nothing published but what was sent.
@@ -153,14 +206,20 @@ it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kil
     '@alpha hi',
     ...Array.from({ length: LAST }, (_, i) => `@${i % 2 === 0 ? 'beta' : 'alpha'} turn ${i + 1}`),
   ]);
-  expect(messages.map((message) => message.from.id)).toEqual(['me', ...Array.from({ length: LAST }, (_, i) => (i % 2 === 0 ? 'alpha' : 'beta'))]);
+  expect(messages.map((message) => message.from.id)).toEqual([
+    'me',
+    ...Array.from({ length: LAST }, (_, i) => (i % 2 === 0 ? 'alpha' : 'beta')),
+  ]);
 
   // Each turn was woken by the message of the other, and by that alone.
   let more = 0;
   for (let number = 1; number <= LAST + 1; number++) {
     const ran = turnsOf(number);
     const codex = number % 2 === 1;
-    expect(ran.every((turn) => turn.api === (codex ? 'responses' : 'messages')), `turn ${number}`).toBe(true);
+    expect(
+      ran.every((turn) => turn.api === (codex ? 'responses' : 'messages')),
+      `turn ${number}`,
+    ).toBe(true);
     if (number > 1) expect(ran[0]!.prompt).toContain(`id turn-${number - 1}`);
     // Claude Code runs a wake once, whatever was killed. Codex at most once more for each kill of its node.
     if (!codex) expect(ran.length, `runs of turn ${number}`).toBe(1);

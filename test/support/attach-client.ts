@@ -9,7 +9,12 @@ const VERSION = 'moltnet.attach.v1';
 export interface Frame {
   op: string;
   cursor?: string;
-  event?: { id: string; type: string; created_at: string; message?: { id: string; target: { kind: string }; parts: { text?: string }[] } } & Record<string, unknown>;
+  event?: {
+    id: string;
+    type: string;
+    created_at: string;
+    message?: { id: string; target: { kind: string }; parts: { text?: string }[] };
+  } & Record<string, unknown>;
   error?: string;
   code?: string;
   permanent?: boolean;
@@ -107,7 +112,9 @@ export class AttachClient {
   }
   /** Ids of the messages that came, in order. */
   get messages(): string[] {
-    return this.events.flatMap((frame) => (frame.event!.type === 'message.created' ? [frame.event!.message!.id] : []));
+    return this.events.flatMap((frame) =>
+      frame.event!.type === 'message.created' ? [frame.event!.message!.id] : [],
+    );
   }
   get error(): string | undefined {
     return this.of('ERROR')[0]?.error;

@@ -54,7 +54,10 @@ export interface AttachLab {
   execute<K extends CommandKind>(kind: K, args: CommandTypes[K][0]): Promise<Answer<K>>;
   /** `as` is `agent:ID` or `human:ID`; targets as in network-lab. */
   send(as: string, target: string, body: Parameters<typeof sendRequest>[2]): Promise<MessageAccepted>;
-  createRoom(id: string, more?: Partial<Parameters<typeof CreateRoomRequest.parse>[0] & object>): Promise<unknown>;
+  createRoom(
+    id: string,
+    more?: Partial<Parameters<typeof CreateRoomRequest.parse>[0] & object>,
+  ): Promise<unknown>;
   /** As a clean stop does. Idempotent. */
   stop(): Promise<void>;
   /** As `kill -9` looks to the clients and to the database: sockets break, nothing more is written. */
@@ -63,30 +66,55 @@ export interface AttachLab {
 
 export async function startAttachLab(options: AttachLabOptions = {}): Promise<AttachLab> {
   const settings = settingsOf(options.settings);
-  const opened = await openStore({ kind: options.path ? 'sqlite' : 'memory', path: options.path, networkId: settings.id });
+  const opened = await openStore({
+    kind: options.path ? 'sqlite' : 'memory',
+    path: options.path,
+    networkId: settings.id,
+  });
   const store = options.wrap?.(opened) ?? opened;
   const faults: unknown[] = [];
   const tail = new Tail({ store, ringCount: options.ringCount, onFault: (error) => faults.push(error) });
   const network = await Network.open({ store, settings, onCommitted: (events) => tail.publish(events) });
   const presence = createPresence({ tail, network });
   const wakes = createWakeReports({ tail, network, store });
-  const log = { info() {}, warn() {}, error: (fields: object) => void faults.push((fields as { err?: unknown }).err) };
+  const log = {
+    info() {},
+    warn() {},
+    error: (fields: object) => void faults.push((fields as { err?: unknown }).err),
+  };
   let crashed = false;
   // After a crash nothing reaches the database any more, though this process lives on.
   const execute: Network['execute'] = (kind, args, identity) =>
     crashed ? Promise.reject(new MoltnetError('stopping')) : network.execute(kind, args, identity);
   const attachNetwork = { settings, topology: network.topology, execute } as unknown as Network;
-  const gateway = createAttachGateway({ network: attachNetwork, store, tail, presence, wakes, log, config: {} as never, times: options.times });
+  const gateway = createAttachGateway({
+    network: attachNetwork,
+    store,
+    tail,
+    presence,
+    wakes,
+    log,
+    config: {} as never,
+    times: options.times,
+  });
   const streams = createEventStreams({ network, store, tail, keepAlive: options.keepAlive });
-  const identityOf = (header: string | undefined) => options.identity?.(header?.replace(/^Bearer /, '')) ?? anyone;
+  const identityOf = (header: string | undefined) =>
+    options.identity?.(header?.replace(/^Bearer /, '')) ?? anyone;
   const http = createServer((request, response) => {
     try {
-      streams.serve(request, response, { identity: request.headers['x-identity']?.toString() ?? 'addr:127.0.0.1', anonymous: request.headers['x-anonymous'] !== undefined });
+      streams.serve(request, response, {
+        identity: request.headers['x-identity']?.toString() ?? 'addr:127.0.0.1',
+        anonymous: request.headers['x-anonymous'] !== undefined,
+      });
     } catch (error) {
-      response.writeHead(error instanceof MoltnetError ? error.status : 500).end((error as MoltnetError).code);
+      response
+        .writeHead(error instanceof MoltnetError ? error.status : 500)
+        .end((error as MoltnetError).code);
     }
   });
-  http.on('upgrade', (request, socket, head) => gateway.handleUpgrade(request, socket, head, identityOf(request.headers.authorization)));
+  http.on('upgrade', (request, socket, head) =>
+    gateway.handleUpgrade(request, socket, head, identityOf(request.headers.authorization)),
+  );
   const sockets = new Set<Socket>();
   http.on('connection', (socket) => {
     sockets.add(socket);
@@ -107,11 +135,33 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
     })());
   onTestFinished(stop);
   return {
-    port, sockets, url: `ws://127.0.0.1:${port}/v1/attach`, store, network, tail, presence, wakes, gateway, streams, faults,
+    port,
+    sockets,
+    url: `ws://127.0.0.1:${port}/v1/attach`,
+    store,
+    network,
+    tail,
+    presence,
+    wakes,
+    gateway,
+    streams,
+    faults,
     execute: (kind, args) => network.execute(kind, args, anyone),
-    send: (as, target, body) => network.execute('message.send', { request: sendRequest(as, target, body) }, anyone),
+    send: (as, target, body) =>
+      network.execute('message.send', { request: sendRequest(as, target, body) }, anyone),
     createRoom: (id, more = {}) =>
-      network.execute('room.create', { request: CreateRoomRequest.parse({ id, visibility: 'public', write_policy: 'registered_agents', ...more }) }, anyone),
+      network.execute(
+        'room.create',
+        {
+          request: CreateRoomRequest.parse({
+            id,
+            visibility: 'public',
+            write_policy: 'registered_agents',
+            ...more,
+          }),
+        },
+        anyone,
+      ),
     stop,
     async crash() {
       crashed = true;
@@ -121,4 +171,5 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
   };
 }
 
-const listen = (server: Server, port: number): Promise<void> => new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
+const listen = (server: Server, port: number): Promise<void> =>
+  new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));

@@ -27,7 +27,10 @@ let transcript = [];
 let unreadable = false;
 if (existsSync(file)) {
   try {
-    transcript = readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    transcript = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
   } catch {
     unreadable = true;
   }
@@ -38,7 +41,8 @@ const save = (entry) => {
 };
 let cost = transcript.filter((entry) => entry.type === 'cost').length * 0.5;
 const running = new Set();
-const lifecycle = (uuid, state) => out({ type: 'command_lifecycle', command_uuid: uuid, state, session_id: id });
+const lifecycle = (uuid, state) =>
+  out({ type: 'command_lifecycle', command_uuid: uuid, state, session_id: id });
 const result = (fields) =>
   out({
     type: 'result',
@@ -47,12 +51,21 @@ const result = (fields) =>
     result: '',
     session_id: id,
     total_cost_usd: cost,
-    usage: { input_tokens: 60, cache_read_input_tokens: 40, cache_creation_input_tokens: 0, output_tokens: 20 },
+    usage: {
+      input_tokens: 60,
+      cache_read_input_tokens: 40,
+      cache_creation_input_tokens: 0,
+      output_tokens: 20,
+    },
     permission_denials: [],
     ...fields,
   });
 const assistant = (model, stop_reason, text) =>
-  save({ type: 'assistant', uuid: randomUUID(), message: { role: 'assistant', model, stop_reason, content: [{ type: 'text', text }] } });
+  save({
+    type: 'assistant',
+    uuid: randomUUID(),
+    message: { role: 'assistant', model, stop_reason, content: [{ type: 'text', text }] },
+  });
 
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(name === 'SIGINT' ? 0 : 143));
 
@@ -79,7 +92,12 @@ async function take(message) {
   const http = has('http');
   if (http) {
     assistant('<synthetic>', 'stop_sequence', `API Error: ${http.value}`);
-    result({ is_error: true, terminal_reason: 'api_error', api_error_status: Number(http.value), result: `API Error: ${http.value} fake` });
+    result({
+      is_error: true,
+      terminal_reason: 'api_error',
+      api_error_status: Number(http.value),
+      result: `API Error: ${http.value} fake`,
+    });
     lifecycle(uuid, 'cancelled');
     return;
   }
@@ -88,7 +106,10 @@ async function take(message) {
   assistant('fake-model', 'end_turn', outputs.join('') || 'done');
   if (!has('no result')) {
     const tool_input = { command: 'rm -rf /', description: 'x' };
-    result({ result: outputs.join('') || 'done', permission_denials: has('denied') ? [{ tool_name: 'Bash', tool_input }] : [] });
+    result({
+      result: outputs.join('') || 'done',
+      permission_denials: has('denied') ? [{ tool_name: 'Bash', tool_input }] : [],
+    });
   }
   if (!has('old')) lifecycle(uuid, 'completed');
 }
@@ -121,7 +142,8 @@ process.stdin.on('end', () => {
 });
 // A second process on one session is what must never be: it is written down for the test to see.
 const lock = path.join(folder, `${id}.lock`);
-if (existsSync(lock) && alive(Number(readFileSync(lock, 'utf8')))) record({ two: true, argv, pid: process.pid });
+if (existsSync(lock) && alive(Number(readFileSync(lock, 'utf8'))))
+  record({ two: true, argv, pid: process.pid });
 writeFileSync(lock, String(process.pid));
 process.on('exit', () => rmSync(lock, { force: true }));
 // Its reader is gone: the real one finishes its turn all the same.

@@ -25,7 +25,10 @@ export const seenEnv = () => ({
 
 /** The directives of the newest prompt: `[[name: value]]`. */
 export function directives(prompt) {
-  return [...prompt.matchAll(/\[\[([a-z ]+?)(?::([\s\S]*?))?\]\]/g)].map(([, name, value]) => ({ name, value: value?.trim() }));
+  return [...prompt.matchAll(/\[\[([a-z ]+?)(?::([\s\S]*?))?\]\]/g)].map(([, name, value]) => ({
+    name,
+    value: value?.trim(),
+  }));
 }
 
 /** Runs what does not depend on the protocol; resolves with the outputs of shell commands. */
@@ -44,7 +47,8 @@ export async function play(prompt, notice) {
         await new Promise(() => {});
         break;
       case 'stubborn':
-        for (const ignored of ['SIGINT', 'SIGTERM']) process.removeAllListeners(ignored).on(ignored, () => {});
+        for (const ignored of ['SIGINT', 'SIGTERM'])
+          process.removeAllListeners(ignored).on(ignored, () => {});
         break;
       case 'notices':
         // It tries to reach its model, and says so, for ever.
@@ -57,7 +61,8 @@ export async function play(prompt, notice) {
         break;
       case 'huge':
         for (let i = 0; i < 9; i++) {
-          if (!process.stdout.write('x'.repeat(1 << 20))) await new Promise((done) => process.stdout.once('drain', done));
+          if (!process.stdout.write('x'.repeat(1 << 20)))
+            await new Promise((done) => process.stdout.once('drain', done));
         }
         out('\n');
         break;

@@ -100,9 +100,11 @@ export async function startMockModel(script: ModelScript = directives): Promise<
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const path = (request.url ?? '').split('?')[0]!.replace(/^\/v1(?=\/)/, '');
-    if (path === '/models') return json(response, 200, { object: 'list', data: [], models: [], has_more: false });
+    if (path === '/models')
+      return json(response, 200, { object: 'list', data: [], models: [], has_more: false });
     if (path === '/messages/count_tokens') return json(response, 200, { input_tokens: 100 });
-    if (path !== '/responses' && path !== '/messages') return json(response, 404, { error: { message: 'no such path' } });
+    if (path !== '/responses' && path !== '/messages')
+      return json(response, 404, { error: { message: 'no such path' } });
 
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
     const seen = path === '/responses' ? readResponses(body) : readMessages(body);
@@ -114,7 +116,11 @@ export async function startMockModel(script: ModelScript = directives): Promise<
     const what = entry.answer;
     await what.after;
     if ('hang' in what) return;
-    if ('http' in what) return json(response, what.http, { type: 'error', error: { type: 'api_error', message: `mock ${what.http}` } });
+    if ('http' in what)
+      return json(response, what.http, {
+        type: 'error',
+        error: { type: 'api_error', message: `mock ${what.http}` },
+      });
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     if ('drop' in what) {
       response.write(': begun\n\n');
@@ -146,7 +152,8 @@ interface Block {
 }
 
 /** Texts that the CLIs add in the user's name: environment, instructions, reminders. */
-const MADE_UP = /^\s*(<(environment_context|user_instructions|permissions|skills|skill|turn_aborted|INSTRUCTIONS|recommended|system-reminder|local-command)|# AGENTS\.md)/;
+const MADE_UP =
+  /^\s*(<(environment_context|user_instructions|permissions|skills|skill|turn_aborted|INSTRUCTIONS|recommended|system-reminder|local-command)|# AGENTS\.md)/;
 
 function plain(content: unknown): string {
   if (typeof content === 'string') return content;
@@ -167,7 +174,10 @@ function readMessages(body: Record<string, unknown>): Seen {
   const seen: Seen = { api: 'messages', prompt: '', history: [], tool_results: [], agentic: hasTools(body) };
   for (const message of (body['messages'] as Block[] | undefined) ?? []) {
     if (message.role !== 'user') continue;
-    const blocks = typeof message.content === 'string' ? [{ type: 'text', text: message.content }] : (message.content as Block[]);
+    const blocks =
+      typeof message.content === 'string'
+        ? [{ type: 'text', text: message.content }]
+        : (message.content as Block[]);
     for (const block of blocks) {
       if (block.type === 'tool_result') seen.tool_results.push(plain(block.content));
       else note(seen, block.text ?? '');
@@ -193,52 +203,113 @@ interface Tool {
   parameters?: { properties?: Record<string, { type?: string }> };
 }
 /** The tool call of an answer, if it is one; the shell goes by the name and the argument that this CLI gives it. */
-function toolCall(what: ModelAnswer, body: Record<string, unknown>): { name: string; input: Record<string, unknown> } | undefined {
+function toolCall(
+  what: ModelAnswer,
+  body: Record<string, unknown>,
+): { name: string; input: Record<string, unknown> } | undefined {
   if ('tool' in what) return { name: what.tool, input: what.input };
   if (!('shell' in what)) return undefined;
   const tools = body['tools'] as Tool[];
   const names = ['exec_command', 'shell_command', 'shell', 'Bash'];
   const tool = tools.find((t) => names.includes(t.name ?? ''));
-  if (!tool?.name) throw new Error(`no shell among the tools: ${tools.map((t) => t.name ?? t.type).join(', ')}`);
+  if (!tool?.name)
+    throw new Error(`no shell among the tools: ${tools.map((t) => t.name ?? t.type).join(', ')}`);
   const properties = tool.parameters?.properties ?? {};
   const key = 'cmd' in properties ? 'cmd' : 'command';
   const value = properties[key]?.type === 'array' ? ['bash', '-lc', what.shell] : what.shell;
-  return { name: tool.name, input: { [key]: value, ...(tool.name === 'Bash' ? { description: 'a scripted command' } : {}) } };
+  return {
+    name: tool.name,
+    input: { [key]: value, ...(tool.name === 'Bash' ? { description: 'a scripted command' } : {}) },
+  };
 }
 
 type Event = { type: string } & Record<string, unknown>;
 
 function* responsesEvents(entry: ModelRequest, body: Record<string, unknown>): Generator<Event> {
   const what = entry.answer;
-  const base = { id: `resp_${entry.n}`, object: 'response', model: body['model'], status: 'in_progress', output: [] };
+  const base = {
+    id: `resp_${entry.n}`,
+    object: 'response',
+    model: body['model'],
+    status: 'in_progress',
+    output: [],
+  };
   let item: Record<string, unknown>;
   const call = toolCall(what, body);
   if (call) {
-    item = { type: 'function_call', id: `fc_${entry.n}`, call_id: `call_${entry.n}`, name: call.name, arguments: JSON.stringify(call.input), status: 'completed' };
+    item = {
+      type: 'function_call',
+      id: `fc_${entry.n}`,
+      call_id: `call_${entry.n}`,
+      name: call.name,
+      arguments: JSON.stringify(call.input),
+      status: 'completed',
+    };
   } else {
     const text = 'say' in what ? what.say : '';
-    item = { type: 'message', id: `msg_${entry.n}`, role: 'assistant', status: 'completed', content: [{ type: 'output_text', text, annotations: [] }] };
+    item = {
+      type: 'message',
+      id: `msg_${entry.n}`,
+      role: 'assistant',
+      status: 'completed',
+      content: [{ type: 'output_text', text, annotations: [] }],
+    };
   }
   yield { type: 'response.created', response: base };
-  yield { type: 'response.output_item.added', output_index: 0, item: { ...item, status: 'in_progress', ...(item['type'] === 'message' ? { content: [] } : {}) } };
+  yield {
+    type: 'response.output_item.added',
+    output_index: 0,
+    item: { ...item, status: 'in_progress', ...(item['type'] === 'message' ? { content: [] } : {}) },
+  };
   yield { type: 'response.output_item.done', output_index: 0, item };
-  const usage = { input_tokens: 100, input_tokens_details: { cached_tokens: 0 }, output_tokens: 20, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: 120 };
+  const usage = {
+    input_tokens: 100,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: 20,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: 120,
+  };
   yield { type: 'response.completed', response: { ...base, status: 'completed', output: [item], usage } };
 }
 
 function* messagesEvents(entry: ModelRequest, body: Record<string, unknown>): Generator<Event> {
   const what = entry.answer;
-  const message = { id: `msg_${entry.n}`, type: 'message', role: 'assistant', model: body['model'], content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 100, output_tokens: 1 } };
+  const message = {
+    id: `msg_${entry.n}`,
+    type: 'message',
+    role: 'assistant',
+    model: body['model'],
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: { input_tokens: 100, output_tokens: 1 },
+  };
   yield { type: 'message_start', message };
   const call = toolCall(what, body);
   if (call) {
-    yield { type: 'content_block_start', index: 0, content_block: { type: 'tool_use', id: `toolu_${entry.n}`, name: call.name, input: {} } };
-    yield { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: JSON.stringify(call.input) } };
+    yield {
+      type: 'content_block_start',
+      index: 0,
+      content_block: { type: 'tool_use', id: `toolu_${entry.n}`, name: call.name, input: {} },
+    };
+    yield {
+      type: 'content_block_delta',
+      index: 0,
+      delta: { type: 'input_json_delta', partial_json: JSON.stringify(call.input) },
+    };
   } else {
     yield { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } };
-    yield { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'say' in what ? what.say : '' } };
+    yield {
+      type: 'content_block_delta',
+      index: 0,
+      delta: { type: 'text_delta', text: 'say' in what ? what.say : '' },
+    };
   }
   yield { type: 'content_block_stop', index: 0 };
-  yield { type: 'message_delta', delta: { stop_reason: call ? 'tool_use' : 'end_turn', stop_sequence: null }, usage: { output_tokens: 20 } };
+  yield {
+    type: 'message_delta',
+    delta: { stop_reason: call ? 'tool_use' : 'end_turn', stop_sequence: null },
+    usage: { output_tokens: 20 },
+  };
   yield { type: 'message_stop' };
 }

@@ -8,6 +8,10 @@ import type { RuntimeContext, Wake } from '../../src/runtimes/runtime.ts';
 const { context, wake } = JSON.parse(process.argv[2]!) as { context: RuntimeContext; wake: Wake };
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const runtime = createRuntime({ ...context, log: (_level, message) => say(`log ${message}`) });
-const outcome = await runtime.deliver(wake, { delivered: () => say('delivered') }, new AbortController().signal);
+const outcome = await runtime.deliver(
+  wake,
+  { delivered: () => say('delivered') },
+  new AbortController().signal,
+);
 say(`outcome ${outcome.state}`);
 await runtime.close();

@@ -5,7 +5,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RuntimeConfig } from '../../src/config/types.ts';
-import type { Runtime, RuntimeContext, RuntimeFactory, TurnOutcome, Wake } from '../../src/runtimes/runtime.ts';
+import type {
+  Runtime,
+  RuntimeContext,
+  RuntimeFactory,
+  TurnOutcome,
+  Wake,
+} from '../../src/runtimes/runtime.ts';
 
 export interface LogLine {
   level: string;
@@ -41,9 +47,18 @@ export interface Run {
   two?: boolean;
 }
 
-export function runtimeLab(factory: RuntimeFactory, kind: string, command: string, args: string[] = []): RuntimeLab {
+export function runtimeLab(
+  factory: RuntimeFactory,
+  kind: string,
+  command: string,
+  args: string[] = [],
+): RuntimeLab {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'moltnet-runtime-'));
-  const [workspace, home, bin] = ['workspace', 'home', 'bin'].map((name) => path.join(folder, name)) as [string, string, string];
+  const [workspace, home, bin] = ['workspace', 'home', 'bin'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
   for (const made of [workspace, home, bin]) mkdirSync(made);
   // Where the sandbox of an agent lets it write.
   const saidFile = path.join(workspace, 'said.jsonl');
@@ -71,7 +86,16 @@ console.log('sent');
         base_url: 'http://127.0.0.1:1',
         network_id: 'local',
         auth: { mode: 'none', static_token: false },
-        runtime: { kind, command, workspace_path: workspace, home_path: home, inactivity_timeout: 60, turn_timeout: 120, args, ...runtime },
+        runtime: {
+          kind,
+          command,
+          workspace_path: workspace,
+          home_path: home,
+          inactivity_timeout: 60,
+          turn_timeout: 120,
+          args,
+          ...runtime,
+        },
         rooms: [{ id: 'general', wake: 'mentions' }],
         dms: { enabled: true, wake: 'all' },
         catch_up: 'all',
@@ -96,14 +120,24 @@ console.log('sent');
 
 function readLines<T>(file: string): T[] {
   if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line) as T);
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T);
 }
 
 let wakes = 0;
 /** A wake with this text, in the conversation of a room. */
 export function wakeOf(text: string, more: Partial<Wake> = {}): Wake {
   const conversation = more.conversation ?? 'room:general';
-  return { wake_id: `wake_${++wakes}`, attempt: 1, conversation, session_key: `agent:alpha:local:${conversation}`, text, ...more };
+  return {
+    wake_id: `wake_${++wakes}`,
+    attempt: 1,
+    conversation,
+    session_key: `agent:alpha:local:${conversation}`,
+    text,
+    ...more,
+  };
 }
 
 /** Runs one turn to its end, with what was told on the way. */
@@ -113,12 +147,20 @@ export async function deliver(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<TurnOutcome & { told: string[] }> {
   const told: string[] = [];
-  const outcome = await runtime.deliver(wake, { accepted: () => told.push('accepted'), delivered: () => told.push('delivered') }, signal);
+  const outcome = await runtime.deliver(
+    wake,
+    { accepted: () => told.push('accepted'), delivered: () => told.push('delivered') },
+    signal,
+  );
   return { ...outcome, told };
 }
 
 /** Waits for a fact that no event tells. */
-export async function until(fact: () => boolean | Promise<boolean>, what: string, ms = 30_000): Promise<void> {
+export async function until(
+  fact: () => boolean | Promise<boolean>,
+  what: string,
+  ms = 30_000,
+): Promise<void> {
   const end = Date.now() + ms;
   while (!(await fact())) {
     if (Date.now() > end) throw new Error(`this did not come true in ${ms} ms: ${what}`);
@@ -132,9 +174,13 @@ export const fakeClaude: string = fileURLToPath(new URL('fake-claude.mjs', impor
 /** Runs a turn in a process of its own and kills that, -9, at the moment when `at` comes true. */
 export async function killedHost(lab: RuntimeLab, wake: Wake, at: () => Promise<unknown>): Promise<void> {
   const host = fileURLToPath(new URL('runtime-host.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', host, JSON.stringify({ context: lab.context(), wake })], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', host, JSON.stringify({ context: lab.context(), wake })],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await Promise.race([at(), gone.then(() => Promise.reject(new Error('the host ended by itself')))]);
   child.kill('SIGKILL');

@@ -23,23 +23,32 @@ export class SseClient {
   #waiters: { done: () => boolean; resolve: () => void }[] = [];
 
   constructor(port: number, options: { headers?: Record<string, string>; query?: string } = {}) {
-    this.#request = get({ port, host: '127.0.0.1', path: `/v1/events/stream${options.query ?? ''}`, headers: options.headers, agent: false }, (response) => {
-      this.response = response;
-      this.status = response.statusCode;
-      this.headers = response.headers;
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        this.text += chunk;
-        this.#notify();
-      });
-      response.on('end', () => (this.ended = true));
-      response.on('error', () => {});
-      response.on('close', () => {
-        this.broken = !this.ended;
-        this.ended = true;
-        this.#notify();
-      });
-    });
+    this.#request = get(
+      {
+        port,
+        host: '127.0.0.1',
+        path: `/v1/events/stream${options.query ?? ''}`,
+        headers: options.headers,
+        agent: false,
+      },
+      (response) => {
+        this.response = response;
+        this.status = response.statusCode;
+        this.headers = response.headers;
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          this.text += chunk;
+          this.#notify();
+        });
+        response.on('end', () => (this.ended = true));
+        response.on('error', () => {});
+        response.on('close', () => {
+          this.broken = !this.ended;
+          this.ended = true;
+          this.#notify();
+        });
+      },
+    );
     this.#request.on('error', () => {
       this.ended = true;
       this.#notify();
@@ -47,7 +56,10 @@ export class SseClient {
     onTestFinished(() => this.close());
   }
 
-  static async open(port: number, options: { headers?: Record<string, string>; query?: string } = {}): Promise<SseClient> {
+  static async open(
+    port: number,
+    options: { headers?: Record<string, string>; query?: string } = {},
+  ): Promise<SseClient> {
     const client = new SseClient(port, options);
     await client.until(() => client.text.includes('\n\n') || client.ended);
     return client;
@@ -70,7 +82,9 @@ export class SseClient {
       });
   }
   get messages(): string[] {
-    return this.events.flatMap((event) => (event.event === 'message.created' ? [event.data!.message!.id] : []));
+    return this.events.flatMap((event) =>
+      event.event === 'message.created' ? [event.data!.message!.id] : [],
+    );
   }
   get types(): string[] {
     return this.events.flatMap((event) => (event.event === undefined ? [] : [event.event]));

@@ -11,7 +11,9 @@ import { wakeReason, type Bindings } from '../../protocol/wake.ts';
 import type { Message } from '../../protocol/messages.ts';
 import type { LogEvent } from '../../store/store.ts';
 
-const SEEDS = process.env['MOLTNET_FUZZ_SEED'] ? [Number(process.env['MOLTNET_FUZZ_SEED'])] : [1, 2, 3, 20_261_121, Date.now() % 1_000_000];
+const SEEDS = process.env['MOLTNET_FUZZ_SEED']
+  ? [Number(process.env['MOLTNET_FUZZ_SEED'])]
+  : [1, 2, 3, 20_261_121, Date.now() % 1_000_000];
 const STEPS = 250;
 const ROOMS = ['research', 'build', 'chat'];
 
@@ -73,7 +75,9 @@ class StreamReader implements Reader {
     await this.#client?.drop();
   }
   async acknowledge(random: (below: number) => number, all: boolean): Promise<void> {
-    for (const cursor of all ? [...this.#unacked] : [...this.#unacked].sort(() => random(3) - 1).slice(0, random(8))) {
+    for (const cursor of all
+      ? [...this.#unacked]
+      : [...this.#unacked].sort(() => random(3) - 1).slice(0, random(8))) {
       this.#client!.ack(cursor);
       this.#unacked.delete(cursor);
     }
@@ -138,7 +142,10 @@ class DeliveryReader implements Reader {
           queue.splice(0, last + 1);
         } else {
           const wake_id = `${this.agent}-${this.#made++}`;
-          this.wakes.set(wake_id, queue.slice(0, last + 1).map((item) => item.id));
+          this.wakes.set(
+            wake_id,
+            queue.slice(0, last + 1).map((item) => item.id),
+          );
           this.#open.set(conversation, { wake_id, cursor: queue[last]!.cursor, answered: false });
           this.#client!.send({ op: 'WAKE', wake_id, conversation, cursor: queue[last]!.cursor, attempt: 1 });
         }
@@ -153,7 +160,12 @@ class DeliveryReader implements Reader {
     } else if (frame.op === 'EVENT') {
       const message = frame.event!.message as unknown as Message;
       const { target, id } = message;
-      const key = target.kind === 'dm' ? `dm:${target.dm_id}` : target.kind === 'thread' ? `thread:${target.thread_id}` : `room:${target.room_id}`;
+      const key =
+        target.kind === 'dm'
+          ? `dm:${target.dm_id}`
+          : target.kind === 'thread'
+            ? `thread:${target.thread_id}`
+            : `room:${target.room_id}`;
       const queue = this.#queues.get(key) ?? [];
       this.#queues.set(key, [...queue, { cursor: frame.cursor!, id }]);
       if (this.#seenIds.has(id)) return;
@@ -165,7 +177,8 @@ class DeliveryReader implements Reader {
 
 /** What the log holds for a client of the wire, in the order in which it must come. */
 function streamOf(log: readonly LogEvent[], agent: string, after: number): string[] {
-  const mine = (event: LogEvent): boolean => event.room_id !== undefined || event.participants?.includes(agent) === true;
+  const mine = (event: LogEvent): boolean =>
+    event.room_id !== undefined || event.participants?.includes(agent) === true;
   const waiting = new Map<string, string[]>();
   const ids: string[] = [];
   for (const event of log) {
@@ -191,76 +204,106 @@ function wakesOf(log: readonly LogEvent[], reader: DeliveryReader, after: number
   return wakes;
 }
 
-it.for(SEEDS)('ATT-1 LOG-1 LOG-5 LOG-7 DLV-3 DLV-5 DLV-8 seed %i: every reader sees what is for it, once and in order', { timeout: 120_000 }, async (seed, { signal }) => {
-  const random = randomOf(seed);
-  const path = `${labFolder()}/moltnet.db`;
-  const options = { path, ringCount: 12, settings: { guard: { turns: 4 } } };
-  let lab: AttachLab = await startAttachLab(options);
-  for (const room of ROOMS) await lab.createRoom(room);
-  const bound = (wake: 'all' | 'mentions' | 'thread_only'): Bindings => ({ rooms: ROOMS.map((id) => ({ id, wake })), dms: { enabled: true, wake: 'all' }, catch_up: 'all' });
-  const deliveries = [new DeliveryReader('delta', bound('all')), new DeliveryReader('echo', bound('mentions')), new DeliveryReader('foxtrot', bound('thread_only'))];
-  const streams = [new StreamReader('alpha'), new StreamReader('beta')];
-  const readers: Reader[] = [...streams, ...deliveries];
-  const agents = readers.map((reader) => reader.agent);
-  for (const reader of readers) await reader.connect(lab.url);
-  const begin = lab.tail.head;
-  // A first event, so that clients of the wire have a cursor before anything goes wrong.
-  await lab.send('human:me', 'room:chat', { id: 'first' });
-  for (const reader of streams) {
-    await eventually(() => reader.seen.length > 0);
-    await reader.acknowledge(random, true);
-  }
-
-  let posted = 0;
-  const post = async (): Promise<void> => {
-    const as = random(6) === 0 ? 'human:me' : `agent:${agents[random(agents.length)]!}`;
-    const room = ROOMS[random(ROOMS.length)]!;
-    const other = agents[random(agents.length)]!;
-    const target = [`room:${room}`, `thread:${room}-t${random(3)}@${room}`, `dm:@${as.startsWith('agent:') ? as.slice(6) : agents[0]},${other}`][random(5) % 3]!;
-    const text = random(3) === 0 ? `look @${agents[random(agents.length)]}` : 'hm';
-    const id = `m${posted++}`;
-    // A DM with itself, or a person in a DM that is not theirs, is refused: nothing was accepted then.
-    await lab.send(as, target, { id, parts: [{ kind: 'text', text }] }).catch(() => {});
-  };
-
-  for (let step = 0; step < STEPS; step++) {
-    const reader = readers[random(readers.length)]!;
-    const dice = random(100);
-    if (dice < 60) await Promise.all(Array.from({ length: 1 + random(6) }, post));
-    else if (dice < 80) {
-      if (reader.connected()) await reader.acknowledge(random, false);
-    } else if (dice < 87) await reader.drop();
-    else if (dice < 95) {
-      for (const each of readers) if (!each.connected()) await each.connect(lab.url);
-    } else if (dice < 98) {
-      const held = [...lab.network.topology.held()];
-      if (held.length > 0) await lab.execute('guard.resume', { conversation: held[random(held.length)]!.key });
-    } else {
-      if (random(2) === 0) await lab.crash();
-      else await lab.stop();
-      lab = await startAttachLab({ ...options, port: lab.port });
-    }
-  }
-
-  for (const { key } of [...lab.network.topology.held()]) await lab.execute('guard.resume', { conversation: key });
-  const log: LogEvent[] = [];
-  for (let page = await lab.store.events({ all: true }, 0, 500); page.length > 0; page = await lab.store.events({ all: true }, log.at(-1)!.seq, 500)) log.push(...page);
-  for (const reader of readers) if (!reader.connected()) await reader.connect(lab.url);
-  const expected = new Map(readers.map((reader) => [reader, reader instanceof DeliveryReader ? [...wakesOf(log, reader, begin).values()].flat() : streamOf(log, reader.agent, begin)]));
-  for (const reader of readers) {
-    // If something is lost, the test's timeout ends this.
-    while (reader.seen.length < expected.get(reader)!.length) {
+it.for(SEEDS)(
+  'ATT-1 LOG-1 LOG-5 LOG-7 DLV-3 DLV-5 DLV-8 seed %i: every reader sees what is for it, once and in order',
+  { timeout: 120_000 },
+  async (seed, { signal }) => {
+    const random = randomOf(seed);
+    const path = `${labFolder()}/moltnet.db`;
+    const options = { path, ringCount: 12, settings: { guard: { turns: 4 } } };
+    let lab: AttachLab = await startAttachLab(options);
+    for (const room of ROOMS) await lab.createRoom(room);
+    const bound = (wake: 'all' | 'mentions' | 'thread_only'): Bindings => ({
+      rooms: ROOMS.map((id) => ({ id, wake })),
+      dms: { enabled: true, wake: 'all' },
+      catch_up: 'all',
+    });
+    const deliveries = [
+      new DeliveryReader('delta', bound('all')),
+      new DeliveryReader('echo', bound('mentions')),
+      new DeliveryReader('foxtrot', bound('thread_only')),
+    ];
+    const streams = [new StreamReader('alpha'), new StreamReader('beta')];
+    const readers: Reader[] = [...streams, ...deliveries];
+    const agents = readers.map((reader) => reader.agent);
+    for (const reader of readers) await reader.connect(lab.url);
+    const begin = lab.tail.head;
+    // A first event, so that clients of the wire have a cursor before anything goes wrong.
+    await lab.send('human:me', 'room:chat', { id: 'first' });
+    for (const reader of streams) {
+      await eventually(() => reader.seen.length > 0);
       await reader.acknowledge(random, true);
-      signal.throwIfAborted();
     }
-    await reader.acknowledge(random, true);
-  }
-  for (const reader of streams) expect(reader.seen).toEqual(expected.get(reader));
-  for (const reader of deliveries) {
-    const wakes = wakesOf(log, reader, begin);
-    expect(reader.seen.toSorted()).toEqual(expected.get(reader)!.toSorted());
-    for (const ids of wakes.values()) expect(reader.seen.filter((id) => ids.includes(id))).toEqual(ids);
-  }
-  expect(log.filter((event) => event.type === 'conversation.held').length).toBeGreaterThan(0);
-  expect(lab.faults).toEqual([]);
-});
+
+    let posted = 0;
+    const post = async (): Promise<void> => {
+      const as = random(6) === 0 ? 'human:me' : `agent:${agents[random(agents.length)]!}`;
+      const room = ROOMS[random(ROOMS.length)]!;
+      const other = agents[random(agents.length)]!;
+      const target = [
+        `room:${room}`,
+        `thread:${room}-t${random(3)}@${room}`,
+        `dm:@${as.startsWith('agent:') ? as.slice(6) : agents[0]},${other}`,
+      ][random(5) % 3]!;
+      const text = random(3) === 0 ? `look @${agents[random(agents.length)]}` : 'hm';
+      const id = `m${posted++}`;
+      // A DM with itself, or a person in a DM that is not theirs, is refused: nothing was accepted then.
+      await lab.send(as, target, { id, parts: [{ kind: 'text', text }] }).catch(() => {});
+    };
+
+    for (let step = 0; step < STEPS; step++) {
+      const reader = readers[random(readers.length)]!;
+      const dice = random(100);
+      if (dice < 60) await Promise.all(Array.from({ length: 1 + random(6) }, post));
+      else if (dice < 80) {
+        if (reader.connected()) await reader.acknowledge(random, false);
+      } else if (dice < 87) await reader.drop();
+      else if (dice < 95) {
+        for (const each of readers) if (!each.connected()) await each.connect(lab.url);
+      } else if (dice < 98) {
+        const held = [...lab.network.topology.held()];
+        if (held.length > 0)
+          await lab.execute('guard.resume', { conversation: held[random(held.length)]!.key });
+      } else {
+        if (random(2) === 0) await lab.crash();
+        else await lab.stop();
+        lab = await startAttachLab({ ...options, port: lab.port });
+      }
+    }
+
+    for (const { key } of [...lab.network.topology.held()])
+      await lab.execute('guard.resume', { conversation: key });
+    const log: LogEvent[] = [];
+    for (
+      let page = await lab.store.events({ all: true }, 0, 500);
+      page.length > 0;
+      page = await lab.store.events({ all: true }, log.at(-1)!.seq, 500)
+    )
+      log.push(...page);
+    for (const reader of readers) if (!reader.connected()) await reader.connect(lab.url);
+    const expected = new Map(
+      readers.map((reader) => [
+        reader,
+        reader instanceof DeliveryReader
+          ? [...wakesOf(log, reader, begin).values()].flat()
+          : streamOf(log, reader.agent, begin),
+      ]),
+    );
+    for (const reader of readers) {
+      // If something is lost, the test's timeout ends this.
+      while (reader.seen.length < expected.get(reader)!.length) {
+        await reader.acknowledge(random, true);
+        signal.throwIfAborted();
+      }
+      await reader.acknowledge(random, true);
+    }
+    for (const reader of streams) expect(reader.seen).toEqual(expected.get(reader));
+    for (const reader of deliveries) {
+      const wakes = wakesOf(log, reader, begin);
+      expect(reader.seen.toSorted()).toEqual(expected.get(reader)!.toSorted());
+      for (const ids of wakes.values()) expect(reader.seen.filter((id) => ids.includes(id))).toEqual(ids);
+    }
+    expect(log.filter((event) => event.type === 'conversation.held').length).toBeGreaterThan(0);
+    expect(lab.faults).toEqual([]);
+  },
+);

@@ -19,9 +19,16 @@ export class Claims<C extends Claimant> {
 
   /** Resolves once the claimant holds the agent. Rejects with already_attached. */
   async claim(agent_id: string, claimant: C): Promise<void> {
-    for (let first = this.#contender(agent_id, claimant); first; first = this.#contender(agent_id, claimant)) {
+    for (
+      let first = this.#contender(agent_id, claimant);
+      first;
+      first = this.#contender(agent_id, claimant)
+    ) {
       if (await first.probe()) {
-        throw new MoltnetError('already_attached', `${agent_id} is attached already: stop the other node, or give this one another agent id`);
+        throw new MoltnetError(
+          'already_attached',
+          `${agent_id} is attached already: stop the other node, or give this one another agent id`,
+        );
       }
       if (!first.ended) first.drop('attachment_closed', 'replaced by a new attachment');
       this.release(agent_id, first);
@@ -49,5 +56,10 @@ export class Claims<C extends Claimant> {
 }
 
 function mayShare(a: Identity, b: Identity): boolean {
-  return a.mode !== 'none' && b.mode !== 'none' && a.credential_key !== 'anonymous' && a.credential_key === b.credential_key;
+  return (
+    a.mode !== 'none' &&
+    b.mode !== 'none' &&
+    a.credential_key !== 'anonymous' &&
+    a.credential_key === b.credential_key
+  );
 }

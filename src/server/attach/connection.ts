@@ -46,7 +46,14 @@ export interface ConnectionHost {
 
 /** A client that meets one of these comes back in vain. */
 const PERMANENT: ReadonlySet<string> = new Set([
-  'agent_removed', 'agent_taken', 'network_mismatch', 'invalid_id', 'invalid_agent_id', 'invalid_name', 'forbidden', 'unauthorized',
+  'agent_removed',
+  'agent_taken',
+  'network_mismatch',
+  'invalid_id',
+  'invalid_agent_id',
+  'invalid_name',
+  'forbidden',
+  'unauthorized',
 ]);
 /** Frames that may come before READY; a client waits for READY with the next one. */
 const EARLY_FRAMES = 64;
@@ -214,7 +221,10 @@ export class Connection implements Ticking {
   }
 
   closed(code: number): void {
-    this.end(code === 1001 ? 'client_going_away' : code === 1006 ? 'read_error' : 'client_closed', `the connection closed with ${code}`);
+    this.end(
+      code === 1001 ? 'client_going_away' : code === 1006 ? 'read_error' : 'client_closed',
+      `the connection closed with ${code}`,
+    );
     this.#host.gone(this);
   }
 
@@ -232,7 +242,8 @@ export class Connection implements Ticking {
         return this.#host.identify(this, identification);
       }
       case 'identifying':
-        if (this.#early!.push(frame) > EARLY_FRAMES) throw new MoltnetError('bad_frame', 'too many frames before READY: wait for it');
+        if (this.#early!.push(frame) > EARLY_FRAMES)
+          throw new MoltnetError('bad_frame', 'too many frames before READY: wait for it');
         return;
       default:
     }
@@ -250,7 +261,10 @@ export class Connection implements Ticking {
         return this.write(PONG);
       case 'ERROR':
         requireVersion(frame, false);
-        return this.end('client_error', typeof frame['error'] === 'string' ? frame['error'].slice(0, 2_000) : undefined);
+        return this.end(
+          'client_error',
+          typeof frame['error'] === 'string' ? frame['error'].slice(0, 2_000) : undefined,
+        );
       default:
         requireVersion(frame, false);
         return this.#handler!.onFrame(frame);

@@ -7,19 +7,33 @@ import type { Identity, Scope } from '../../network/identity.ts';
 import type { Bindings, CatchUpPolicy, WakePolicy } from '../../protocol/wake.ts';
 import type { Store } from '../../store/store.ts';
 
-function bind(rooms: Record<string, WakePolicy>, more: { catch_up?: CatchUpPolicy; dms?: Bindings['dms'] } = {}): Bindings {
-  return { rooms: Object.entries(rooms).map(([id, wake]) => ({ id, wake })), dms: more.dms ?? { enabled: true, wake: 'all' }, catch_up: more.catch_up ?? 'all' };
+function bind(
+  rooms: Record<string, WakePolicy>,
+  more: { catch_up?: CatchUpPolicy; dms?: Bindings['dms'] } = {},
+): Bindings {
+  return {
+    rooms: Object.entries(rooms).map(([id, wake]) => ({ id, wake })),
+    dms: more.dms ?? { enabled: true, wake: 'all' },
+    catch_up: more.catch_up ?? 'all',
+  };
 }
 const RESEARCH = bind({ research: 'all' });
-const ids = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+const ids = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
 async function lab(options: AttachLabOptions = {}): Promise<AttachLab> {
   const opened = await startAttachLab(options);
   for (const id of ['research', 'other']) if (!opened.network.topology.room(id)) await opened.createRoom(id);
   return opened;
 }
-const attach = (at: AttachLab, bindings: Bindings = RESEARCH, more: object = {}): Promise<AttachClient> => AttachClient.attach({ url: at.url, bindings, ...more });
-async function post(at: AttachLab, names: string[], target = 'room:research', as = 'human:me'): Promise<void> {
+const attach = (at: AttachLab, bindings: Bindings = RESEARCH, more: object = {}): Promise<AttachClient> =>
+  AttachClient.attach({ url: at.url, bindings, ...more });
+async function post(
+  at: AttachLab,
+  names: string[],
+  target = 'room:research',
+  as = 'human:me',
+): Promise<void> {
   for (const id of names) await at.send(as, target, { id });
 }
 async function mention(at: AttachLab, id: string, target = 'room:research'): Promise<void> {
@@ -31,10 +45,23 @@ async function leave(at: AttachLab, client: AttachClient): Promise<void> {
   await eventually(() => at.gateway.connections === 0);
   await at.execute('delivery.save', { writes: [] });
 }
-const cursorOf = (client: AttachClient, message: string): string => client.events.find((frame) => frame.event!.message?.id === message)!.cursor!;
-async function wake(client: AttachClient, wake_id: string, message: string, more: object = {}): Promise<Frame> {
+const cursorOf = (client: AttachClient, message: string): string =>
+  client.events.find((frame) => frame.event!.message?.id === message)!.cursor!;
+async function wake(
+  client: AttachClient,
+  wake_id: string,
+  message: string,
+  more: object = {},
+): Promise<Frame> {
   const before = client.of('WAKE').length;
-  client.send({ op: 'WAKE', wake_id, conversation: 'room:research', cursor: cursorOf(client, message), attempt: 1, ...more });
+  client.send({
+    op: 'WAKE',
+    wake_id,
+    conversation: 'room:research',
+    cursor: cursorOf(client, message),
+    attempt: 1,
+    ...more,
+  });
   await client.until(() => client.of('WAKE').length > before || client.closed);
   return client.of('WAKE')[before]!;
 }
@@ -42,7 +69,13 @@ async function wake(client: AttachClient, wake_id: string, message: string, more
 async function story(client: AttachClient): Promise<string[]> {
   await client.settle();
   await client.settle();
-  return client.frames.flatMap((frame) => (frame.op === 'WAKE' ? [`WAKE ${frame.wake_id}/${frame.attempt}`] : frame.op === 'EVENT' ? [frame.event!.message?.id ?? frame.event!.type] : []));
+  return client.frames.flatMap((frame) =>
+    frame.op === 'WAKE'
+      ? [`WAKE ${frame.wake_id}/${frame.attempt}`]
+      : frame.op === 'EVENT'
+        ? [frame.event!.message?.id ?? frame.event!.type]
+        : [],
+  );
 }
 
 describe('what is delivered', () => {
@@ -50,7 +83,10 @@ describe('what is delivered', () => {
     const at = await lab();
     await at.createRoom('threads');
     await at.createRoom('quiet');
-    const client = await attach(at, bind({ research: 'all', other: 'mentions', threads: 'thread_only', quiet: 'never' }));
+    const client = await attach(
+      at,
+      bind({ research: 'all', other: 'mentions', threads: 'thread_only', quiet: 'never' }),
+    );
     await post(at, ['r1']);
     await post(at, ['own'], 'room:research', 'agent:alpha');
     await post(at, ['o1'], 'room:other');
@@ -136,7 +172,9 @@ describe('what is delivered', () => {
     await client.until(() => client.messages.includes('d1'));
     let acked = 0;
     while (acked < 300) {
-      const room = client.events.filter((frame) => frame.conversation === undefined && frame.event!.message!.target.kind === 'room');
+      const room = client.events.filter(
+        (frame) => frame.conversation === undefined && frame.event!.message!.target.kind === 'room',
+      );
       await client.until(() => client.messages.length > acked);
       const next = Math.min(acked + 7, room.length, 300);
       if (next > acked) client.ack(room[next - 1]!.cursor!);
@@ -151,7 +189,12 @@ describe('what is delivered', () => {
     const at = await lab();
     const client = await attach(at);
     const threads = 40;
-    for (let n = 0; n < 30; n++) await Promise.all(Array.from({ length: threads }, (_, t) => at.send('human:me', `thread:t${t}@research`, { id: `t${t}-${n}` })));
+    for (let n = 0; n < 30; n++)
+      await Promise.all(
+        Array.from({ length: threads }, (_, t) =>
+          at.send('human:me', `thread:t${t}@research`, { id: `t${t}-${n}` }),
+        ),
+      );
     await client.until(() => client.messages.length === 1_024);
     await client.settle();
     expect(client.messages.length).toBe(1_024);
@@ -162,11 +205,18 @@ describe('what is delivered', () => {
     }
     await client.settle();
     expect(new Set(client.messages).size).toBe(threads * 30);
-    for (let t = 0; t < threads; t++) expect(client.messages.filter((id) => id.startsWith(`t${t}-`))).toEqual(Array.from({ length: 30 }, (_, n) => `t${t}-${n}`));
+    for (let t = 0; t < threads; t++)
+      expect(client.messages.filter((id) => id.startsWith(`t${t}-`))).toEqual(
+        Array.from({ length: 30 }, (_, n) => `t${t}-${n}`),
+      );
   });
 
   it('DLV-6 catch_up decides about what was missed; live messages follow the policy', async () => {
-    for (const [catch_up, expected] of [['all', ['a', 'b', 'c', 'd1']], ['mentions', ['b', 'd1']], ['none', []]] as const) {
+    for (const [catch_up, expected] of [
+      ['all', ['a', 'b', 'c', 'd1']],
+      ['mentions', ['b', 'd1']],
+      ['none', []],
+    ] as const) {
       const at = await lab();
       const bindings = bind({ research: 'all' }, { catch_up });
       await leave(at, await attach(at, bindings));
@@ -194,7 +244,8 @@ describe('what is delivered', () => {
     const at = await startAttachLab({ settings: { guard: { turns: 2 } } });
     await at.createRoom('research');
     const client = await attach(at);
-    for (let i = 0; i < 5; i++) await post(at, [`m${i}`], 'room:research', i % 2 ? 'agent:beta' : 'agent:gamma');
+    for (let i = 0; i < 5; i++)
+      await post(at, [`m${i}`], 'room:research', i % 2 ? 'agent:beta' : 'agent:gamma');
     await client.settle();
     expect(client.messages).toEqual(['m0', 'm1']);
     client.ack(cursorOf(client, 'm1'));
@@ -210,7 +261,8 @@ describe('what is delivered', () => {
   it('DLV-10 an operator resumes a conversation that is held since before the attach', async () => {
     const at = await startAttachLab({ settings: { guard: { turns: 2 } } });
     await at.createRoom('research', { members: ['alpha'] });
-    for (let i = 0; i < 5; i++) await post(at, [`m${i}`], 'room:research', i % 2 ? 'agent:beta' : 'agent:gamma');
+    for (let i = 0; i < 5; i++)
+      await post(at, [`m${i}`], 'room:research', i % 2 ? 'agent:beta' : 'agent:gamma');
     const client = await attach(at);
     await client.settle();
     expect(client.messages).toEqual(['m0', 'm1']);
@@ -267,7 +319,8 @@ describe('what is delivered', () => {
       });
     const at = await lab({ wrap, ringCount: 1 });
     await leave(at, await attach(at));
-    for (let i = 0; i < 20; i++) await Promise.all(ids(`o${i}-`, 50).map((id) => at.send('human:me', `thread:th${i}@other`, { id })));
+    for (let i = 0; i < 20; i++)
+      await Promise.all(ids(`o${i}-`, 50).map((id) => at.send('human:me', `thread:th${i}@other`, { id })));
     await post(at, ids('m', 30));
     reads.length = 0;
     const client = await attach(at);
@@ -306,15 +359,69 @@ describe('acknowledging', () => {
 
   it.each([
     ['an unknown cursor', (client: AttachClient) => client.ack('evt_x'), /not outstanding/, 'unknown_cursor'],
-    ['a cursor that an ACK went past', (client: AttachClient) => (client.ack(cursorOf(client, 'm1')), client.ack(cursorOf(client, 'm0'))), /not outstanding/, 'unknown_cursor'],
-    ['a wake that is not open', (client: AttachClient) => client.ack(cursorOf(client, 'm1'), { wake_id: 'w9' }), /w9 is not open/, 'bad_frame'],
-    ['an outcome that is none', (client: AttachClient) => client.ack(cursorOf(client, 'm1'), { outcome: 'maybe' }), /outcome/, 'bad_frame'],
-    ['attempts that are no number', (client: AttachClient) => client.ack(cursorOf(client, 'm1'), { attempts: 'two' }), /attempts/, 'bad_frame'],
-    ['WAKE with a bad id', (client: AttachClient) => client.send({ op: 'WAKE', wake_id: 'a b', conversation: 'room:research', cursor: cursorOf(client, 'm1') }), /wake_id/, 'bad_frame'],
-    ['WAKE of another conversation', (client: AttachClient) => client.send({ op: 'WAKE', wake_id: 'w', conversation: 'room:other', cursor: cursorOf(client, 'm1') }), /belongs to room:research/, 'bad_frame'],
-    ['WAKE of no conversation', (client: AttachClient) => client.send({ op: 'WAKE', wake_id: 'w', conversation: 'kitchen', cursor: cursorOf(client, 'm1') }), /not a conversation/, 'invalid_target'],
-    ['WAKE of an unknown cursor', (client: AttachClient) => client.send({ op: 'WAKE', wake_id: 'w', conversation: 'room:research', cursor: 'evt_x' }), /not outstanding/, 'unknown_cursor'],
-    ['BOOTSTRAP without rooms', (client: AttachClient) => client.send({ op: 'BOOTSTRAP' }), /rooms/, 'bad_frame'],
+    [
+      'a cursor that an ACK went past',
+      (client: AttachClient) => (client.ack(cursorOf(client, 'm1')), client.ack(cursorOf(client, 'm0'))),
+      /not outstanding/,
+      'unknown_cursor',
+    ],
+    [
+      'a wake that is not open',
+      (client: AttachClient) => client.ack(cursorOf(client, 'm1'), { wake_id: 'w9' }),
+      /w9 is not open/,
+      'bad_frame',
+    ],
+    [
+      'an outcome that is none',
+      (client: AttachClient) => client.ack(cursorOf(client, 'm1'), { outcome: 'maybe' }),
+      /outcome/,
+      'bad_frame',
+    ],
+    [
+      'attempts that are no number',
+      (client: AttachClient) => client.ack(cursorOf(client, 'm1'), { attempts: 'two' }),
+      /attempts/,
+      'bad_frame',
+    ],
+    [
+      'WAKE with a bad id',
+      (client: AttachClient) =>
+        client.send({
+          op: 'WAKE',
+          wake_id: 'a b',
+          conversation: 'room:research',
+          cursor: cursorOf(client, 'm1'),
+        }),
+      /wake_id/,
+      'bad_frame',
+    ],
+    [
+      'WAKE of another conversation',
+      (client: AttachClient) =>
+        client.send({ op: 'WAKE', wake_id: 'w', conversation: 'room:other', cursor: cursorOf(client, 'm1') }),
+      /belongs to room:research/,
+      'bad_frame',
+    ],
+    [
+      'WAKE of no conversation',
+      (client: AttachClient) =>
+        client.send({ op: 'WAKE', wake_id: 'w', conversation: 'kitchen', cursor: cursorOf(client, 'm1') }),
+      /not a conversation/,
+      'invalid_target',
+    ],
+    [
+      'WAKE of an unknown cursor',
+      (client: AttachClient) =>
+        client.send({ op: 'WAKE', wake_id: 'w', conversation: 'room:research', cursor: 'evt_x' }),
+      /not outstanding/,
+      'unknown_cursor',
+    ],
+    [
+      'BOOTSTRAP without rooms',
+      (client: AttachClient) => client.send({ op: 'BOOTSTRAP' }),
+      /rooms/,
+      'bad_frame',
+    ],
   ] as const)('DLV-4 ATT-7 %s: ERROR with a code, then a drop', async (_, act, error, code) => {
     const at = await lab();
     const client = await attach(at);
@@ -329,7 +436,12 @@ describe('acknowledging', () => {
   });
 
   it('DLV-4 within an open wake ACK has to name it, and its last cursor', async () => {
-    for (const [message, more, error] of [['m1', {}, /open wake w1/], ['m0', { wake_id: 'w1' }, /ends at/], ['m2', { wake_id: 'w1' }, /ends at/], ['m1', { wake_id: 'w2' }, /open wake w1/]] as const) {
+    for (const [message, more, error] of [
+      ['m1', {}, /open wake w1/],
+      ['m0', { wake_id: 'w1' }, /ends at/],
+      ['m2', { wake_id: 'w1' }, /ends at/],
+      ['m1', { wake_id: 'w2' }, /open wake w1/],
+    ] as const) {
       const at = await lab();
       const client = await attach(at);
       await post(at, ids('m', 3));
@@ -361,7 +473,12 @@ describe('wakes and crashes', () => {
     await post(at, ids('m', 3));
     await client.until(() => client.messages.length === 3);
     const answer = await wake(client, 'w1', 'm1');
-    expect(answer).toMatchObject({ wake_id: 'w1', conversation: 'room:research', cursor: cursorOf(client, 'm1'), attempt: 1 });
+    expect(answer).toMatchObject({
+      wake_id: 'w1',
+      conversation: 'room:research',
+      cursor: cursorOf(client, 'm1'),
+      attempt: 1,
+    });
     expect(await at.store.openWakes('alpha')).toMatchObject([{ attempt: 1, state: 'open' }]);
     const retry = await wake(client, 'w1', 'm1', { attempt: 2 });
     expect(retry.attempt).toBe(2);
@@ -387,7 +504,13 @@ describe('wakes and crashes', () => {
     await post(at, ['m0']);
     await client.until(() => client.messages.length === 1);
     broken = true;
-    client.send({ op: 'WAKE', wake_id: 'w1', conversation: 'room:research', cursor: cursorOf(client, 'm0'), attempt: 1 });
+    client.send({
+      op: 'WAKE',
+      wake_id: 'w1',
+      conversation: 'room:research',
+      cursor: cursorOf(client, 'm0'),
+      attempt: 1,
+    });
     await client.gone();
     broken = false;
     expect(client.has('WAKE')).toBe(false);
@@ -476,17 +599,25 @@ describe('wakes and crashes', () => {
     const first = await lab({ path: file });
     const client = await attach(first);
     const threads = 100;
-    for (let n = 0; n < 3; n++) await Promise.all(Array.from({ length: threads }, (_, t) => first.send('human:me', `thread:t${t}@research`, { id: `t${t}-${n}` })));
+    for (let n = 0; n < 3; n++)
+      await Promise.all(
+        Array.from({ length: threads }, (_, t) =>
+          first.send('human:me', `thread:t${t}@research`, { id: `t${t}-${n}` }),
+        ),
+      );
     await client.until(() => client.messages.length === 3 * threads);
-    for (let t = 0; t < threads; t++) if (t % 3 > 0) client.ack(cursorOf(client, `t${t}-${t % 3 === 1 ? 0 : 2}`));
+    for (let t = 0; t < threads; t++)
+      if (t % 3 > 0) client.ack(cursorOf(client, `t${t}-${t % 3 === 1 ? 0 : 2}`));
     await client.settle();
     await leave(first, client);
     const again = await attach(first);
-    const expected = Array.from({ length: threads }, (_, t) => (t % 3 === 0 ? [0, 1, 2] : t % 3 === 1 ? [1, 2] : []).map((n) => `t${t}-${n}`)).flat();
+    const expected = Array.from({ length: threads }, (_, t) =>
+      (t % 3 === 0 ? [0, 1, 2] : t % 3 === 1 ? [1, 2] : []).map((n) => `t${t}-${n}`),
+    ).flat();
     await again.until(() => again.messages.length >= expected.length);
     await again.settle();
     expect(again.messages.toSorted()).toEqual(expected.toSorted());
-    for (const frame of again.events) if (/-2$/.test(frame.event!.message!.id)) again.ack(frame.cursor!);
+    for (const frame of again.events) if (frame.event!.message!.id.endsWith('-2')) again.ack(frame.cursor!);
     await again.settle();
     await leave(first, again);
     expect(await first.store.positions('alpha')).toEqual([]);
@@ -523,7 +654,17 @@ describe('wakes and crashes', () => {
   it('DLV-15 the end of a wake is announced by its outcome', async () => {
     const at = await lab();
     const facts: Record<string, unknown>[] = [];
-    at.tail.subscribe({ push() {}, announce: ({ event }) => void (event.type.includes('wake') && facts.push({ type: event.type, ...(JSON.parse(event.payload) as object) })) }, { rooms: 'all', observer: true });
+    at.tail.subscribe(
+      {
+        push() {},
+        announce: ({ event }) =>
+          void (
+            event.type.includes('wake') &&
+            facts.push({ type: event.type, ...(JSON.parse(event.payload) as object) })
+          ),
+      },
+      { rooms: 'all', observer: true },
+    );
     const client = await attach(at);
     await post(at, ids('m', 3));
     await client.until(() => client.messages.length === 3);
@@ -533,8 +674,21 @@ describe('wakes and crashes', () => {
     client.ack(cursorOf(client, 'm2'), { wake_id: 'w2', outcome: 'failed', error: 'exit 1', attempts: 4 });
     await client.settle();
     expect(facts).toMatchObject([
-      { type: 'agent.wake.delivered', agent_id: 'alpha', message_id: 'm1', reason: 'targeted', target: { kind: 'room', room_id: 'research' } },
-      { type: 'agent.wake.failed', agent_id: 'alpha', message_id: 'm2', error: 'exit 1', attempts: 4, classification: 'retry_exhausted' },
+      {
+        type: 'agent.wake.delivered',
+        agent_id: 'alpha',
+        message_id: 'm1',
+        reason: 'targeted',
+        target: { kind: 'room', room_id: 'research' },
+      },
+      {
+        type: 'agent.wake.failed',
+        agent_id: 'alpha',
+        message_id: 'm2',
+        error: 'exit 1',
+        attempts: 4,
+        classification: 'retry_exhausted',
+      },
     ]);
     expect(at.wakes.lastFailure('alpha')).toMatchObject({ message_id: 'm2', error: 'exit 1' });
     expect(await at.store.failedWakes('alpha', 10)).toMatchObject([{ error: 'exit 1', state: 'failed' }]);
@@ -546,8 +700,16 @@ describe('wakes and crashes', () => {
 
 describe('the lease', () => {
   it('DLV-9 one of several attachments delivers; the next takes over where it ended', async () => {
-    const identity = (): Identity => ({ mode: 'bearer', credential_key: 'token:one', scopes: new Set<Scope>(['attach', 'admin']) });
-    const at = await startAttachLab({ identity, settings: { auth_mode: 'bearer' }, path: `${labFolder()}/moltnet.db` });
+    const identity = (): Identity => ({
+      mode: 'bearer',
+      credential_key: 'token:one',
+      scopes: new Set<Scope>(['attach', 'admin']),
+    });
+    const at = await startAttachLab({
+      identity,
+      settings: { auth_mode: 'bearer' },
+      path: `${labFolder()}/moltnet.db`,
+    });
     await at.createRoom('research', { members: ['alpha'] });
     const [first, second, third] = [await attach(at), await attach(at), await attach(at)];
     await post(at, ids('m', 3));

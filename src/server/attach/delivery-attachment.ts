@@ -2,8 +2,8 @@
  * An attachment that speaks the delivery protocol: the frames around log/delivery.ts. Only the one that holds its
  * agent's lease delivers; another waits, READY and silent, until the holder has ended and its positions are stored.
  */
-import { Delivery, targetOf, type DeliverySink, type WakeEnd, type WakeFrame } from '../../log/delivery.ts';
-import type { RoomAccess } from '../../log/delivery-load.ts';
+import { Delivery, targetOf } from '../../log/delivery.ts';
+import type { DeliverySink, RoomAccess, WakeEnd, WakeFrame } from '../../log/delivery-types.ts';
 import { LogEntry } from '../../log/entry.ts';
 import type { Tail } from '../../log/tail.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
@@ -88,13 +88,24 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   wakeEnded(end: WakeEnd): void {
     const { agent_id, wakes } = this.#options;
     const reason = end.reason === 'mention' || end.reason === 'dm' ? end.reason : 'targeted';
-    const ended = { agent_id, message_id: end.message_id, target: targetOf(end.conversation, end.room_id), reason } as const;
+    const ended = {
+      agent_id,
+      message_id: end.message_id,
+      target: targetOf(end.conversation, end.room_id),
+      reason,
+    } as const;
     if (end.outcome === 'ok') wakes.delivered(ended);
-    else wakes.failed({ ...ended, error: end.error, attempts: end.attempts, classification: 'retry_exhausted' });
+    else
+      wakes.failed({ ...ended, error: end.error, attempts: end.attempts, classification: 'retry_exhausted' });
   }
 
   fail(error: unknown): void {
-    const refusal = error instanceof MoltnetError ? error : new MoltnetError('storage_unavailable', 'delivery state cannot be read or stored now: reconnect', { cause: error });
+    const refusal =
+      error instanceof MoltnetError
+        ? error
+        : new MoltnetError('storage_unavailable', 'delivery state cannot be read or stored now: reconnect', {
+            cause: error,
+          });
     this.#connection.fail(refusal, 'event_stream_closed');
   }
 
@@ -118,7 +129,10 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       case 'BOOTSTRAP':
         return void this.#bootstrap(rooms(frame));
       default:
-        throw new MoltnetError('bad_frame', `${frame.op.slice(0, 40)}: not a frame of a client; ACK, WAKE, BOOTSTRAP, PONG, PING and ERROR are`);
+        throw new MoltnetError(
+          'bad_frame',
+          `${frame.op.slice(0, 40)}: not a frame of a client; ACK, WAKE, BOOTSTRAP, PONG, PING and ERROR are`,
+        );
     }
   }
 
@@ -155,11 +169,24 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     if (requested === undefined) return;
     this.#gap = undefined;
     const { oldest, newest } = await this.#options.store.eventBounds();
-    const gap = { requested_event_id: isId(requested) ? requested : undefined, oldest_event_id: oldest, newest_event_id: newest };
+    const gap = {
+      requested_event_id: isId(requested) ? requested : undefined,
+      oldest_event_id: oldest,
+      newest_event_id: newest,
+    };
     const created_at = new Date(this.#options.tail.now()).toISOString();
     const id = gapEventId(requested);
     this.#delivery.notice(id);
-    this.event(new LogEntry({ seq: 0, id, type: 'stream.replay_gap', created_at, payload: JSON.stringify(gap), held: false }));
+    this.event(
+      new LogEntry({
+        seq: 0,
+        id,
+        type: 'stream.replay_gap',
+        created_at,
+        payload: JSON.stringify(gap),
+        held: false,
+      }),
+    );
   }
 
   async #bootstrap(asked: string[]): Promise<void> {
@@ -174,15 +201,21 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     const { network, agent_id, connection } = this.#options;
     const room = network.topology.room(room_id);
     if (!room) return undefined;
-    const allowed = (agent: string | undefined) => can(network.settings, connection.identity, 'room.receive', { room, agent }).allowed;
+    const allowed = (agent: string | undefined) =>
+      can(network.settings, connection.identity, 'room.receive', { room, agent }).allowed;
     if (!allowed(agent_id)) return undefined;
-    return { created_seq: room.row.created_seq, member_since: network.topology.memberSince(room_id, agent_id), open: allowed(undefined) };
+    return {
+      created_seq: room.row.created_seq,
+      member_since: network.topology.memberSince(room_id, agent_id),
+      open: allowed(undefined),
+    };
   }
 }
 
 function textField(frame: ClientFrame, field: string): string {
   const value = frame[field];
-  if (typeof value !== 'string' || value === '') throw new MoltnetError('bad_frame', `${frame.op}.${field}: must be a string`);
+  if (typeof value !== 'string' || value === '')
+    throw new MoltnetError('bad_frame', `${frame.op}.${field}: must be a string`);
   return value;
 }
 function optionalText(frame: ClientFrame, field: string): string | undefined {
@@ -204,7 +237,8 @@ function outcome(value: unknown): 'ok' | 'failed' | undefined {
 }
 function wakeId(frame: ClientFrame): string {
   const value = textField(frame, 'wake_id');
-  if (!isId(value)) throw new MoltnetError('bad_frame', `WAKE.wake_id: not an id: ${JSON.stringify(value.slice(0, 160))}`);
+  if (!isId(value))
+    throw new MoltnetError('bad_frame', `WAKE.wake_id: not an id: ${JSON.stringify(value.slice(0, 160))}`);
   return value;
 }
 function conversation(frame: ClientFrame): WakeFrame['conversation'] {
@@ -213,7 +247,11 @@ function conversation(frame: ClientFrame): WakeFrame['conversation'] {
 }
 function rooms(frame: ClientFrame): string[] {
   const value = frame['rooms'];
-  if (!Array.isArray(value) || value.length > 4_096 || !value.every((room): room is string => typeof room === 'string')) {
+  if (
+    !Array.isArray(value) ||
+    value.length > 4_096 ||
+    !value.every((room): room is string => typeof room === 'string')
+  ) {
     throw new MoltnetError('bad_frame', 'BOOTSTRAP.rooms: must be a list of at most 4096 room ids');
   }
   return value;

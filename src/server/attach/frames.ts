@@ -43,12 +43,25 @@ export interface ReadyFields {
   agent_token?: string;
 }
 export function readyFrame({ network_id, agent_id, actor_uid, actor_uri, agent_token }: ReadyFields): Buffer {
-  return textFrame(JSON.stringify({ op: 'READY', version: ATTACH_PROTOCOL, network_id, agent_id, actor_uid, actor_uri, agent_token, capabilities: {} }));
+  return textFrame(
+    JSON.stringify({
+      op: 'READY',
+      version: ATTACH_PROTOCOL,
+      network_id,
+      agent_id,
+      actor_uid,
+      actor_uri,
+      agent_token,
+      capabilities: {},
+    }),
+  );
 }
 
 /** `code` and `permanent` only for clients that announced the delivery protocol: others know `error` alone. */
 export function errorFrame(error: string, extra?: { code: ErrorCode; permanent?: true }): Buffer {
-  return textFrame(JSON.stringify({ op: 'ERROR', version: ATTACH_PROTOCOL, capabilities: {}, error, ...extra }));
+  return textFrame(
+    JSON.stringify({ op: 'ERROR', version: ATTACH_PROTOCOL, capabilities: {}, error, ...extra }),
+  );
 }
 
 /** Any other frame of ours. `fields` follow the order op, version, capabilities. */
@@ -67,7 +80,13 @@ function buildEvent(entry: LogEntry, networkId: string): Buffer {
   // Only a room with thousands of long member ids gets there; who needs its members asks GET /v1/rooms/{id}.
   const { id, type, created_at } = entry.event;
   const { members: _, ...room } = JSON.parse(entry.event.payload) as Record<string, unknown>;
-  return textFrame(eventText(networkId, id, encodeEvent({ id, type, network_id: networkId, created_at, payload: JSON.stringify(room) })));
+  return textFrame(
+    eventText(
+      networkId,
+      id,
+      encodeEvent({ id, type, network_id: networkId, created_at, payload: JSON.stringify(room) }),
+    ),
+  );
 }
 
 export function eventText(networkId: string, cursor: string, event: string): string {
@@ -89,8 +108,16 @@ export function parseFrame(data: Buffer): ClientFrame {
   } catch {
     throw new MoltnetError('bad_frame', 'the frame is not JSON: send one JSON object per text frame');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || typeof (value as ClientFrame).op !== 'string') {
-    throw new MoltnetError('bad_frame', 'the frame is not an object with an `op`: send one JSON object per text frame');
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    typeof (value as ClientFrame).op !== 'string'
+  ) {
+    throw new MoltnetError(
+      'bad_frame',
+      'the frame is not an object with an `op`: send one JSON object per text frame',
+    );
   }
   return value as ClientFrame;
 }

@@ -14,7 +14,9 @@ describe('handshake', () => {
     let headers: Record<string, unknown> = {};
     client.socket.on('upgrade', (response) => (headers = response.headers));
     await client.until(() => client.has('HELLO'));
-    expect(client.raw[0]).toBe('{"op":"HELLO","version":"moltnet.attach.v1","heartbeat_interval_ms":5000,"capabilities":{"delivery":1}}');
+    expect(client.raw[0]).toBe(
+      '{"op":"HELLO","version":"moltnet.attach.v1","heartbeat_interval_ms":5000,"capabilities":{"delivery":1}}',
+    );
     expect(headers).not.toHaveProperty('sec-websocket-protocol');
     expect(headers).not.toHaveProperty('sec-websocket-extensions');
   });
@@ -58,18 +60,68 @@ describe('handshake', () => {
 
   const refused: [string, object | string, RegExp][] = [
     ['another op', { op: 'ACK', cursor: 'x' }, /ACK before IDENTIFY/],
-    ['no version', { op: 'IDENTIFY', version: undefined, network_id: 'local', agent: { id: 'a' } }, /version must be "moltnet.attach.v1"/],
-    ['another version', { op: 'IDENTIFY', version: 'moltnet.attach.v2', network_id: 'other', agent: { id: 'a' } }, /version must be/],
-    ['another network, before the agent id', { op: 'IDENTIFY', network_id: 'other', agent: { id: '!' } }, /network_id is "other", this is "local"/],
+    [
+      'no version',
+      { op: 'IDENTIFY', version: undefined, network_id: 'local', agent: { id: 'a' } },
+      /version must be "moltnet.attach.v1"/,
+    ],
+    [
+      'another version',
+      { op: 'IDENTIFY', version: 'moltnet.attach.v2', network_id: 'other', agent: { id: 'a' } },
+      /version must be/,
+    ],
+    [
+      'another network, before the agent id',
+      { op: 'IDENTIFY', network_id: 'other', agent: { id: '!' } },
+      /network_id is "other", this is "local"/,
+    ],
     ['no agent', { op: 'IDENTIFY', network_id: 'local' }, /agent\.id: not an id/],
-    ['an agent that is a list', { op: 'IDENTIFY', network_id: 'local', agent: ['a'] }, /agent: must be an object/],
-    ['an id with a slash', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a/b' } }, /agent\.id: not an id/],
-    ['an id that looks remote (W3)', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'net_b:gamma' } }, /another network: use a plain id/],
-    ['an id of the wrong type', { op: 'IDENTIFY', network_id: 'local', agent: { id: 7 } }, /agent\.id: must be a string/],
-    ['a cursor of the wrong type', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a' }, cursor: {} }, /cursor: must be a string/],
-    ['a name with a control character', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a', name: 'a\u0007b' } }, /control character/],
-    ['delivery without bindings', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a' }, capabilities: { delivery: 1 } }, /bindings/],
-    ['bindings with an unknown policy', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a' }, capabilities: { delivery: 1 }, bindings: { rooms: [{ id: 'r', wake: 'loudly' }], dms: { enabled: true, wake: 'all' } } }, /bindings\.rooms\.0\.wake/],
+    [
+      'an agent that is a list',
+      { op: 'IDENTIFY', network_id: 'local', agent: ['a'] },
+      /agent: must be an object/,
+    ],
+    [
+      'an id with a slash',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a/b' } },
+      /agent\.id: not an id/,
+    ],
+    [
+      'an id that looks remote (W3)',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 'net_b:gamma' } },
+      /another network: use a plain id/,
+    ],
+    [
+      'an id of the wrong type',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 7 } },
+      /agent\.id: must be a string/,
+    ],
+    [
+      'a cursor of the wrong type',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a' }, cursor: {} },
+      /cursor: must be a string/,
+    ],
+    [
+      'a name with a control character',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a', name: 'a\u0007b' } },
+      /control character/,
+    ],
+    [
+      'delivery without bindings',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 'a' }, capabilities: { delivery: 1 } },
+      /bindings/,
+    ],
+    [
+      'bindings with an unknown policy',
+      {
+        op: 'IDENTIFY',
+        network_id: 'local',
+        agent: { id: 'a' },
+        capabilities: { delivery: 1 },
+        bindings: { rooms: [{ id: 'r', wake: 'loudly' }], dms: { enabled: true, wake: 'all' } },
+      },
+      /bindings\.rooms\.0\.wake/,
+    ],
     ['no JSON', 'hello', /not JSON/],
     ['a list', '[]', /not an object/],
     ['null', 'null', /not an object/],
@@ -98,11 +150,24 @@ describe('handshake', () => {
   });
 
   it('ATT-3 a credential attaches only as the agents it is for', async () => {
-    const identity = (token?: string): Identity => ({ mode: 'bearer', credential_key: `token:${token}`, scopes: new Set<Scope>(['attach', 'write', 'admin']), agents: new Set(['alpha']) });
+    const identity = (token?: string): Identity => ({
+      mode: 'bearer',
+      credential_key: `token:${token}`,
+      scopes: new Set<Scope>(['attach', 'write', 'admin']),
+      agents: new Set(['alpha']),
+    });
     const lab = await startAttachLab({ identity, settings: { auth_mode: 'bearer' } });
-    const client = await AttachClient.attach({ url: lab.url, agent: 'beta', headers: { authorization: 'Bearer one' } });
+    const client = await AttachClient.attach({
+      url: lab.url,
+      agent: 'beta',
+      headers: { authorization: 'Bearer one' },
+    });
     expect(client.error).toMatch(/may not attach as beta/);
-    const right = await AttachClient.attach({ url: lab.url, agent: 'alpha', headers: { authorization: 'Bearer one' } });
+    const right = await AttachClient.attach({
+      url: lab.url,
+      agent: 'alpha',
+      headers: { authorization: 'Bearer one' },
+    });
     expect(right.has('READY')).toBe(true);
   });
 
@@ -122,7 +187,9 @@ describe('steady state', () => {
     const lab = await startAttachLab({ times: QUICK });
     const client = await AttachClient.attach({ url: lab.url });
     await client.until(() => client.of('PING').length >= 10);
-    expect(client.raw.find((text) => text.includes('PING'))).toBe('{"op":"PING","version":"moltnet.attach.v1","capabilities":{}}');
+    expect(client.raw.find((text) => text.includes('PING'))).toBe(
+      '{"op":"PING","version":"moltnet.attach.v1","capabilities":{}}',
+    );
     expect(client.closed).toBe(false);
   });
 
@@ -176,8 +243,16 @@ describe('steady state', () => {
     ['broken JSON', '{"op":', /not JSON/],
     ['an unknown op', { op: 'DANCE' }, /DANCE: not a frame of a client/],
     ['HELLO', { op: 'HELLO' }, /HELLO: not a frame of a client/],
-    ['a second IDENTIFY', { op: 'IDENTIFY', network_id: 'local', agent: { id: 'alpha' } }, /IDENTIFY: not a frame of a client/],
-    ['WAKE without the delivery protocol', { op: 'WAKE', wake_id: 'w', cursor: 'c', conversation: 'room:r' }, /WAKE: not a frame/],
+    [
+      'a second IDENTIFY',
+      { op: 'IDENTIFY', network_id: 'local', agent: { id: 'alpha' } },
+      /IDENTIFY: not a frame of a client/,
+    ],
+    [
+      'WAKE without the delivery protocol',
+      { op: 'WAKE', wake_id: 'w', cursor: 'c', conversation: 'room:r' },
+      /WAKE: not a frame/,
+    ],
     ['PING without version', '{"op":"PING"}', /version/],
     ['ERROR without version', '{"op":"ERROR","error":"x"}', /version/],
     ['ACK with another version', { op: 'ACK', version: 'v0', cursor: 'x' }, /version/],
@@ -279,16 +354,25 @@ describe('who holds an agent', () => {
 
   it('ATT-12 of many that come at once, one holds the agent', async () => {
     const lab = await startAttachLab({ times: QUICK });
-    const clients = await Promise.all(Array.from({ length: 20 }, () => AttachClient.attach({ url: lab.url })));
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => AttachClient.attach({ url: lab.url })),
+    );
     expect(clients.filter((client) => client.has('READY'))).toHaveLength(1);
     expect(clients.filter((client) => client.error?.includes('attached already'))).toHaveLength(19);
   });
 
   it('ATT-12 ATT-13 the same credential is admitted twice, and presence counts both', async () => {
-    const identity = (token?: string): Identity => ({ mode: 'bearer', credential_key: `token:${token}`, scopes: new Set<Scope>(['attach', 'admin']) });
+    const identity = (token?: string): Identity => ({
+      mode: 'bearer',
+      credential_key: `token:${token}`,
+      scopes: new Set<Scope>(['attach', 'admin']),
+    });
     const lab = await startAttachLab({ identity, settings: { auth_mode: 'bearer' } });
     const facts: string[] = [];
-    lab.tail.subscribe({ push() {}, announce: (entry) => facts.push(entry.event.type) }, { rooms: 'all', observer: true });
+    lab.tail.subscribe(
+      { push() {}, announce: (entry) => facts.push(entry.event.type) },
+      { rooms: 'all', observer: true },
+    );
     const headers = { authorization: 'Bearer one' };
     const first = await AttachClient.attach({ url: lab.url, headers });
     const second = await AttachClient.attach({ url: lab.url, headers });
@@ -309,13 +393,26 @@ describe('who holds an agent', () => {
     const lab = await startAttachLab();
     const bindings = { rooms: [], dms: { enabled: true, wake: 'all' }, catch_up: 'all' } as const;
     const legacy = await AttachClient.attach({ url: lab.url, agent: 'old' });
-    const ours = await AttachClient.attach({ url: lab.url, agent: 'new', bindings: { ...bindings, rooms: [] } });
+    const ours = await AttachClient.attach({
+      url: lab.url,
+      agent: 'new',
+      bindings: { ...bindings, rooms: [] },
+    });
     await lab.execute('agent.remove', { agent_id: 'old' });
     await lab.execute('agent.remove', { agent_id: 'new' });
     await Promise.all([legacy.gone(), ours.gone()]);
-    expect(legacy.of('ERROR')[0]).toEqual({ op: 'ERROR', version: 'moltnet.attach.v1', capabilities: {}, error: expect.stringContaining('old was removed') });
+    expect(legacy.of('ERROR')[0]).toEqual({
+      op: 'ERROR',
+      version: 'moltnet.attach.v1',
+      capabilities: {},
+      error: expect.stringContaining('old was removed'),
+    });
     expect(ours.of('ERROR')[0]).toMatchObject({ code: 'agent_removed', permanent: true });
-    const again = await AttachClient.attach({ url: lab.url, agent: 'new', bindings: { ...bindings, rooms: [] } });
+    const again = await AttachClient.attach({
+      url: lab.url,
+      agent: 'new',
+      bindings: { ...bindings, rooms: [] },
+    });
     expect(again.of('ERROR')[0]).toMatchObject({ code: 'agent_removed', permanent: true });
   });
 });

@@ -97,21 +97,31 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     networkId: network.settings.id,
     times,
     identify: (connection, identification) => {
-      attach(connection, identification).catch((error: unknown) => connection.fail(error, 'attachment_closed'));
+      attach(connection, identification).catch((error: unknown) => {
+        const { agent_id } = identification;
+        if (error instanceof MoltnetError)
+          log.warn({ agent_id, code: error.code }, `attachment refused: ${error.message}`);
+        connection.fail(error, 'attachment_closed');
+      });
     },
     gone(connection) {
       connections.delete(connection);
       heartbeat.delete(connection);
       if (connections.size === 0) allGone?.();
     },
-    fault: (error) => log.error({ component: 'transport.attach', err: error }, 'an attachment met a fault'),
+    fault: (error) => log.error({ err: error }, 'an attachment met a fault'),
   };
 
   async function attach(connection: Connection, identification: Identification): Promise<void> {
     const { agent_id, name } = identification;
     const { identity } = connection;
-    if (identity.agents && !identity.agents.has(agent_id)) throw new MoltnetError('forbidden', `this credential may not attach as ${agent_id}`);
-    const { registration } = await network.execute('agent.register', { requested_id: agent_id, name, via: 'attach' }, identity);
+    if (identity.agents && !identity.agents.has(agent_id))
+      throw new MoltnetError('forbidden', `this credential may not attach as ${agent_id}`);
+    const { registration } = await network.execute(
+      'agent.register',
+      { requested_id: agent_id, name, via: 'attach' },
+      identity,
+    );
     if (connection.ended) return;
     await claims.claim(agent_id, connection);
     connection.atEnd(() => claims.release(agent_id, connection));
@@ -122,15 +132,20 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     connection.attach(attachment, readyFrame(registration));
     active++;
     const gone = presence.connect(agent_id);
+    log.info({ agent_id, delivery: connection.delivery }, 'attached');
     connection.atEnd((reason, error) => {
       active--;
       gone(reason, error);
+      log.info({ agent_id, reason, error }, 'attachment ended');
     });
     await attachment.start();
     connection.begin();
   }
 
-  async function open(connection: Connection, { agent_id, bindings, cursor }: Identification): Promise<Attachment> {
+  async function open(
+    connection: Connection,
+    { agent_id, bindings, cursor }: Identification,
+  ): Promise<Attachment> {
     const common = { connection, network, store, tail, wakes, agent_id, cursor };
     if (bindings) {
       const attachment = new DeliveryAttachment({ ...common, bindings, lease: leases.request(agent_id) });
@@ -149,9 +164,10 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
 
   const unlisten = tail.listen((event: LogEvent) => {
     if (event.type === 'agent.removed' && event.agent_id !== undefined) {
-      for (const connection of [...claims.of(event.agent_id)]) connection.fail(removed(event.agent_id), 'agent_removed');
-    } else if (event.type.startsWith('room.')) {
-      for (const attachment of streams) attachment.refresh();
+      for (const connection of [...claims.of(event.agent_id)])
+        connection.fail(removed(event.agent_id), 'agent_removed');
+    } else if (event.room_id !== undefined && event.type.startsWith('room.')) {
+      for (const attachment of streams) attachment.refresh(event.room_id);
     }
   });
 
@@ -187,7 +203,8 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
   };
 }
 
-const removed = (agent_id: string): MoltnetError => new MoltnetError('agent_removed', `the agent ${agent_id} was removed: register it again to let it back in`);
+const removed = (agent_id: string): MoltnetError =>
+  new MoltnetError('agent_removed', `the agent ${agent_id} was removed: register it again to let it back in`);
 
 /** Answers an upgrade that is not taken, in the envelope of every refusal. */
 function refuse(socket: Duplex, code: ErrorCode): void {

@@ -22,19 +22,31 @@ export function announcesDelivery(frame: ClientFrame): boolean {
 
 /** Throws MoltnetError: bad_frame, network_mismatch, invalid_id or invalid_agent_id. */
 export function readIdentify(frame: ClientFrame, networkId: string): Identification {
-  if (frame.op !== 'IDENTIFY') throw new MoltnetError('bad_frame', `${frame.op.slice(0, 40)} before IDENTIFY: the first frame must be IDENTIFY`);
+  if (frame.op !== 'IDENTIFY')
+    throw new MoltnetError(
+      'bad_frame',
+      `${frame.op.slice(0, 40)} before IDENTIFY: the first frame must be IDENTIFY`,
+    );
   requireVersion(frame, false);
   const network = text(frame['network_id'], 'network_id').trim();
   if (network !== networkId) {
-    throw new MoltnetError('network_mismatch', `network_id is ${JSON.stringify(network.slice(0, 128))}, this is ${JSON.stringify(networkId)}: correct network_id in the node's file`);
+    throw new MoltnetError(
+      'network_mismatch',
+      `network_id is ${JSON.stringify(network.slice(0, 128))}, this is ${JSON.stringify(networkId)}: correct network_id in the node's file`,
+    );
   }
   const agent = frame['agent'] ?? {};
-  if (typeof agent !== 'object' || Array.isArray(agent)) throw new MoltnetError('bad_frame', 'agent: must be an object with an id');
+  if (typeof agent !== 'object' || Array.isArray(agent))
+    throw new MoltnetError('bad_frame', 'agent: must be an object with an id');
   const { id, name } = agent as { id?: unknown; name?: unknown };
   const agent_id = text(id, 'agent.id');
-  if (!isId(agent_id)) throw new MoltnetError('invalid_id', `agent.id: not an id: ${JSON.stringify(agent_id.slice(0, 160))}`);
+  if (!isId(agent_id))
+    throw new MoltnetError('invalid_id', `agent.id: not an id: ${JSON.stringify(agent_id.slice(0, 160))}`);
   if (!isLocalAgentId(agent_id)) {
-    throw new MoltnetError('invalid_agent_id', `agent.id: ${JSON.stringify(agent_id)} contains ":", which names an agent of another network: use a plain id`);
+    throw new MoltnetError(
+      'invalid_agent_id',
+      `agent.id: ${JSON.stringify(agent_id)} contains ":", which names an agent of another network: use a plain id`,
+    );
   }
   return {
     agent_id,

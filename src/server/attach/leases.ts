@@ -16,7 +16,7 @@ export class Leases {
     const before = this.#last.get(agent_id);
     const { promise, resolve } = Promise.withResolvers<void>();
     // Whoever gives up while it waits lets the next one wait for those before both.
-    const place = Promise.all([before, promise]).then(() => {
+    const place = this.#until(before, promise, () => {
       if (this.#last.get(agent_id) === place) this.#last.delete(agent_id);
     });
     this.#last.set(agent_id, place);
@@ -30,5 +30,11 @@ export class Leases {
   /** Resolves when every lease that is out was given back. */
   async settled(): Promise<void> {
     while (this.#last.size > 0) await Promise.all(this.#last.values());
+  }
+
+  async #until(before: Promise<void> | undefined, released: Promise<void>, done: () => void): Promise<void> {
+    await before;
+    await released;
+    done();
   }
 }

@@ -7,8 +7,14 @@ import { encodeEvent } from '../../protocol/events.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
 import type { Store } from '../../store/store.ts';
 
-const ids = (prefix: string, count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `${prefix}${from + i}`);
-async function sendAll(lab: AttachLab, names: string[], target = 'room:research', as = 'human:me'): Promise<void> {
+const ids = (prefix: string, count: number, from = 0): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}${from + i}`);
+async function sendAll(
+  lab: AttachLab,
+  names: string[],
+  target = 'room:research',
+  as = 'human:me',
+): Promise<void> {
   for (const id of names) await lab.send(as, target, { id });
 }
 async function researchLab(...args: Parameters<typeof startAttachLab>): Promise<AttachLab> {
@@ -27,7 +33,8 @@ describe('replay', () => {
     const { cursor } = first;
     await first.drop();
     // More than a page, and more than any ring would hold that is empty after the restart.
-    for (let i = 0; i < 6; i++) await Promise.all(ids('b', 100, i * 100).map((id) => before.send('human:me', 'room:research', { id })));
+    for (let i = 0; i < 6; i++)
+      await Promise.all(ids('b', 100, i * 100).map((id) => before.send('human:me', 'room:research', { id })));
     const stored = (await before.store.events({ all: true }, 0, 500)).length;
     expect(stored).toBe(500);
     await before.stop();
@@ -47,19 +54,42 @@ describe('replay', () => {
     const live = await AttachClient.attach({ url: lab.url, agent: 'live' });
     await lab.send('human:me', 'room:research', { id: 'm0' });
     await live.until(() => live.messages.length === 1);
-    await lab.send('agent:live', 'thread:t1@research', { id: 'm1', parts: [{ kind: 'text', text: '<&>\u2028"\\' }] });
+    await lab.send('agent:live', 'thread:t1@research', {
+      id: 'm1',
+      parts: [{ kind: 'text', text: '<&>\u2028"\\' }],
+    });
     await lab.send('agent:live', 'dm:d1@live,other', { id: 'm2' });
     await lab.send('human:me', 'room:research', { id: 'last' });
     await live.until(() => live.messages.length === 4);
-    const again = await AttachClient.attach({ url: lab.url, agent: 'live', cursor: live.events[0]!.cursor, headers: {} }).catch(() => undefined);
+    const again = await AttachClient.attach({
+      url: lab.url,
+      agent: 'live',
+      cursor: live.events[0]!.cursor,
+      headers: {},
+    }).catch(() => undefined);
     expect(again!.error).toMatch(/attached already/);
     await live.drop();
-    const replayed = await AttachClient.attach({ url: lab.url, agent: 'live', cursor: live.events[0]!.cursor });
+    const replayed = await AttachClient.attach({
+      url: lab.url,
+      agent: 'live',
+      cursor: live.events[0]!.cursor,
+    });
     await replayed.until(() => replayed.messages.length === 3);
     const events = (client: AttachClient): string[] => client.raw.filter((text) => text.includes('"EVENT"'));
     expect(events(replayed)).toEqual(events(live).slice(1));
-    expect(live.events.map((frame) => frame.event!.type)).toEqual(['message.created', 'thread.created', 'message.created', 'dm.created', 'message.created', 'message.created']);
-    const [stored] = await lab.store.events({ all: true }, (await lab.store.eventSeq(live.events[0]!.cursor!))! - 1, 1);
+    expect(live.events.map((frame) => frame.event!.type)).toEqual([
+      'message.created',
+      'thread.created',
+      'message.created',
+      'dm.created',
+      'message.created',
+      'message.created',
+    ]);
+    const [stored] = await lab.store.events(
+      { all: true },
+      (await lab.store.eventSeq(live.events[0]!.cursor!))! - 1,
+      1,
+    );
     expect(events(live)[0]).toBe(
       `{"op":"EVENT","version":"moltnet.attach.v1","network_id":"local","capabilities":{},"cursor":"${stored!.id}","event":${encodeEvent({ ...stored!, network_id: 'local' })}}`,
     );
@@ -74,24 +104,28 @@ describe('replay', () => {
     expect(client.messages).toEqual(['new']);
   });
 
-  it.each([['a cursor that was never', 'evt_unknown'], ['something that is no id', 'x y\u0000'], ['a very long one', 'e'.repeat(10_000)]])(
-    'ATT-10 %s: one gap, then live, never what is old',
-    async (_, cursor) => {
-      const lab = await researchLab();
-      await sendAll(lab, ['old']);
-      const client = await AttachClient.attach({ url: lab.url, cursor });
-      await sendAll(lab, ['new']);
-      await client.until(() => client.messages.length > 0);
-      expect(client.events.map((frame) => frame.event!.type)).toEqual(['stream.replay_gap', 'message.created']);
-      const gap = client.events[0]!;
-      expect(gap.cursor).toMatch(/^evt_gap_[0-9a-f]{64}$/);
-      expect(gap.event!.id).toBe(gap.cursor);
-      expect(gap.event!['replay_gap']).toMatchObject({ oldest_event_id: expect.stringMatching(/^evt_/), newest_event_id: expect.stringMatching(/^evt_/) });
-      for (const frame of client.events) client.ack(frame.cursor!);
-      await client.settle();
-      expect(client.closed).toBe(false);
-    },
-  );
+  it.each([
+    ['a cursor that was never', 'evt_unknown'],
+    ['something that is no id', 'x y\u0000'],
+    ['a very long one', 'e'.repeat(10_000)],
+  ])('ATT-10 %s: one gap, then live, never what is old', async (_, cursor) => {
+    const lab = await researchLab();
+    await sendAll(lab, ['old']);
+    const client = await AttachClient.attach({ url: lab.url, cursor });
+    await sendAll(lab, ['new']);
+    await client.until(() => client.messages.length > 0);
+    expect(client.events.map((frame) => frame.event!.type)).toEqual(['stream.replay_gap', 'message.created']);
+    const gap = client.events[0]!;
+    expect(gap.cursor).toMatch(/^evt_gap_[0-9a-f]{64}$/);
+    expect(gap.event!.id).toBe(gap.cursor);
+    expect(gap.event!['replay_gap']).toMatchObject({
+      oldest_event_id: expect.stringMatching(/^evt_/),
+      newest_event_id: expect.stringMatching(/^evt_/),
+    });
+    for (const frame of client.events) client.ack(frame.cursor!);
+    await client.settle();
+    expect(client.closed).toBe(false);
+  });
 
   it("ATT-10 the gap's own id goes on from where the gap was told", async () => {
     const lab = await researchLab();
@@ -162,7 +196,13 @@ describe('routing', () => {
     await lab.execute('room.remove', { room_id: 'hidden' });
     await sendAll(lab, ['last']);
     await alpha.until(() => alpha.messages.includes('last'));
-    expect(alpha.events.map((frame) => frame.event!.type)).toEqual(['dm.created', 'message.created', 'message.created', 'room.removed', 'message.created']);
+    expect(alpha.events.map((frame) => frame.event!.type)).toEqual([
+      'dm.created',
+      'message.created',
+      'message.created',
+      'room.removed',
+      'message.created',
+    ]);
     expect(alpha.messages).toEqual(['ours', 'mine', 'last']);
     const first = alpha.events[0]!.cursor!;
     await alpha.drop();
@@ -173,11 +213,19 @@ describe('routing', () => {
   });
 
   it('ATT-9 W25 with credentials, rooms are received by membership, from the moment it begins', async () => {
-    const identity = (token?: string): Identity => ({ mode: 'bearer', credential_key: `token:${token}`, scopes: new Set<Scope>(['attach', 'admin']) });
+    const identity = (token?: string): Identity => ({
+      mode: 'bearer',
+      credential_key: `token:${token}`,
+      scopes: new Set<Scope>(['attach', 'admin']),
+    });
     const lab = await startAttachLab({ identity, settings: { auth_mode: 'bearer' } });
     await lab.createRoom('hidden', { visibility: 'private', members: ['beta'] });
     await lab.createRoom('shared', { members: ['alpha'] });
-    const alpha = await AttachClient.attach({ url: lab.url, headers: { authorization: 'Bearer a' }, ack: true });
+    const alpha = await AttachClient.attach({
+      url: lab.url,
+      headers: { authorization: 'Bearer a' },
+      ack: true,
+    });
     await lab.send('human:me', 'room:hidden', { id: 'before' });
     await lab.execute('room.members', { room_id: 'hidden', request: { add: ['alpha'], remove: undefined } });
     await lab.send('human:me', 'room:hidden', { id: 'member' });
@@ -202,7 +250,15 @@ describe('routing', () => {
     const alpha = await AttachClient.attach({ url: lab.url });
     const members = Array.from({ length: 4_096 }, (_, i) => `${'n'.repeat(128)}:${'m'.repeat(124)}${i}`);
     lab.tail.publish([
-      { seq: lab.tail.head + 1, id: 'evt_big', type: 'room.created', created_at: '2026-01-01T00:00:00Z', payload: JSON.stringify({ id: 'research', name: 'Big', members }), room_id: 'research', held: false },
+      {
+        seq: lab.tail.head + 1,
+        id: 'evt_big',
+        type: 'room.created',
+        created_at: '2026-01-01T00:00:00Z',
+        payload: JSON.stringify({ id: 'research', name: 'Big', members }),
+        room_id: 'research',
+        held: false,
+      },
     ]);
     await alpha.until(() => alpha.events.length === 1);
     expect(alpha.raw.at(-1)!.length).toBeLessThan(1_048_576);
@@ -215,7 +271,8 @@ describe('slow clients', () => {
     const lab = await researchLab({ ringCount: 100 });
     const client = await AttachClient.attach({ url: lab.url });
     const names = ids('m', 3_000);
-    for (let i = 0; i < names.length; i += 100) await Promise.all(names.slice(i, i + 100).map((id) => lab.send('human:me', 'room:research', { id })));
+    for (let i = 0; i < names.length; i += 100)
+      await Promise.all(names.slice(i, i + 100).map((id) => lab.send('human:me', 'room:research', { id })));
     await client.settle();
     expect(client.events).toHaveLength(1_024);
     for (let i = 0; i < names.length; i++) {
@@ -235,7 +292,8 @@ describe('slow clients', () => {
     const client = await AttachClient.attach({ url: lab.url });
     client.socket.pause();
     const big = 'x'.repeat(100_000);
-    for (let i = 0; i < 150; i++) await lab.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text: big }] });
+    for (let i = 0; i < 150; i++)
+      await lab.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text: big }] });
     const waiting = [...lab.sockets].map((socket) => socket.writableLength);
     expect(Math.max(...waiting)).toBeGreaterThan(3_000_000);
     expect(Math.max(...waiting)).toBeLessThan(5_000_000);
@@ -249,7 +307,8 @@ describe('slow clients', () => {
     const client = await AttachClient.attach({ url: lab.url });
     client.socket.pause();
     const big = 'x'.repeat(120_000);
-    for (let i = 0; i < 80; i++) await lab.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text: big }] });
+    for (let i = 0; i < 80; i++)
+      await lab.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text: big }] });
     await eventually(() => lab.gateway.connections === 0);
     expect(lab.presence.isConnected('alpha')).toBe(false);
   });
@@ -257,7 +316,8 @@ describe('slow clients', () => {
 
 describe('held conversations', () => {
   async function storm(lab: AttachLab, prefix: string, count: number): Promise<void> {
-    for (let i = 0; i < count; i++) await lab.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:research', { id: `${prefix}${i}` });
+    for (let i = 0; i < count; i++)
+      await lab.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:research', { id: `${prefix}${i}` });
   }
   async function heldLab(options: Parameters<typeof startAttachLab>[0] = {}): Promise<AttachLab> {
     const lab = await startAttachLab({ ...options, settings: { guard: { turns: 3 } } });
@@ -279,7 +339,10 @@ describe('held conversations', () => {
     expect(client.events.every((frame) => !frame.event!.type.startsWith('conversation.'))).toBe(true);
   });
 
-  it.each([['from the ring', 4_096], ['from storage', 1]])('LOG-7 ATT-1 a client that comes back after the resume gets them too, %s', async (_, ringCount) => {
+  it.each([
+    ['from the ring', 4_096],
+    ['from storage', 1],
+  ])('LOG-7 ATT-1 a client that comes back after the resume gets them too, %s', async (_, ringCount) => {
     const lab = await heldLab({ ringCount });
     const client = await AttachClient.attach({ url: lab.url, ack: true });
     await storm(lab, 'a', 5);
@@ -323,11 +386,21 @@ describe('held conversations', () => {
 });
 
 describe('wake accounting', () => {
-  async function watched(): Promise<{ lab: AttachLab; facts: { type: string; payload: Record<string, unknown> }[] }> {
+  async function watched(): Promise<{
+    lab: AttachLab;
+    facts: { type: string; payload: Record<string, unknown> }[];
+  }> {
     const lab = await researchLab();
     const facts: { type: string; payload: Record<string, unknown> }[] = [];
     lab.tail.subscribe(
-      { push() {}, announce: ({ event }) => void (event.type.includes('wake') && facts.push({ type: event.type, payload: JSON.parse(event.payload) as Record<string, unknown> })) },
+      {
+        push() {},
+        announce: ({ event }) =>
+          void (
+            event.type.includes('wake') &&
+            facts.push({ type: event.type, payload: JSON.parse(event.payload) as Record<string, unknown> })
+          ),
+      },
       { rooms: 'all', observer: true },
     );
     return { lab, facts };
@@ -337,7 +410,10 @@ describe('wake accounting', () => {
     const { lab, facts } = await watched();
     const client = await AttachClient.attach({ url: lab.url, agent: 'cody' });
     await lab.send('human:me', 'room:research', { id: 'plain' });
-    await lab.send('human:me', 'room:research', { id: 'mention', parts: [{ kind: 'text', text: '@cody look' }] });
+    await lab.send('human:me', 'room:research', {
+      id: 'mention',
+      parts: [{ kind: 'text', text: '@cody look' }],
+    });
     await lab.send('agent:beta', 'dm:d@cody,beta', { id: 'dm' });
     await lab.send('agent:cody', 'dm:d', { id: 'own' });
     await client.until(() => client.messages.length === 4);
@@ -349,18 +425,29 @@ describe('wake accounting', () => {
       ['agent.wake.delivered', 'dm', 'dm'],
     ]);
     expect(facts[0]!.payload).toEqual({
-      agent_id: 'cody', network_id: 'local', fqid: 'molt://local/agents/cody', name: 'CODY', message_id: 'mention', reason: 'mention', target: { kind: 'room', room_id: 'research' },
+      agent_id: 'cody',
+      network_id: 'local',
+      fqid: 'molt://local/agents/cody',
+      name: 'CODY',
+      message_id: 'mention',
+      reason: 'mention',
+      target: { kind: 'room', room_id: 'research' },
     });
   });
 
   it('ATT-15 an attachment that breaks with a wake unacknowledged is a failed wake', async () => {
     const { lab, facts } = await watched();
     const client = await AttachClient.attach({ url: lab.url, agent: 'cody' });
-    await lab.send('human:me', 'room:research', { id: 'mention', parts: [{ kind: 'text', text: '@cody look' }] });
+    await lab.send('human:me', 'room:research', {
+      id: 'mention',
+      parts: [{ kind: 'text', text: '@cody look' }],
+    });
     await client.until(() => client.messages.length === 1);
     await client.drop();
     await eventually(() => lab.gateway.connections === 0);
-    expect(facts.map((fact) => [fact.type, fact.payload['message_id']])).toEqual([['agent.wake.failed', 'mention']]);
+    expect(facts.map((fact) => [fact.type, fact.payload['message_id']])).toEqual([
+      ['agent.wake.failed', 'mention'],
+    ]);
     expect(facts[0]!.payload['error']).toEqual(expect.any(String));
     expect(lab.wakes.lastFailure('cody')).toMatchObject({ message_id: 'mention', at: expect.any(String) });
   });
@@ -368,7 +455,10 @@ describe('wake accounting', () => {
   it('ATT-15 a stop of the server fails no wake', async () => {
     const { lab, facts } = await watched();
     const client = await AttachClient.attach({ url: lab.url, agent: 'cody' });
-    await lab.send('human:me', 'room:research', { id: 'mention', parts: [{ kind: 'text', text: '@cody look' }] });
+    await lab.send('human:me', 'room:research', {
+      id: 'mention',
+      parts: [{ kind: 'text', text: '@cody look' }],
+    });
     await client.until(() => client.messages.length === 1);
     await lab.gateway.close();
     expect(facts).toEqual([]);
@@ -379,11 +469,33 @@ describe('wake accounting', () => {
     await lab.execute('agent.register', { requested_id: 'cody', via: 'http' });
     await lab.send('human:me', 'room:research', { id: 'm1' });
     const event = { message: { id: 'm1' } };
-    await lab.wakes.reportWakeFailed({ agent_id: 'cody', event, error: 'exit 1', attempts: 4, classification: 'retry_exhausted' });
-    expect(facts[0]).toMatchObject({ type: 'agent.wake.failed', payload: { agent_id: 'cody', message_id: 'm1', attempts: 4, classification: 'retry_exhausted', target: { room_id: 'research' } } });
-    expect(lab.wakes.lastFailure('cody')).toMatchObject({ error: 'exit 1', classification: 'retry_exhausted' });
+    await lab.wakes.reportWakeFailed({
+      agent_id: 'cody',
+      event,
+      error: 'exit 1',
+      attempts: 4,
+      classification: 'retry_exhausted',
+    });
+    expect(facts[0]).toMatchObject({
+      type: 'agent.wake.failed',
+      payload: {
+        agent_id: 'cody',
+        message_id: 'm1',
+        attempts: 4,
+        classification: 'retry_exhausted',
+        target: { room_id: 'research' },
+      },
+    });
+    expect(lab.wakes.lastFailure('cody')).toMatchObject({
+      error: 'exit 1',
+      classification: 'retry_exhausted',
+    });
     await expect(lab.wakes.reportWakeFailed({ event })).rejects.toMatchObject({ code: 'bad_request' });
-    await expect(lab.wakes.reportWakeFailed({ agent_id: 'cody' })).rejects.toMatchObject({ code: 'bad_request' });
-    await expect(lab.wakes.reportWakeFailed({ agent_id: 'nobody', event })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(lab.wakes.reportWakeFailed({ agent_id: 'cody' })).rejects.toMatchObject({
+      code: 'bad_request',
+    });
+    await expect(lab.wakes.reportWakeFailed({ agent_id: 'nobody', event })).rejects.toMatchObject({
+      code: 'not_found',
+    });
   });
 });

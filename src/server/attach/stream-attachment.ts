@@ -41,7 +41,9 @@ interface WakeMark {
 export class StreamAttachment implements FrameHandler, ReaderSink {
   readonly #options: StreamOptions;
   readonly #connection: Connection;
+  readonly #self: string;
   readonly #reader: LogReader;
+  #interest: Interest;
   /** The head when it subscribed. */
   readonly #head: number;
   /** Cursors that are out, and which of them are wakes. */
@@ -51,9 +53,16 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
   constructor(options: StreamOptions) {
     this.#options = options;
     this.#connection = options.connection;
+    this.#self = fqid(options.network.settings.id, 'agents', options.agent_id);
     // Subscribed from here on, before READY is written: nothing that is published after it can be missed (W6).
     this.#head = options.tail.head;
-    this.#reader = new LogReader({ tail: options.tail, sink: this, interest: this.#interest(), withholds: true });
+    this.#interest = this.#firstInterest();
+    this.#reader = new LogReader({
+      tail: options.tail,
+      sink: this,
+      interest: this.#interest,
+      withholds: true,
+    });
   }
 
   /** Called after READY. Rejects with what storage rejects with. */
@@ -68,16 +77,24 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     }
     const [event] = await store.events({ all: true }, seq - 1, 1);
     if (event?.seq === seq && event.held && event.conversation !== undefined) {
-      const row = network.topology.conversation(event.conversation) ?? (await store.conversations([event.conversation])).get(event.conversation);
-      const stillHeld = row !== undefined && row.held_at !== null && row.held_seq !== null && row.held_seq < seq;
+      const row =
+        network.topology.conversation(event.conversation) ??
+        (await store.conversations([event.conversation])).get(event.conversation);
+      const stillHeld =
+        row !== undefined && row.held_at !== null && row.held_seq !== null && row.held_seq < seq;
       if (!stillHeld) return this.#reader.startWithinHeld(event.conversation, seq);
     }
     this.#reader.start(seq);
   }
 
-  /** Rooms or memberships changed. In mode none every room is readable, and nothing is to be done. */
-  refresh(): void {
-    if (this.#connection.identity.mode !== 'none') this.#reader.update(this.#interest());
+  /** A room or its members changed. In mode none every room is readable, and nothing is to be done. */
+  refresh(room_id: string): void {
+    const { rooms } = this.#interest;
+    if (rooms === 'all' || rooms.has(room_id) === this.#mayReceive(room_id)) return;
+    const changed = new Set(rooms);
+    if (!changed.delete(room_id)) changed.add(room_id);
+    this.#interest = { ...this.#interest, rooms: changed };
+    this.#reader.update(this.#interest);
   }
 
   ready(): boolean {
@@ -96,17 +113,28 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
   }
 
   fail(error: unknown): void {
-    const refusal = new MoltnetError('storage_unavailable', 'the log cannot be read now: reconnect with the same cursor', { cause: error });
+    const refusal = new MoltnetError(
+      'storage_unavailable',
+      'the log cannot be read now: reconnect with the same cursor',
+      { cause: error },
+    );
     this.#connection.fail(refusal, 'event_stream_closed');
   }
 
   onFrame(frame: ClientFrame): void {
-    if (frame.op !== 'ACK') throw new MoltnetError('bad_frame', `${frame.op.slice(0, 40)}: not a frame of a client; ACK, PONG, PING and ERROR are`);
+    if (frame.op !== 'ACK')
+      throw new MoltnetError(
+        'bad_frame',
+        `${frame.op.slice(0, 40)}: not a frame of a client; ACK, PONG, PING and ERROR are`,
+      );
     const cursor = typeof frame['cursor'] === 'string' ? frame['cursor'] : '';
     const mark = this.#pending?.get(cursor);
-    if (mark === undefined) throw new MoltnetError('unknown_cursor', `ACK of ${JSON.stringify(cursor.slice(0, 160))}, which is not outstanding here: ACK each event once, on the connection that brought it`);
+    if (mark === undefined)
+      throw new MoltnetError(
+        'unknown_cursor',
+        `ACK of ${JSON.stringify(cursor.slice(0, 160))}, which is not outstanding here: ACK each event once, on the connection that brought it`,
+      );
     this.#pending!.delete(cursor);
-    if (this.#pending!.size === 0) this.#pending = undefined;
     if (mark) this.#options.wakes.delivered({ agent_id: this.#options.agent_id, ...mark });
     if (!this.#reader.live) this.#reader.resume();
   }
@@ -121,7 +149,8 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#pending = undefined;
     if (!pending || reason === 'request_context_done' || reason === 'agent_removed') return;
     for (const mark of pending.values()) {
-      if (mark) this.#options.wakes.failed({ agent_id: this.#options.agent_id, ...mark, error: error ?? reason });
+      if (mark)
+        this.#options.wakes.failed({ agent_id: this.#options.agent_id, ...mark, error: error ?? reason });
     }
   }
 
@@ -130,13 +159,20 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#connection.uncork();
   };
 
-  #interest(): Interest {
+  #firstInterest(): Interest {
     const { network, agent_id, connection } = this.#options;
-    const { settings, topology } = network;
-    const participant = settings.direct_messages ? agent_id : undefined;
+    const participant = network.settings.direct_messages ? agent_id : undefined;
     if (connection.identity.mode === 'none') return { rooms: 'all', participant };
-    const readable = topology.roomIds().filter((id) => can(settings, connection.identity, 'room.receive', { room: topology.room(id)!, agent: agent_id }).allowed);
-    return { rooms: new Set(readable), participant };
+    return { rooms: new Set(network.topology.roomIds().filter((id) => this.#mayReceive(id))), participant };
+  }
+
+  #mayReceive(room_id: string): boolean {
+    const { network, agent_id, connection } = this.#options;
+    const room = network.topology.room(room_id);
+    return (
+      room !== undefined &&
+      can(network.settings, connection.identity, 'room.receive', { room, agent: agent_id }).allowed
+    );
   }
 
   /** Of what the reader may give it, what an attachment is sent. */
@@ -150,10 +186,9 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
   #wakeMark(entry: LogEntry): WakeMark | null {
     const message = entry.message;
     if (!message) return null;
-    const { agent_id, network } = this.#options;
-    const self = fqid(network.settings.id, 'agents', agent_id);
-    if (message.from.fqid === self) return null;
-    const reason = message.target.kind === 'dm' ? 'dm' : message.mentions?.includes(self) ? 'mention' : undefined;
+    if (message.from.fqid === this.#self) return null;
+    const reason =
+      message.target.kind === 'dm' ? 'dm' : message.mentions?.includes(this.#self) ? 'mention' : undefined;
     return reason ? { message_id: message.id, target: message.target, reason } : null;
   }
 
@@ -163,9 +198,20 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     if (this.#connection.ended) return;
     const id = gapEventId(requested);
     gaps.set(agent_id, id, this.#head);
-    const gap = { requested_event_id: isId(requested) ? requested : undefined, oldest_event_id: oldest, newest_event_id: newest };
+    const gap = {
+      requested_event_id: isId(requested) ? requested : undefined,
+      oldest_event_id: oldest,
+      newest_event_id: newest,
+    };
     const created_at = new Date(tail.now()).toISOString();
-    const entry = new Entry({ seq: 0, id, type: 'stream.replay_gap', created_at, payload: JSON.stringify(gap), held: false });
+    const entry = new Entry({
+      seq: 0,
+      id,
+      type: 'stream.replay_gap',
+      created_at,
+      payload: JSON.stringify(gap),
+      held: false,
+    });
     this.#connection.write(eventFrame(entry, network.settings.id));
     (this.#pending ??= new Map()).set(id, null);
   }

@@ -49,14 +49,27 @@ export interface WakeReportsOptions {
 /** Longest error text kept and shown, in characters. */
 const ERROR_TEXT = 2_000;
 
-export function createWakeReports({ tail, network, store, clock = Date.now }: WakeReportsOptions): WakeReports {
+export function createWakeReports({
+  tail,
+  network,
+  store,
+  clock = Date.now,
+}: WakeReportsOptions): WakeReports {
   const failures = new Map<string, LastWakeFailure>();
   const network_id = network.settings.id;
 
   function agentEvent(wake: EndedWake): AgentEvent {
     const name = network.topology.agent(wake.agent_id)?.display_name ?? undefined;
     const { agent_id, message_id, reason, target } = wake;
-    return { agent_id, network_id, fqid: fqid(network_id, 'agents', agent_id), name, message_id, reason, target };
+    return {
+      agent_id,
+      network_id,
+      fqid: fqid(network_id, 'agents', agent_id),
+      name,
+      message_id,
+      reason,
+      target,
+    };
   }
 
   function failed(wake: FailedWake): void {
@@ -69,7 +82,10 @@ export function createWakeReports({ tail, network, store, clock = Date.now }: Wa
       at: new Date(clock()).toISOString(),
     });
     const { attempts, classification } = wake;
-    tail.announce({ type: 'agent.wake.failed', payload: { ...agentEvent(wake), error, attempts, classification } });
+    tail.announce({
+      type: 'agent.wake.failed',
+      payload: { ...agentEvent(wake), error, attempts, classification },
+    });
   }
 
   return {
@@ -82,7 +98,10 @@ export function createWakeReports({ tail, network, store, clock = Date.now }: Wa
       if (!ref) throw new MoltnetError('bad_request', 'agent_id: name the agent whose wake failed');
       const message_id = request.event?.message?.id;
       if (message_id === undefined || !isId(message_id)) {
-        throw new MoltnetError('bad_request', 'event.message.id: send the event whose wake failed, with its message');
+        throw new MoltnetError(
+          'bad_request',
+          'event.message.id: send the event whose wake failed, with its message',
+        );
       }
       const local = ref.network === undefined || ref.network === network_id;
       if (!local || !network.topology.agent(ref.id)) {
@@ -97,14 +116,21 @@ export function createWakeReports({ tail, network, store, clock = Date.now }: Wa
         target: stored && (JSON.parse(stored.payload) as Message).target,
         error: request.error,
         attempts: request.attempts,
-        classification: request.classification !== undefined && known.includes(request.classification) ? request.classification : undefined,
+        classification:
+          request.classification !== undefined && known.includes(request.classification)
+            ? request.classification
+            : undefined,
       });
     },
 
     async load() {
       for (const row of (await store.failedWakes(undefined, 500)).toReversed()) {
         failures.delete(row.agent_id);
-        failures.set(row.agent_id, { error: row.error ?? undefined, classification: 'retry_exhausted', at: row.closed_at ?? row.opened_at });
+        failures.set(row.agent_id, {
+          error: row.error ?? undefined,
+          classification: 'retry_exhausted',
+          at: row.closed_at ?? row.opened_at,
+        });
       }
     },
   };

@@ -55,8 +55,8 @@ export async function agentRoutes(app: App, context: ServerContext): Promise<voi
       const { ids, info } = pageOfIds(topology.agentIds(), page, (id) =>
         mayReadAgent(topology, identity, id),
       );
-      const items = ids.map((id) => ({ id, json: JSON.stringify(summary(identity, id)) }));
-      return sendJson(reply, pageText('agents', items, info, page, 'oldest'));
+      const item = (id: string) => ({ id, json: JSON.stringify(summary(identity, id)) });
+      return sendJson(reply, pageText('agents', ids, item, info, page, 'oldest'));
     },
   );
 

@@ -6,6 +6,16 @@ import { errors, type ErrorCode } from '../../protocol/errors.ts';
 
 export const JSON_TYPE = 'application/json';
 
+/** On every answer: no page of another origin may embed it, also where no Origin is sent (scripts, images). */
+export const GUARDS = {
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+/** The same for answers that are written by hand. */
+export const GUARD_LINES = Object.entries(GUARDS)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
+
 /** Keeps fastify from adding a charset, which JSON has none of. */
 const asIs = (text: unknown): string => text as string;
 

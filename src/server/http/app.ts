@@ -15,7 +15,7 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { ServerContext } from '../context.ts';
 import { agentRoutes } from './agents.ts';
-import { JSON_TYPE, sendJson } from './answers.ts';
+import { GUARD_LINES, GUARDS, JSON_TYPE, sendJson } from './answers.ts';
 import { applyRoutes } from './apply.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { attachRoutes } from './attach.ts';
@@ -31,6 +31,7 @@ import { messageRoutes } from './messages.ts';
 import { metricsRoutes } from './metrics.ts';
 import { networkRoutes } from './network.ts';
 import { installOpenapi, openapiRoutes } from './openapi.ts';
+import { oneAtATime } from './pipelining.ts';
 import { requestId } from './request-id.ts';
 import { roomRoutes } from './rooms.ts';
 import { patternOf, RouteTable } from './route-table.ts';
@@ -59,7 +60,7 @@ const LONGEST_PARAMETER = 1_024;
 export async function buildApp(context: ServerContext, server: Server): Promise<App> {
   const routes = new RouteTable();
   const app = fastify({
-    serverFactory: (handler) => server.on('request', handler),
+    serverFactory: (handler) => server.on('request', oneAtATime(handler)),
     bodyLimit: limits.body.value,
     genReqId: (raw) => requestId(raw.headers['x-request-id']),
     return503OnClosing: false,
@@ -131,10 +132,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   /** What is asked of every request before its body is read. */
   function admit(request: FastifyRequest, reply: FastifyReply): void {
     const { headers, method } = request.raw;
-    reply.header('x-request-id', request.id);
-    reply.header('x-content-type-options', 'nosniff');
-    // No page of another origin may embed an answer either, where no Origin is sent (scripts, images).
-    reply.header('cross-origin-resource-policy', 'same-origin');
+    guarded(request, reply);
     if (context.stopping) {
       reply.header('connection', 'close');
       throw new MoltnetError('stopping');
@@ -167,7 +165,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     logRefusal(refusal, request);
     const wait = retryAfter(refusal.code);
     if (wait !== undefined) reply.header('retry-after', wait);
-    reply.header('x-request-id', request.id);
+    guarded(request, reply);
     sendJson(reply, envelope(refusal, request.id), refusal.status);
   }
 
@@ -214,6 +212,12 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
 /** HEAD is served by the GET route, and counted under it. */
 const routeMethod = (request: FastifyRequest): string => (request.method === 'HEAD' ? 'GET' : request.method);
 
+/** What every answer carries, refusals of the framework too. */
+function guarded(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  for (const [name, value] of Object.entries(GUARDS)) reply.header(name, value);
+}
+
 function firstOfEach(query: URLSearchParams): Record<string, string> {
   const first: Record<string, string> = Object.create(null);
   for (const [name, value] of query) first[name] ??= value;
@@ -232,7 +236,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     const id = requestId(undefined);
     const body = envelope({ status: 400, code: 'bad_request', message: reason! }, id);
     socket.write(
-      `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${GUARD_LINES}Connection: close\r\n\r\n${body}`,
     );
   }
   socket.destroySoon();

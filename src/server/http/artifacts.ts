@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { requireAccess } from '../../network/access.ts';
 import type { Identity } from '../../network/identity.ts';
 import { parsePage } from '../../network/paging.ts';
+import type { ArtifactRow, PageRows } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson } from './answers.ts';
 import type { App } from './app.ts';
@@ -19,6 +20,7 @@ const ArtifactQuery = PageQuery.extend({
   thread_id: z.string().optional(),
   dm_id: z.string().optional(),
 });
+const NOTHING: PageRows<ArtifactRow> = { rows: [], more_before: false, more_after: false };
 type Of = Parameters<ServerContext['store']['artifactPage']>[0];
 
 /** GET /v1/artifacts: of a thread, else of a DM, else of a room with its threads. */
@@ -45,12 +47,15 @@ export async function artifactRoutes(app: App, context: ServerContext): Promise<
       const of = await filter(context, context.identify(request.raw), request.query);
       const page = parsePage(request.query);
       await requireCursor(page, (id) => of !== undefined && context.store.artifactExists(of, id));
-      const rows = of
-        ? await context.store.artifactPage(of, page)
-        : { rows: [], more_before: false, more_after: false };
       return sendJson(
         reply,
-        storedPageText('artifacts', rows, ({ id, payload }) => ({ id, json: payload }), page, 'newest'),
+        await storedPageText(
+          'artifacts',
+          (range) => (of ? context.store.artifactPage(of, range) : NOTHING),
+          ({ id, payload }) => ({ id, json: payload }),
+          page,
+          'newest',
+        ),
       );
     },
   );

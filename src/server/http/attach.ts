@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { requireAccess } from '../../network/access.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
-import { answers, JSON_TYPE } from './answers.ts';
+import { answers, GUARD_LINES, JSON_TYPE } from './answers.ts';
 import type { App } from './app.ts';
 import { envelope, refusalOf } from './errors.ts';
 import { requestId } from './request-id.ts';
@@ -25,7 +25,7 @@ export async function attachRoutes(app: App): Promise<void> {
     () => {
       throw new MoltnetError(
         'bad_request',
-        'this is a WebSocket: send Connection: Upgrade and Upgrade: websocket',
+        'this is a WebSocket: send Connection: Upgrade, Upgrade: websocket, Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key',
       );
     },
   );
@@ -33,7 +33,14 @@ export async function attachRoutes(app: App): Promise<void> {
 
 /** Whether a request that asks for an upgrade is a WebSocket for us; any other is answered as if it had not asked. */
 export function isAttachUpgrade(request: IncomingMessage): boolean {
-  return pathOf(request) === PATH && /^websocket$/i.test((request.headers.upgrade ?? '').trim());
+  const { method, headers } = request;
+  return (
+    pathOf(request) === PATH &&
+    method === 'GET' &&
+    /^websocket$/i.test((headers.upgrade ?? '').trim()) &&
+    /^(?:13|8)$/.test(headers['sec-websocket-version'] ?? '') &&
+    /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')
+  );
 }
 
 /** Takes the upgrades of an HTTP server. */
@@ -48,7 +55,10 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       // Node before 24.9 sends every request here that asks for any upgrade.
       if (pathOf(request) !== PATH) throw new MoltnetError('not_found');
       if (!isAttachUpgrade(request))
-        throw new MoltnetError('bad_request', 'the only upgrade here is websocket');
+        throw new MoltnetError(
+          'bad_request',
+          'the only upgrade here is websocket, by GET with Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key',
+        );
       const identity = context.identify(request);
       requireAccess(context.network.settings, identity, 'attach');
       socket.once('close', () =>
@@ -75,7 +85,7 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       else context.log.warn(fields, 'attach refused');
       const body = envelope(refusal, id);
       socket.end(
-        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${GUARD_LINES}Connection: close\r\n\r\n${body}`,
       );
     }
   });

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { MoltnetError } from '../../protocol/errors.ts';
 
-/** Parses a body. Throws `bad_request` with the parser's reason. */
+/** Parses a body. Throws `bad_request` with the parser's reason, or for a key that would be lost on the way. */
 export function parseBody(text: string): unknown {
   let value: unknown;
   try {
@@ -12,8 +12,16 @@ export function parseBody(text: string): unknown {
       text.trim() === '' ? 'it is empty' : error instanceof SyntaxError ? error.message : 'it cannot be read';
     throw new MoltnetError('bad_request', `the body must be one JSON object: ${printable(reason)}`);
   }
+  if (PROTO.test(text))
+    throw new MoltnetError(
+      'bad_request',
+      'the body has a key __proto__, which readers of JSON lose or trip over; give it another name',
+    );
   return value === null ? {} : value;
 }
+/** A key `__proto__`, however it is escaped. Valid JSON has a quote and then a colon nowhere but after a key. */
+const PROTO =
+  /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"\s*:/;
 
 /**
  * Fastify's validator for a zod schema. Wrong types are `bad_request` and name the field; what the values may be, the

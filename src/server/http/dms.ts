@@ -64,12 +64,11 @@ export async function dmRoutes(app: App, context: ServerContext): Promise<void> 
         const key = conversationKey('dm', id);
         return (await store.conversations([key])).has(key);
       });
-      const rows = await store.dmPage(undefined, page);
       return sendJson(
         reply,
-        storedPageText(
+        await storedPageText(
           'dms',
-          rows,
+          (range) => store.dmPage(undefined, range),
           (row) => ({ id: row.id, json: JSON.stringify(dmView(networkId, row)) }),
           page,
           'oldest',

@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../../config/listen.ts';
 import { requireAccess } from '../../network/access.ts';
 import type { ServerContext } from '../context.ts';
-import { textAnswer } from './answers.ts';
+import { GUARDS, textAnswer } from './answers.ts';
 import type { App } from './app.ts';
 
 const PATH = '/v1/events/stream';
@@ -34,8 +34,7 @@ export async function eventRoutes(app: App, context: ServerContext): Promise<voi
         anonymous: unknown && !(identity.mode === 'none' && isLoopbackHost(address)),
         headers: {
           'x-request-id': request.id,
-          'x-content-type-options': 'nosniff',
-          'cross-origin-resource-policy': 'same-origin',
+          ...GUARDS,
         },
       });
       reply.raw.once('close', () =>

@@ -31,8 +31,8 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
       const page = heldPage(request.query);
       const states = new Map(network.guardStates().map((state) => [state.conversation, state]));
       const { ids, info } = pageOfIds([...states.keys()].sort(), page, () => true);
-      const items = ids.map((id) => ({ id, json: JSON.stringify(states.get(id)) }));
-      return sendJson(reply, pageText('conversations', items, info, page, 'oldest'));
+      const item = (id: string) => ({ id, json: JSON.stringify(states.get(id)) });
+      return sendJson(reply, pageText('conversations', ids, item, info, page, 'oldest'));
     },
   );
 

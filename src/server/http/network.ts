@@ -65,7 +65,7 @@ export async function networkRoutes(app: App, context: ServerContext): Promise<v
       const pairings = new Map(config.pairings.map((pairing) => [pairing.id, pairing]));
       const page = parsePage(request.query);
       const { ids, info } = pageOfIds([...pairings.keys()].sort(), page, () => true);
-      const items = ids.map((id) => {
+      const item = (id: string) => {
         // Field by field: the token stays here.
         const {
           remote_network_id,
@@ -77,8 +77,8 @@ export async function networkRoutes(app: App, context: ServerContext): Promise<v
           id,
           json: JSON.stringify({ id, remote_network_id, remote_network_name, remote_base_url, status }),
         };
-      });
-      return sendJson(reply, pageText('pairings', items, info, page, 'oldest'));
+      };
+      return sendJson(reply, pageText('pairings', ids, item, info, page, 'oldest'));
     },
   );
 }

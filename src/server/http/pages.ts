@@ -15,19 +15,21 @@ export interface PageItem {
 /**
  * Body of a page.
  * @param name the list's key (`messages`, `rooms`, …)
+ * @param item makes one row's text; it is asked only for the rows that fit
  * @param start where this collection begins without a cursor: which end to keep when the bytes do not suffice
  */
-export function pageText(
+export function pageText<T>(
   name: string,
-  items: readonly PageItem[],
+  rows: readonly T[],
+  item: (row: T) => PageItem,
   info: PageInfo,
   page: Page,
   start: 'oldest' | 'newest',
 ): string {
-  const backwards = page.before !== undefined || (page.after === undefined && start === 'newest');
-  const kept = fitting(items, backwards);
+  const backwards = isBackwards(page, start);
+  const kept = fitting(rows, item, backwards);
   let { has_more, next_before, next_after } = info;
-  if (kept.length < items.length) {
+  if (kept.length < rows.length) {
     has_more = true;
     if (backwards) next_before = kept[0]!.id;
     else next_after = kept.at(-1)!.id;
@@ -37,19 +39,24 @@ export function pageText(
   return `${text}],"page":${JSON.stringify({ has_more, next_before, next_after })}}`;
 }
 
+/** Whether a page is read from its end. */
+export const isBackwards = (page: Page, start: 'oldest' | 'newest'): boolean =>
+  page.before !== undefined || (page.after === undefined && start === 'newest');
+
+/** What an item takes in a page: its text and a comma. */
+export const bytesOf = ({ json }: PageItem): number => Buffer.byteLength(json) + 1;
+
 /** The items that fit in a page's bytes, counted from the end that was asked for; at least one. */
-function fitting(items: readonly PageItem[], fromEnd: boolean): readonly PageItem[] {
-  // UTF-8 takes at most three bytes per UTF-16 unit: most pages need no exact count.
-  let units = 0;
-  for (const { json } of items) units += json.length + 1;
-  if (units * 3 <= limits.page_bytes.value) return items;
+function fitting<T>(rows: readonly T[], item: (row: T) => PageItem, fromEnd: boolean): PageItem[] {
+  const kept: PageItem[] = [];
   let bytes = 0;
-  let kept = 0;
-  for (; kept < items.length; kept++) {
-    bytes += Buffer.byteLength(items[fromEnd ? items.length - 1 - kept : kept]!.json) + 1;
-    if (bytes > limits.page_bytes.value && kept > 0) break;
+  for (let i = 0; i < rows.length; i++) {
+    const next = item(rows[fromEnd ? rows.length - 1 - i : i]!);
+    bytes += bytesOf(next);
+    if (bytes > limits.page_bytes.value && i > 0) break;
+    kept.push(next);
   }
-  return fromEnd ? items.slice(items.length - kept) : items.slice(0, kept);
+  return fromEnd ? kept.reverse() : kept;
 }
 
 /** Refuses the page's cursor, if it has one and `exists` says that its object is not in the collection. */

@@ -51,11 +51,11 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
         page,
         (id) => can(settings, identity, 'room.read', { room: topology.room(id)! }).allowed,
       );
-      const items = ids.map((id) => ({
+      const item = (id: string) => ({
         id,
         json: JSON.stringify(roomView(settings, identity, topology.room(id)!)),
-      }));
-      return sendJson(reply, pageText('rooms', items, info, page, 'oldest'));
+      });
+      return sendJson(reply, pageText('rooms', ids, item, info, page, 'oldest'));
     },
   );
 

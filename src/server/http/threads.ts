@@ -54,12 +54,11 @@ export async function threadRoutes(app: App, context: ServerContext): Promise<vo
         const key = conversationKey('thread', id);
         return (await store.conversations([key])).get(key)?.room_id === room.row.id;
       });
-      const rows = await store.threadPage(room.row.id, page);
       return sendJson(
         reply,
-        storedPageText(
+        await storedPageText(
           'threads',
-          rows,
+          (range) => store.threadPage(room.row.id, range),
           (row) => ({ id: row.id, json: JSON.stringify(threadView(networkId, row)) }),
           page,
           'oldest',

@@ -1,0 +1,142 @@
+/**
+ * The book of one delivery: which conversations hold something, what is out, and who waits to be read on. Every change
+ * of it is synchronous, so that what reads storage in between always finds it whole.
+ */
+import { limits } from '../protocol/limits.ts';
+import type { ConversationKey } from '../protocol/conversation.ts';
+import { fqid } from '../protocol/ids.ts';
+import type { Message } from '../protocol/messages.ts';
+import { wakeReason, type WakeReason } from '../protocol/wake.ts';
+import type { LogEvent } from '../store/store.ts';
+import { DeliverySaver } from './delivery-saver.ts';
+import { Feed, type Outstanding, type Scope } from './delivery-state.ts';
+import type { DeliveryOptions } from './delivery-types.ts';
+import { LogEntry } from './entry.ts';
+
+const PER_CONVERSATION = limits.outstanding_per_conversation.value;
+
+export class DeliveryBook {
+  readonly options: DeliveryOptions;
+  readonly saver: DeliverySaver;
+  readonly scopes = new Map<string, Scope>();
+  readonly feeds = new Map<ConversationKey, Feed>();
+  /** Sent and not acknowledged, by event id. What was sent and is no message is there too, as a notice. */
+  readonly out = new Map<string, Outstanding | 'notice'>();
+  /** Unacknowledged messages. */
+  outstanding = 0;
+  /** Feeds to read on: they have more, are not held, and have room. */
+  readonly waiting = new Set<Feed>();
+  /** Scopes with a search. */
+  readonly searching = new Set<Scope>();
+  /** Feeds with an open wake of an earlier attachment. */
+  owed: Feed[] = [];
+  closed = false;
+  readonly #self: string;
+
+  constructor(options: DeliveryOptions) {
+    this.options = options;
+    this.saver = new DeliverySaver(options, this.scopes, (error) => this.fault(error));
+    this.#self = fqid(options.agent.network_id, 'agents', options.agent.id);
+  }
+
+  /** Nothing more can be sent now. */
+  get full(): boolean {
+    return this.outstanding >= limits.outstanding.value || !this.options.sink.ready();
+  }
+
+  has(feed: Feed): boolean {
+    return !this.closed && this.feeds.get(feed.conversation) === feed;
+  }
+
+  hasRoom(feed: Feed): boolean {
+    return feed.out.length < PER_CONVERSATION && !this.full;
+  }
+
+  add(feed: Feed): Feed {
+    feed.scope.feeds.add(feed);
+    this.feeds.set(feed.conversation, feed);
+    if (feed.owed) this.owed.push(feed);
+    this.queue(feed);
+    return feed;
+  }
+
+  /** Puts a feed among those that are read on, or takes it out, as its state says. */
+  queue(feed: Feed): void {
+    const waits = feed.more && !feed.held && !feed.owed && feed.out.length < PER_CONVERSATION;
+    if (waits && this.has(feed)) this.waiting.add(feed);
+    else this.waiting.delete(feed);
+  }
+
+  send(feed: Feed, entry: LogEntry, reason: WakeReason): void {
+    const { id, seq } = entry.event;
+    const out: Outstanding = { seq, cursor: id, message_id: entry.message!.id, reason, feed };
+    // What was looked at before it and did not wake is settled.
+    if (feed.out.length === 0 && !feed.wake) feed.acked = seq - 1;
+    feed.out.push(out);
+    feed.read = seq;
+    this.out.set(id, out);
+    this.outstanding++;
+    this.options.sink.event(entry);
+    // With another catch_up than all, what was handed over has to be told from what came while the agent was away.
+    if (feed.scope.bindings.catch_up !== 'all') {
+      feed.dirty = feed.scope.dirty = true;
+      this.saver.schedule();
+    }
+  }
+
+  /** Everything of the feed up to seq is done with. */
+  settle(feed: Feed, seq: number): void {
+    while (feed.out.length > 0 && feed.out[0]!.seq <= seq) {
+      this.out.delete(feed.out.shift()!.cursor);
+      this.outstanding--;
+    }
+    feed.acked = Math.max(feed.acked, feed.out.length > 0 ? feed.out[0]!.seq - 1 : seq);
+    feed.dirty = feed.scope.dirty = true;
+    this.queue(feed);
+    this.forget(feed);
+  }
+
+  /** Lets go of a feed that is settled. */
+  forget(feed: Feed): void {
+    if (!feed.settled || !this.has(feed)) return;
+    const { scope, conversation } = feed;
+    this.feeds.delete(conversation);
+    this.waiting.delete(feed);
+    scope.feeds.delete(feed);
+    scope.settled.set(conversation, feed.read);
+    if (scope.scan) scope.positions.set(conversation, feed.read);
+    scope.dirty = true;
+    this.saver.schedule();
+  }
+
+  /** The agent may not read a room any more. What is out of it may still be acknowledged. */
+  drop(scope: Scope): void {
+    this.scopes.delete(scope.name);
+    this.searching.delete(scope);
+    for (const feed of scope.feeds) {
+      this.feeds.delete(feed.conversation);
+      this.waiting.delete(feed);
+    }
+    this.owed = this.owed.filter((feed) => feed.scope !== scope);
+  }
+
+  /** Why a message is delivered: it wakes, and if it came while the agent was away, catch_up lets it. */
+  reason(scope: Scope, seq: number, message: Message): WakeReason | undefined {
+    // Told before the bindings are looked at, because it is the commonest answer.
+    if (message.from.fqid === this.#self) return undefined;
+    const reason = wakeReason(this.options.agent, scope.bindings, message);
+    const missed = seq > scope.away.from && seq <= scope.away.to;
+    if (reason === undefined || !missed || scope.bindings.catch_up === 'all') return reason;
+    const named = reason === 'mention' || reason === 'dm';
+    return scope.bindings.catch_up === 'mentions' && named ? reason : undefined;
+  }
+
+  /** The ring's entry if it still has it, for the frames that are prepared there. */
+  entry(event: LogEvent): LogEntry {
+    return this.options.tail.ring.get(event.seq) ?? new LogEntry(event);
+  }
+
+  fault(error: unknown): void {
+    if (!this.closed) this.options.sink.fail(error);
+  }
+}

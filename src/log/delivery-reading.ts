@@ -1,0 +1,253 @@
+/**
+ * What a delivery cannot be pushed it reads here, by index: first the wakes that were begun, then conversations by
+ * their last message or by mentions, then each of these from its position on (DLV-13).
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { limits } from '../protocol/limits.ts';
+import type { ConversationKey } from '../protocol/conversation.ts';
+import { wakeReason, type WakeReason } from '../protocol/wake.ts';
+import type { LogEvent, WakeRow } from '../store/store.ts';
+import type { DeliveryBook } from './delivery-book.ts';
+import { wireWakeId } from './delivery-saver.ts';
+import { Feed, type Scope } from './delivery-state.ts';
+import type { LogEntry } from './entry.ts';
+import { PAGE } from './held-range.ts';
+
+/** Candidates of one page, and messages of one read: enough to fill a conversation's 64. */
+const CANDIDATES = 200;
+const MESSAGES = 100;
+/** Conversations that wait for their turn to be read; the search for more pauses meanwhile. */
+export const WAITING = 256;
+
+interface Waking {
+  entry: LogEntry;
+  reason: WakeReason;
+}
+
+export class DeliveryReading {
+  readonly #book: DeliveryBook;
+  #started = false;
+  #running = false;
+  #again = false;
+
+  constructor(book: DeliveryBook) {
+    this.#book = book;
+  }
+
+  start(): void {
+    this.#started = true;
+    this.go();
+  }
+
+  /** Reads on if there is something to read and room for it. */
+  go(): void {
+    if (!this.#started || this.#book.closed) return;
+    if (this.#running) this.#again = true;
+    else if (this.#hasWork()) void this.#run();
+  }
+
+  #hasWork(): boolean {
+    const { owed, waiting, searching, options } = this.#book;
+    if (owed.length > 0) return options.sink.ready();
+    return !this.#book.full && waiting.size + searching.size > 0;
+  }
+
+  async #run(): Promise<void> {
+    const book = this.#book;
+    this.#running = true;
+    try {
+      do {
+        this.#again = false;
+        // What was begun comes first.
+        while (book.owed.length > 0 && book.options.sink.ready() && !book.closed)
+          await this.#sendOwed(book.owed.shift()!);
+        if (book.owed.length > 0) continue;
+        for (const scope of book.searching) await this.#search(scope);
+        for (const feed of book.waiting) {
+          if (book.closed || book.full) break;
+          const before = book.outstanding;
+          await this.#readOn(feed);
+          // A long stretch in which nothing wakes must not keep the event loop from the others.
+          if (book.outstanding === before) await nextTurn();
+        }
+      } while (!book.closed && (this.#again || this.#hasWork()));
+    } catch (error) {
+      book.fault(error);
+    } finally {
+      this.#running = false;
+    }
+    if (this.#again) this.go();
+  }
+
+  /** Looks for conversations of the scope that hold something: one page, unless enough wait. */
+  async #search(scope: Scope): Promise<void> {
+    const book = this.#book;
+    const { version, scan } = scope;
+    if (!scan || book.closed || book.full || book.waiting.size >= WAITING) return;
+    const { head } = book.options.tail;
+    const { of, end } = scope.stretch(scan.after, head);
+    const rows = of === 'nothing' ? [] : await this.#candidates(scope, of, scan.after);
+    await nextTurn();
+    if (book.closed || book.scopes.get(scope.name) !== scope || scope.scan !== scan) return;
+    for (const { conversation, seq } of rows) {
+      if (of === 'mentions' && seq > end) break;
+      scan.after = Math.max(scan.after, seq);
+      // The room itself holds nothing for an agent that only threads wake.
+      if (scope.policy === 'thread_only' && of === 'messages' && conversation === scope.name) continue;
+      const position = scope.positionOf(conversation);
+      if (seq > position && !book.feeds.has(conversation))
+        book.add(new Feed(scope, conversation, { acked: position, more: true }));
+    }
+    const last = rows.at(-1)?.seq ?? 0;
+    const exhausted = rows.length < CANDIDATES || (of === 'mentions' && last > end);
+    if (!exhausted || scope.version !== version) return;
+    if (end < head) scan.after = end;
+    else this.#found(scope, head);
+  }
+
+  /** The search is over: from here on what is new is pushed. */
+  #found(scope: Scope, head: number): void {
+    scope.scan = undefined;
+    scope.positions.clear();
+    this.#book.searching.delete(scope);
+    if (!scope.isStale(head)) return;
+    scope.dirty = true;
+    this.#book.saver.schedule();
+  }
+
+  /** Conversations (more than once, for mentions) with the seq of something in them after a position, ascending. */
+  async #candidates(
+    scope: Scope,
+    of: 'messages' | 'mentions',
+    after: number,
+  ): Promise<{ conversation: ConversationKey; seq: number }[]> {
+    const { store, agent } = this.#book.options;
+    if (of === 'mentions') return store.mentionsAfter(agent.id, scope.room_id, after, CANDIDATES);
+    const rows =
+      scope.room_id === undefined
+        ? await store.dmConversationsAfter(agent.id, after, CANDIDATES)
+        : await store.roomConversationsAfter(scope.room_id, after, CANDIDATES);
+    return rows.map((row) => ({ conversation: row.key, seq: row.last_seq }));
+  }
+
+  /** Reads one conversation on until it is at its end, or full. */
+  async #readOn(feed: Feed): Promise<void> {
+    const book = this.#book;
+    const { version } = feed;
+    const upTo = book.options.tail.head;
+    const { of, end } = feed.scope.stretch(feed.read, upTo);
+    const reached =
+      of === 'nothing' ||
+      (of === 'mentions' ? await this.#readMentions(feed, end) : await this.#readMessages(feed, end));
+    if (!book.has(feed)) return;
+    if (reached) {
+      feed.read = Math.max(feed.read, end);
+      if (end === upTo && feed.version === version) feed.more = false;
+    }
+    book.queue(feed);
+    book.forget(feed);
+  }
+
+  /** True when everything up to `end` was looked at. */
+  async #readMessages(feed: Feed, end: number): Promise<boolean> {
+    const events = await this.#book.options.store.conversationEvents(
+      feed.conversation,
+      feed.read,
+      MESSAGES,
+      end,
+    );
+    for (const event of events) if (!(await this.#offer(feed, event))) return false;
+    return events.length < MESSAGES;
+  }
+
+  async #readMentions(feed: Feed, end: number): Promise<boolean> {
+    const { store, agent } = this.#book.options;
+    const mentions = await store.mentionsAfter(agent.id, feed.scope.room_id, feed.read, CANDIDATES);
+    for (const { seq, conversation } of mentions) {
+      if (seq > end) return true;
+      if (conversation === feed.conversation) {
+        const [event] = await store.conversationEvents(conversation, seq - 1, 1, seq);
+        if (event && !(await this.#offer(feed, event))) return false;
+      }
+      feed.read = Math.max(feed.read, seq);
+    }
+    return mentions.length < CANDIDATES;
+  }
+
+  /** Sends one event out of storage if it wakes. False when it could not be consumed now. */
+  async #offer(feed: Feed, event: LogEvent): Promise<boolean> {
+    const book = this.#book;
+    if (!book.has(feed)) return false;
+    if (event.seq <= feed.read) return true;
+    const entry = book.entry(event);
+    const reason = book.reason(feed.scope, event.seq, entry.message!);
+    if (!reason) {
+      feed.read = event.seq;
+      return true;
+    }
+    const { version } = feed;
+    if (event.held && (await this.#isHeld(event))) {
+      // A resume that came while storage was asked counts.
+      if (feed.version === version) feed.held = true;
+      return false;
+    }
+    if (!book.has(feed) || !book.hasRoom(feed)) return false;
+    book.send(feed, entry, reason);
+    return true;
+  }
+
+  async #isHeld(event: LogEvent): Promise<boolean> {
+    const row = (await this.#book.options.store.conversations([event.conversation!])).get(
+      event.conversation!,
+    );
+    return row !== undefined && row.held_at !== null && row.held_seq !== null && event.seq > row.held_seq;
+  }
+
+  /** A wake that an earlier attachment began: the same id, range and attempt (DLV-8). */
+  async #sendOwed(feed: Feed): Promise<void> {
+    const book = this.#book;
+    const row = feed.owed!;
+    const found = await this.#eventsOfRange(row, feed.scope);
+    if (!book.has(feed)) return;
+    feed.owed = undefined;
+    const last = found.at(-1);
+    if (last) {
+      const { attempt, after_seq, last_seq } = row;
+      const wake_id = wireWakeId(row);
+      const cursor = last.entry.event.id;
+      feed.wake = { wake_id, after_seq, last_seq, cursor, attempt };
+      book.options.sink.wake({ wake_id, conversation: feed.conversation, cursor, attempt });
+      for (const { entry, reason } of found) book.send(feed, entry, reason);
+      feed.read = last_seq;
+      book.queue(feed);
+    } else {
+      // Nothing of it is left to run: its messages were redacted.
+      book.saver.endWake(row.wake_id, 'done');
+      book.settle(feed, row.last_seq);
+      book.saver.now();
+    }
+  }
+
+  async #eventsOfRange(row: WakeRow, scope: Scope): Promise<Waking[]> {
+    const most = limits.outstanding_per_conversation.value;
+    const { agent, store } = this.#book.options;
+    let found: Waking[] = [];
+    for (let after = row.after_seq; after < row.last_seq;) {
+      const events = await store.conversationEvents(row.conversation, after, PAGE, row.last_seq);
+      for (const event of events) {
+        const entry = this.#book.entry(event);
+        // What the catch_up policy says of missed messages does not touch a wake that was begun.
+        const reason = wakeReason(agent, scope.bindings, entry.message!);
+        if (reason) found.push({ entry, reason });
+      }
+      // More than one wake can hold: the bindings are wider than they were. What was surely in it comes first.
+      if (found.length > most) {
+        const named = found.filter(({ reason }) => reason === 'mention' || reason === 'dm');
+        found = (named.length > 0 ? named : found).slice(-most);
+      }
+      if (events.length < PAGE) break;
+      after = events.at(-1)!.seq;
+    }
+    return found;
+  }
+}
