@@ -1,8 +1,9 @@
 /** The agent's workspace: where its own commands find their configuration, and which turns share it. */
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { readClientFile, selectAttachment } from '../config/client.ts';
 import { upsertClientConfig } from '../config/client-write.ts';
+import { hasTokenSource } from '../config/tokens.ts';
 import type { AttachmentConfig, ClientAttachment } from '../config/types.ts';
 
 /**
@@ -14,7 +15,12 @@ export function prepareWorkspace(attachment: AttachmentConfig): { flags: string 
   const { workspace_path } = attachment.runtime;
   if (workspace_path === undefined) return { flags: '' };
   const file = path.join(path.resolve(workspace_path), '.moltnet', 'config.json');
-  upsertClientConfig(file, clientAttachment(attachment), {
+  const known = existsSync(file)
+    ? readClientFile(file).attachments.find(
+        (one) => one.network_id === attachment.network_id && one.member_id === attachment.agent.id,
+      )
+    : undefined;
+  upsertClientConfig(file, keepingHandwork(clientAttachment(attachment), known), {
     name: attachment.agent.name ?? attachment.agent.id,
     runtime: attachment.runtime.kind,
   });
@@ -58,6 +64,20 @@ function clientAttachment({
     network_id,
     rooms: rooms.map(({ id, wake }) => ({ id, wake })),
     runtime: runtime.kind,
+  };
+}
+
+/** What a person put into the entry and the node's file says nothing of stays: rooms, `can_write: false`, a token source. */
+function keepingHandwork(next: ClientAttachment, known: ClientAttachment | undefined): ClientAttachment {
+  if (!known) return next;
+  const bound = new Set(next.rooms.map((room) => room.id));
+  return {
+    ...next,
+    auth: hasTokenSource(next.auth) ? next.auth : { ...known.auth, mode: next.auth.mode },
+    rooms: [
+      ...next.rooms.map((room) => ({ ...known.rooms.find(({ id }) => id === room.id), ...room })),
+      ...known.rooms.filter(({ id }) => !bound.has(id)),
+    ],
   };
 }
 
