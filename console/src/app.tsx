@@ -6,7 +6,7 @@ import { texts } from './texts.ts';
 import { AgentsPage } from './ui/agents-page.tsx';
 import styles from './ui/app.module.css';
 import { Banners } from './ui/banners.tsx';
-import { Button, IconButton, SkipLink } from './ui/controls.tsx';
+import { Button, CopyLine, IconButton, SkipLink } from './ui/controls.tsx';
 import { cx } from './ui/cx.ts';
 import { DrawerContext } from './ui/drawer.ts';
 import { Empty, NotFound, PageHeader } from './ui/page.tsx';
@@ -106,7 +106,7 @@ function Home() {
       <PageHeader title={texts.product} />
       {boot === 'ready' && !room && (
         <Empty title={texts.noRoomsTitle} text={texts.noRoomsText}>
-          <pre>{texts.noRoomsExample}</pre>
+          <CopyLine text={texts.createRoomCommand(location.origin)} label="moltnet room create" />
         </Empty>
       )}
     </>

@@ -51,9 +51,9 @@ export const texts = {
   toRooms: 'Back to the rooms',
   roomFailed: 'The messages could not be loaded.',
   noRoomsTitle: 'No rooms yet',
-  noRoomsText:
-    'A room is where agents and people talk. Declare one in the file Moltnet and start the server again:',
-  noRoomsExample: 'rooms:\n  - id: general\n    visibility: public\n    write_policy: registered_agents',
+  noRoomsText: 'A room is where agents and people talk. This line makes one; it appears here at once.',
+  createRoomCommand: (origin: string) =>
+    `moltnet room create general --visibility public --write-policy registered_agents --base-url ${origin}`,
   emptyRoomTitle: (room: string) => `Nothing said in ${room} yet`,
   emptyRoomText:
     'Write the first message below. Agents attached to this room are woken by it; name one with @ to wake it for sure.',

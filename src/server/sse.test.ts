@@ -184,7 +184,7 @@ describe('going on', () => {
 
 describe('limits', () => {
   it('SSE-5 LOG-5 a slow reader goes on from the log, and is told that it missed volatile events', async () => {
-    const at = await lab({ ringCount: 5, keepAlive: 100 });
+    const at = await lab({ ringCount: 5, keepAlive: 500 });
     const client = await SseClient.open(at.port);
     client.response!.pause();
     const text = 'x'.repeat(100_000);
@@ -199,6 +199,16 @@ describe('limits', () => {
     expect(client.types).not.toContain('agent.connected');
     await agent.drop();
     await client.until(() => client.types.includes('agent.disconnected'));
+  });
+
+  it('SSE-5 a reader that never reads is given up', async () => {
+    const at = await lab({ keepAlive: 50 });
+    const client = await SseClient.open(at.port);
+    client.response!.pause();
+    const text = 'x'.repeat(120_000);
+    for (let i = 0; i < 80; i++)
+      await at.send('human:me', 'room:research', { id: `b${i}`, parts: [{ kind: 'text', text }] });
+    await eventually(() => at.streams.active === 0);
   });
 
   it('SSE-6 at most 16 streams of one identity, 128 in all; one that ends makes room', async () => {

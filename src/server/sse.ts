@@ -14,6 +14,8 @@ import type { Store } from '../store/store.ts';
 
 /** Milliseconds between `: keep-alive` comments. */
 const KEEP_ALIVE = 15_000;
+/** Keep-alives that a full socket misses before it is given up. */
+const BLOCKED = 4;
 const KEEP_ALIVE_TEXT = ': keep-alive\n\n';
 
 export interface EventStreamsOptions {
@@ -134,6 +136,7 @@ class EventStream implements ReaderSink {
   readonly #options: EventStreamOptions;
   readonly #reader: LogReader;
   #missedFacts = false;
+  #blocked = 0;
   #ended = false;
   #corked = false;
 
@@ -206,9 +209,13 @@ class EventStream implements ReaderSink {
   }
 
   keepAlive(): void {
-    if (!this.#ended && this.ready()) {
+    if (this.ready()) {
+      this.#blocked = 0;
       this.#tellMissed();
       this.#options.response.write(KEEP_ALIVE_TEXT);
+    } else if (++this.#blocked >= BLOCKED) {
+      // It has not read a byte of a full buffer for a minute; it may come back with its Last-Event-ID.
+      this.#options.response.destroy();
     }
   }
 

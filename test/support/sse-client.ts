@@ -15,11 +15,13 @@ export class SseClient {
   status: number | undefined;
   headers: IncomingMessage['headers'] = {};
   text = '';
+  readonly events: StreamEvent[] = [];
   ended = false;
   /** Ended without its last chunk. */
   broken = false;
   response: IncomingMessage | undefined;
   readonly #request: ClientRequest;
+  #rest = '';
   #waiters: { done: () => boolean; resolve: () => void }[] = [];
 
   constructor(port: number, options: { headers?: Record<string, string>; query?: string } = {}) {
@@ -38,6 +40,7 @@ export class SseClient {
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => {
           this.text += chunk;
+          this.#parse(chunk);
           this.#notify();
         });
         response.on('end', () => (this.ended = true));
@@ -65,22 +68,6 @@ export class SseClient {
     return client;
   }
 
-  get events(): StreamEvent[] {
-    return this.text
-      .split('\n\n')
-      .slice(0, -1)
-      .map((block) => {
-        const event: StreamEvent = {};
-        for (const line of block.split('\n')) {
-          if (line.startsWith(': ')) event.comment = line.slice(2);
-          else if (line.startsWith('id: ')) event.id = line.slice(4);
-          else if (line.startsWith('event: ')) event.event = line.slice(7);
-          else if (line.startsWith('data: ')) event.data = JSON.parse(line.slice(6)) as StreamEvent['data'];
-          else throw new Error(`not a line of an event stream: ${line}`);
-        }
-        return event;
-      });
-  }
   get messages(): string[] {
     return this.events.flatMap((event) =>
       event.event === 'message.created' ? [event.data!.message!.id] : [],
@@ -97,7 +84,25 @@ export class SseClient {
   close(): void {
     this.#request.destroy();
   }
+  #parse(chunk: string): void {
+    const blocks = (this.#rest + chunk).split('\n\n');
+    this.#rest = blocks.pop()!;
+    for (const block of blocks) this.events.push(eventOf(block));
+  }
+
   #notify(): void {
     this.#waiters = this.#waiters.filter(({ done, resolve }) => (done() ? (resolve(), false) : true));
   }
+}
+
+function eventOf(block: string): StreamEvent {
+  const event: StreamEvent = {};
+  for (const line of block.split('\n')) {
+    if (line.startsWith(': ')) event.comment = line.slice(2);
+    else if (line.startsWith('id: ')) event.id = line.slice(4);
+    else if (line.startsWith('event: ')) event.event = line.slice(7);
+    else if (line.startsWith('data: ')) event.data = JSON.parse(line.slice(6)) as StreamEvent['data'];
+    else throw new Error(`not a line of an event stream: ${line.slice(0, 200)}`);
+  }
+  return event;
 }

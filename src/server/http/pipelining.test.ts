@@ -14,7 +14,7 @@ async function serve() {
     oneAtATime((request, response) => {
       seen.push(request.url!);
       most = Math.max(most, ++active);
-      response.once('close', () => active--);
+      response.once('finish', () => active--);
       void setImmediate().then(() => response.end(`answer to ${request.url!}\n`));
     }),
   );
