@@ -4,6 +4,7 @@
  * is called once, and who holds it decides.
  */
 import { WebSocket } from 'ws';
+import type { WakeFailure } from '../protocol/agents.ts';
 import type { Actor } from '../protocol/actors.ts';
 import type { Event } from '../protocol/events.ts';
 import { limits } from '../protocol/limits.ts';
@@ -94,7 +95,13 @@ export interface AttachmentSocket {
   /** ACK. With `wake_id` it ends that wake (delivery protocol). No-op once ended. */
   ack(
     cursor: string,
-    wake?: { wake_id: string; outcome: 'ok' | 'failed'; error?: string; attempts?: number },
+    wake?: {
+      wake_id: string;
+      outcome: 'ok' | 'failed';
+      error?: string;
+      attempts?: number;
+      classification?: WakeFailure;
+    },
   ): void;
   /** WAKE: announces one turn. Resolved by the `wake` handler with the same id. */
   wake(wake: PresentedWake): void;
@@ -163,7 +170,13 @@ class Attachment implements AttachmentSocket {
 
   ack(
     cursor: string,
-    wake?: { wake_id: string; outcome: 'ok' | 'failed'; error?: string; attempts?: number },
+    wake?: {
+      wake_id: string;
+      outcome: 'ok' | 'failed';
+      error?: string;
+      attempts?: number;
+      classification?: WakeFailure;
+    },
   ): void {
     this.#write({ op: 'ACK', cursor, ...wake });
   }

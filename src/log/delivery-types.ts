@@ -1,4 +1,5 @@
 /** What a delivery is given and what it gives: the edges of delivery.ts. */
+import type { WakeFailure } from '../protocol/agents.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Bindings, WakeAgent, WakeReason } from '../protocol/wake.ts';
 import type { DeliveryWrite, Store } from '../store/store.ts';
@@ -18,6 +19,7 @@ export interface AckFields {
   outcome?: 'ok' | 'failed';
   error?: string;
   attempts?: number;
+  classification?: WakeFailure;
 }
 
 /** How a wake ended, named by its last message. */
@@ -30,6 +32,8 @@ export interface WakeEnd {
   outcome: 'ok' | 'failed';
   error?: string;
   attempts?: number;
+  /** Of a failed one. */
+  classification?: WakeFailure;
 }
 
 /** A room as one agent may read it. */

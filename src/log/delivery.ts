@@ -83,7 +83,7 @@ export class Delivery implements Subscriber {
   }
 
   /** Everything of the cursor's conversation up to it is done with. Throws unknown_cursor or bad_frame. */
-  ack({ cursor, wake_id, outcome = 'ok', error, attempts }: AckFields): void {
+  ack({ cursor, wake_id, outcome = 'ok', error, attempts, classification }: AckFields): void {
     const book = this.#book;
     const out = this.#outAt(cursor);
     if (out === 'notice') {
@@ -98,7 +98,7 @@ export class Delivery implements Subscriber {
       throw bad(`ACK: the wake ${wake_id.slice(0, 160)} is not open in ${conversation}`);
     if (wake && out.cursor !== wake.cursor)
       throw bad(`ACK: the wake ${wake.wake_id} ends at ${wake.cursor}: ACK that cursor`);
-    if (wake) this.#endWake(wake, out, { outcome, error, attempts });
+    if (wake) this.#endWake(wake, out, { outcome, error, attempts, classification });
     book.settle(feed, wake ? Math.max(wake.last_seq, out.seq) : out.seq);
     if (wake) book.saver.now();
     else book.saver.schedule();
@@ -260,7 +260,7 @@ export class Delivery implements Subscriber {
   #endWake(
     wake: OpenWake,
     out: Outstanding,
-    { outcome = 'ok', error, attempts }: Omit<AckFields, 'cursor'>,
+    { outcome = 'ok', error, attempts, classification }: Omit<AckFields, 'cursor'>,
   ): void {
     const { feed, message_id, reason } = out;
     const { wake_id, attempt } = wake;
@@ -277,6 +277,8 @@ export class Delivery implements Subscriber {
       outcome,
       error,
       attempts: attempts ?? attempt,
+      // An older node says nothing: it has used up its tries.
+      classification: outcome === 'failed' ? (classification ?? 'retry_exhausted') : undefined,
     });
   }
 

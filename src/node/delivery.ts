@@ -183,7 +183,13 @@ export class DeliveryLink {
       cursor,
       end.outcome === 'ok'
         ? { wake_id, outcome: 'ok' }
-        : { wake_id, outcome: 'failed', error: end.error, attempts: end.attempts },
+        : {
+            wake_id,
+            outcome: 'failed',
+            error: end.error,
+            attempts: end.attempts,
+            classification: end.permanent ? 'permanent' : 'retry_exhausted',
+          },
     );
   }
 }

@@ -12,17 +12,26 @@ interface Written {
 it('NODE-11 what a person put into the entry stays, what the node says is written', async () => {
   const workspace_path = await temporaryFolder();
   const file = path.join(workspace_path, '.moltnet', 'config.json');
-  const attachment = attachmentConfig('http://127.0.0.1:1', { agent: { id: 'alpha' }, runtime: { kind: 'codex', workspace_path } });
+  const attachment = attachmentConfig('http://127.0.0.1:1', {
+    agent: { id: 'alpha' },
+    runtime: { kind: 'codex', workspace_path },
+  });
   expect(prepareWorkspace(attachment)).toEqual({ flags: '' });
   expect(statSync(file).mode & 0o777).toBe(0o600);
 
   const before = JSON.parse(readFileSync(file, 'utf8')) as Written;
-  before.attachments[0]!.rooms = [{ id: 'general', wake: 'never', can_write: false }, { id: 'announcements' }];
+  before.attachments[0]!.rooms = [
+    { id: 'general', wake: 'never', can_write: false },
+    { id: 'announcements' },
+  ];
   before.attachments[0]!.auth = { mode: 'none', token_env: 'MY_TOKEN' };
   writeFileSync(file, JSON.stringify(before));
   prepareWorkspace({ ...attachment, base_url: 'http://127.0.0.1:2' });
 
   const [entry] = (JSON.parse(readFileSync(file, 'utf8')) as Written).attachments;
-  expect(entry).toMatchObject({ base_url: 'http://127.0.0.1:2', auth: { mode: 'none', token_env: 'MY_TOKEN' } });
+  expect(entry).toMatchObject({
+    base_url: 'http://127.0.0.1:2',
+    auth: { mode: 'none', token_env: 'MY_TOKEN' },
+  });
   expect(entry!.rooms).toEqual([{ id: 'general', wake: 'all', can_write: false }, { id: 'announcements' }]);
 });

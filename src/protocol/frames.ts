@@ -10,9 +10,10 @@
  *   of this conversation up to and including cursor". The server stores it, then answers WAKE with the same
  *   wake_id. The node starts the turn only after that answer. `attempt` counts from 1; a retry of the same wake
  *   is announced with the next number.
- * - node → ACK {cursor, wake_id?, outcome?, error?, attempts?}: cumulative within cursor's conversation. With wake_id it
- *   ends that wake: outcome `ok`, or `failed` when its retries are used up (then the server shows agent.wake.failed).
- *   Without wake_id it says "seen, nothing to run".
+ * - node → ACK {cursor, wake_id?, outcome?, error?, attempts?, classification?}: cumulative within cursor's conversation.
+ *   With wake_id it ends that wake, whose last cursor it names: outcome `ok`, or `failed` when its retries are used up or
+ *   could not help (then the server shows agent.wake.failed). Without wake_id it says "seen, nothing to run"; while a
+ *   wake of the conversation is open, only its own ACK is taken. Gap and redaction events are acknowledged to no effect.
  * - After a (re)connect the server first sends, for every wake that is still open, WAKE {wake_id, conversation,
  *   cursor, attempt} followed by the EVENTs of its range; the node runs exactly that range under that id, with that
  *   attempt number. What came meanwhile follows as ordinary EVENTs and is a later wake.
@@ -23,6 +24,7 @@
  */
 import { z } from 'zod';
 import { Actor } from './actors.ts';
+import { WAKE_FAILURES } from './agents.ts';
 import { Event } from './events.ts';
 import { CATCH_UP_POLICIES, WAKE_POLICIES } from './wake.ts';
 
@@ -78,6 +80,7 @@ export const AttachmentFrame = z.object({
   attempt: z.number().int().min(1).optional(),
   attempts: z.number().int().min(0).optional(),
   outcome: z.enum(['ok', 'failed']).optional(),
+  classification: z.enum(WAKE_FAILURES).optional(),
   rooms: z.array(z.string()).optional(),
   code: z.string().optional(),
   permanent: z.boolean().optional(),

@@ -132,6 +132,7 @@ async function assemble(
   const tail = new Tail({
     store,
     onFault: (error) => log.error({ component: 'events.broker', err: error }, 'a reader of the log failed'),
+    onBehind: () => metrics.eventsDropped.inc(),
   });
   // Made before what they count, which is made of them.
   const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams } = {};

@@ -666,12 +666,20 @@ describe('wakes and crashes', () => {
       { rooms: 'all', observer: true },
     );
     const client = await attach(at);
-    await post(at, ids('m', 3));
-    await client.until(() => client.messages.length === 3);
+    await post(at, ids('m', 4));
+    await client.until(() => client.messages.length === 4);
     await wake(client, 'w1', 'm1');
     client.ack(cursorOf(client, 'm1'), { wake_id: 'w1', outcome: 'ok' });
     await wake(client, 'w2', 'm2');
     client.ack(cursorOf(client, 'm2'), { wake_id: 'w2', outcome: 'failed', error: 'exit 1', attempts: 4 });
+    await wake(client, 'w3', 'm3');
+    client.ack(cursorOf(client, 'm3'), {
+      wake_id: 'w3',
+      outcome: 'failed',
+      error: 'not logged in',
+      attempts: 1,
+      classification: 'permanent',
+    });
     await client.settle();
     expect(facts).toMatchObject([
       {
@@ -689,9 +697,13 @@ describe('wakes and crashes', () => {
         attempts: 4,
         classification: 'retry_exhausted',
       },
+      { type: 'agent.wake.failed', message_id: 'm3', attempts: 1, classification: 'permanent' },
     ]);
-    expect(at.wakes.lastFailure('alpha')).toMatchObject({ message_id: 'm2', error: 'exit 1' });
-    expect(await at.store.failedWakes('alpha', 10)).toMatchObject([{ error: 'exit 1', state: 'failed' }]);
+    expect(at.wakes.lastFailure('alpha')).toMatchObject({ message_id: 'm3', error: 'not logged in' });
+    expect(await at.store.failedWakes('alpha', 10)).toMatchObject([
+      { error: 'not logged in' },
+      { error: 'exit 1' },
+    ]);
     // A failed wake is done with: it does not come again.
     await leave(at, client);
     expect(await story(await attach(at))).toEqual([]);

@@ -2,6 +2,7 @@
  * An attachment that speaks the delivery protocol: the frames around log/delivery.ts. Only the one that holds its
  * agent's lease delivers; another waits, READY and silent, until the holder has ended and its positions are stored.
  */
+import { WAKE_FAILURES, type WakeFailure } from '../../protocol/agents.ts';
 import { Delivery, targetOf } from '../../log/delivery.ts';
 import type { DeliverySink, RoomAccess, WakeEnd, WakeFrame } from '../../log/delivery-types.ts';
 import { LogEntry } from '../../log/entry.ts';
@@ -96,7 +97,12 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     } as const;
     if (end.outcome === 'ok') wakes.delivered(ended);
     else
-      wakes.failed({ ...ended, error: end.error, attempts: end.attempts, classification: 'retry_exhausted' });
+      wakes.failed({
+        ...ended,
+        error: end.error,
+        attempts: end.attempts,
+        classification: end.classification,
+      });
   }
 
   fail(error: unknown): void {
@@ -118,6 +124,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
           outcome: outcome(frame['outcome']),
           error: optionalText(frame, 'error'),
           attempts: optionalCount(frame, 'attempts'),
+          classification: classification(frame['classification']),
         });
       case 'WAKE':
         return this.#delivery.wake({
@@ -234,6 +241,12 @@ function outcome(value: unknown): 'ok' | 'failed' | undefined {
   if (value === undefined || value === null) return undefined;
   if (value === 'ok' || value === 'failed') return value;
   throw new MoltnetError('bad_frame', 'ACK.outcome: must be "ok" or "failed"');
+}
+function classification(value: unknown): WakeFailure | undefined {
+  if (value === undefined || value === null) return undefined;
+  const known = WAKE_FAILURES.find((failure) => failure === value);
+  if (known) return known;
+  throw new MoltnetError('bad_frame', `ACK.classification: must be one of ${WAKE_FAILURES.join(', ')}`);
 }
 function wakeId(frame: ClientFrame): string {
   const value = textField(frame, 'wake_id');

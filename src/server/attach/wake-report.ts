@@ -128,7 +128,6 @@ export function createWakeReports({
         failures.delete(row.agent_id);
         failures.set(row.agent_id, {
           error: row.error ?? undefined,
-          classification: 'retry_exhausted',
           at: row.closed_at ?? row.opened_at,
         });
       }

@@ -70,8 +70,13 @@ export async function consoleRoutes(app: App, _context: ServerContext): Promise<
     const name = request.params['*'];
     const file = files?.get(name);
     if (file) return send(reply, file, request.headers['accept-encoding']);
-    // A missing file is an error; a path without an extension is a place in the app.
-    if (path.posix.extname(name) !== '')
+    // A missing file is an error; every other path is a place in the app, also one of a room `release-1.2`.
+    const steps = name.split('/');
+    if (
+      steps[0] === 'assets' ||
+      steps.includes('..') ||
+      (steps.length === 1 && path.posix.extname(name) !== '')
+    )
       throw new MoltnetError('not_found', `there is no console file ${JSON.stringify(name.slice(0, 160))}`);
     const index = files?.get('index.html');
     if (index) return send(reply, index, request.headers['accept-encoding']);

@@ -56,7 +56,7 @@ function fitting<T>(rows: readonly T[], item: (row: T) => PageItem, fromEnd: boo
     if (bytes > limits.page_bytes.value && i > 0) break;
     kept.push(next);
   }
-  return fromEnd ? kept.reverse() : kept;
+  return fromEnd ? kept.toReversed() : kept;
 }
 
 /** Refuses the page's cursor, if it has one and `exists` says that its object is not in the collection. */
