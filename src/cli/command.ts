@@ -36,7 +36,7 @@ export interface Io {
   /** Resolves when the text has left the process; rejects when nobody reads it any more. */
   out(text: string): Promise<void>;
   err(text: string): void;
-  /** All of stdin. */
+  /** All of stdin, as text. Rejects with a Failure when it is no UTF-8, or more than any message may hold. */
   stdin(): Promise<string>;
 }
 

@@ -27,10 +27,15 @@ export async function print(
   );
 }
 
-/** `alice`, or `operator (person)`. */
+/**
+ * `alice`, `operator (person)`, `beta ("Beta")`: the id, because anyone may give themselves any name, and the name in
+ * quotes that it cannot close.
+ */
 export const actorName = (from: Message['from'], color: Paint): string => {
-  const name = safeLine(from.name ?? from.id) || from.id;
-  return `${color.name(name)}${from.type === 'human' ? color.dim(' (person)') : from.type === 'system' ? color.dim(' (system)') : ''}`;
+  const type = from.type === 'human' ? ['person'] : from.type === 'system' ? ['system'] : [];
+  const name = safeLine(from.name ?? '').trim().replaceAll('"', "'");
+  const about = [...type, ...(name === '' || name === from.id ? [] : [`"${name}"`])].join(', ');
+  return `${color.name(safeLine(from.id))}${about === '' ? '' : color.dim(` (${about})`)}`;
 };
 
 /** Text of all parts, as one would read them. */

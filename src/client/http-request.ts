@@ -152,7 +152,9 @@ function connectionError(
     unreachable: `no Moltnet server at ${baseUrl}: the address cannot be reached from here${detail}`,
     timeout: `no answer from ${baseUrl} within ${timeoutMs / 1000} seconds; is the server busy, or is it another program?`,
     broken: `the connection to ${baseUrl} broke before its answer was complete; try again`,
-    tls: `no secure connection to ${baseUrl}${detail}; correct the address or the certificate`,
+    tls: /wrong version number|packet length too long/.test(detail)
+      ? `what answers at ${baseUrl} does not speak TLS; write http:// in place of https://`
+      : `no secure connection to ${baseUrl}${detail}; correct the address or the certificate`,
     bad_answer: `what answers at ${baseUrl} does not speak HTTP; correct the address`,
     answer_too_large: `the answer of ${baseUrl} is over ${maxBytes} bytes; ask for fewer items with a smaller limit`,
     closed: `the client for ${baseUrl} was closed`,

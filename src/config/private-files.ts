@@ -7,8 +7,10 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readlinkSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -72,6 +74,45 @@ export function writeFileAtomic(file: string, content: string, mode = 0o600): vo
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** How long another process may take to change a file, and between two looks, in milliseconds. */
+const LOCK_WAIT = 5_000;
+const LOCK_LOOK = 10;
+
+/**
+ * Runs a change of a file (read, alter, write) while no other process of ours changes it; without, two at once would
+ * lose what one of them wrote. A lock that a killed process left is taken over. The folder must be there.
+ */
+export function withFileLock<T>(file: string, change: () => T): T {
+  const lock = path.join(path.dirname(file), `.${path.basename(file)}.lock`);
+  const until = performance.now() + LOCK_WAIT;
+  while (!takeLock(lock)) {
+    if (performance.now() > until)
+      throw configError(file, 'is being changed by another moltnet', `if none runs, delete ${lock}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_LOOK);
+  }
+  try {
+    return change();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/** The lock is a symbolic link to a number: made in one step with its content, by one of all that try. */
+function takeLock(lock: string): boolean {
+  try {
+    symlinkSync(String(process.pid), lock);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  try {
+    process.kill(Number(readlinkSync(lock)), 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock, { force: true });
+  }
+  return false;
 }
 
 /** writeFileAtomic into a folder of its own that is made 0700 when it is missing. */

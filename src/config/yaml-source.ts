@@ -18,7 +18,11 @@ export function yamlSource(file: string, text: string): Source {
       doc.errors.map((error) => {
         const { line, col } = lines.linePos(error.pos[0]);
         const tab = error.code === 'TAB_AS_INDENT' ? { fix: 'indent with spaces' } : {};
-        return { file, line, column: col, key: '', problem: `not YAML: ${error.message}`, ...tab };
+        const problem =
+          error.code === 'MULTIPLE_DOCS'
+            ? 'holds several YAML documents (a line --- begins another); keep one'
+            : `not YAML: ${error.message}`;
+        return { file, line, column: col, key: '', problem, ...tab };
       }),
     );
   }

@@ -8,6 +8,7 @@ import type { RuntimeContext, RuntimeFactory } from '../runtimes/runtime.ts';
 import { Attachment } from './attachment.ts';
 import { nodeTimes, type NodeTimes } from './times.ts';
 import { Turns } from './turns.ts';
+import { visibleLine } from './visible-text.ts';
 import { workspaceKey } from './workspace.ts';
 
 export type NodeLog = RuntimeContext['log'];
@@ -113,8 +114,12 @@ function launcherFolder(): string {
 
 const stderrLog: NodeLog = (level, message, { agent, ...fields } = {}) => {
   if (level === 'debug') return;
-  const more = Object.entries(fields).map(([key, value]) => ` ${key}=${String(value)}`);
+  const more = Object.entries(fields).map(
+    ([key, value]) => ` ${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+  );
+  // Reasons are words of runtimes and servers: they stay on their line, and steer no terminal.
+  const line = `${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}`.replace(/\s+/g, ' ');
   process.stderr.write(
-    `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}\n`,
+    `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${visibleLine(line)}\n`,
   );
 };

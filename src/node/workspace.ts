@@ -1,5 +1,5 @@
 /** The agent's workspace: where its own commands find their configuration, and which turns share it. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { readClientFile, selectAttachment } from '../config/client.ts';
 import { upsertClientConfig } from '../config/client-write.ts';
@@ -9,12 +9,17 @@ import type { AttachmentConfig, ClientAttachment } from '../config/types.ts';
 /**
  * Writes the attachment into `<workspace>/.moltnet/config.json`, so that `moltnet send` works inside the turn, and
  * returns what the agent's commands need to choose it when the file has several: `--member alpha`, or nothing.
- * Throws a ConfigError when the file there is not a client configuration.
+ * Throws a ConfigError when the file there is not a client configuration, and an Error when there is no such folder:
+ * it is not made.
  */
 export function prepareWorkspace(attachment: AttachmentConfig): { flags: string } {
   const { workspace_path } = attachment.runtime;
   if (workspace_path === undefined) return { flags: '' };
-  const file = path.join(path.resolve(workspace_path), '.moltnet', 'config.json');
+  const folder = path.resolve(workspace_path);
+  // An agent in an empty folder of its workspace's name would not know that anything is wrong.
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new Error(`the workspace ${folder} is not a folder; make it, or correct runtime.workspace_path`);
+  const file = path.join(folder, '.moltnet', 'config.json');
   const known = existsSync(file)
     ? readClientFile(file).attachments.find(
         (one) => one.network_id === attachment.network_id && one.member_id === attachment.agent.id,

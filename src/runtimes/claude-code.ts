@@ -9,7 +9,7 @@ import path from 'node:path';
 import { uuidV5 } from '../protocol/ids.ts';
 import { startClaude, type ClaudeProcess, type ClaudeResult, type MessageEnd } from './claude-process.ts';
 import { turnFinished } from './claude-transcript.ts';
-import { cliRuntime, isUuid, type CliProgram, type CliTurn } from './cli-runtime.ts';
+import { cliRuntime, isUuid, keepAfterTurn, type CliProgram, type CliTurn } from './cli-runtime.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import type { Runtime, RuntimeContext, TurnOutcome, TurnUsage } from './runtime.ts';
 import { startTurnClock } from './turn-clock.ts';
@@ -273,7 +273,7 @@ function surfaceDenials(turn: CliTurn, process_: ClaudeProcess): void {
     "Claude Code refused its agent what its permissions do not cover; allow it in the workspace's .claude/settings.json or by runtime.args if it should",
     {
       wake_id: turn.wake.wake_id,
-      denials: denials.slice(0, 20),
+      denials,
     },
   );
 }
@@ -288,7 +288,7 @@ function outcomeOf(
   const { result } = end;
   const usage = usageOf(result, before);
   const total = result?.total_cost_usd;
-  turn.sessions.set(turn.wake.session_key, id, total === undefined ? undefined : { cost_usd: total });
+  keepAfterTurn(turn, id, total === undefined ? undefined : { cost_usd: total });
   if (expired !== undefined)
     return { state: 'failed', permanent: false, reason: `Claude Code was ended: ${expired}`, ...usage };
   // A session that cannot be opened says so in a result too, and says why on stderr.

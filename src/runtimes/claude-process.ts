@@ -54,6 +54,8 @@ interface Sent {
   settle: (end: MessageEnd) => void;
 }
 
+/** Refusals of one turn that are told; a CLI may go on being refused without end. */
+const MAX_DENIALS = 20;
 /** Milliseconds that a process whose stdin was closed may take to end. */
 const END_MS = 5000;
 
@@ -96,7 +98,8 @@ export async function startClaude(options: {
         if (hasLifecycle && !sent.queued) settle({ kind: 'known' });
         break;
       case 'system':
-        if (event['subtype'] === 'permission_denied') denials.push(denial(event));
+        if (event['subtype'] === 'permission_denied' && denials.length < MAX_DENIALS)
+          denials.push(denial(event));
         break;
       case 'result':
         if (!sent) break;
@@ -200,10 +203,10 @@ function denial(event: Record<string, unknown>): Denial {
 function deniedIn(event: Record<string, unknown>): Denial[] | undefined {
   const list = event['permission_denials'];
   if (!Array.isArray(list)) return undefined;
-  return (list as Record<string, unknown>[]).map((entry) => {
-    const input = (entry['tool_input'] ?? {}) as Record<string, unknown>;
+  return list.slice(0, MAX_DENIALS).map((entry: Record<string, unknown> | null) => {
+    const input = (entry?.['tool_input'] ?? {}) as Record<string, unknown>;
     return {
-      tool: string(entry['tool_name']),
+      tool: string(entry?.['tool_name']),
       command: (string(input['command']) || string(input['file_path'])).slice(0, 200),
     };
   });

@@ -13,6 +13,7 @@ import type {
   RuntimeContext,
   TurnEvents,
   TurnOutcome,
+  TurnUsage,
   Wake,
 } from './runtime.ts';
 import { openSessionStore, type SessionStore } from './sessions.ts';
@@ -113,6 +114,26 @@ export function cliRuntime(context: RuntimeContext, adapter: CliAdapter): Runtim
   };
 }
 
+/**
+ * Notes the session of a turn that is over. When that cannot be written, it is said and the turn stays what it was:
+ * as a failure it would be run a second time.
+ */
+export function keepAfterTurn(
+  { context, sessions, wake, workspace }: CliTurn,
+  sessionId: string,
+  usage: TurnUsage | undefined,
+): void {
+  try {
+    // Else the store would make the folder anew, and the next turn would run in an empty one.
+    requireWorkspace(workspace);
+    sessions.set(wake.session_key, sessionId, usage);
+  } catch (error) {
+    context.log('warn', `the turn is done, and its session could not be noted: ${(error as Error).message}`, {
+      conversation: wake.conversation,
+    });
+  }
+}
+
 /** Looks again at each turn: a CLI that was missing may have been installed meanwhile. */
 function enter(context: RuntimeContext, program: CliProgram, workspace: string): CliPlace {
   const runtime = context.attachment.runtime;
@@ -161,12 +182,17 @@ async function probe(context: RuntimeContext, program: CliProgram, workspace: st
 }
 
 /** Errors of starting a process that stay until a person does something. */
-const LASTING = new Set(['ENOENT', 'EACCES', 'ENOEXEC', 'EPERM', 'ENOTDIR', 'ELOOP']);
+const LASTING = new Set(['ENOENT', 'EACCES', 'ENOEXEC', 'EPERM', 'ENOTDIR', 'EISDIR', 'EROFS', 'ELOOP']);
 
 function failure(error: unknown): { state: 'failed'; permanent: boolean; reason: string } {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message, path: file, syscall } = error as NodeJS.ErrnoException;
   const permanent = error instanceof SetupError || error instanceof ConfigError || LASTING.has(code ?? '');
-  return { state: 'failed', permanent, reason: message };
+  // The file itself was looked at just before.
+  const reason =
+    code === 'ENOENT' && syscall?.startsWith('spawn')
+      ? `${file} cannot be started: the program that its first line (#!) names is not there; correct runtime.command`
+      : message;
+  return { state: 'failed', permanent, reason };
 }
 
 /** The last lines of what a program wrote to stderr, in one line of at most 600 characters. */
@@ -177,7 +203,9 @@ export function lastWords(stderr: string): string {
     .split(/\s*\n\s*/)
     .slice(-6)
     .join(' | ')
-    .slice(-600);
+    .slice(-600)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim();
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

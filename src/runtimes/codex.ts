@@ -5,7 +5,15 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { startChild, type Exit } from './child.ts';
-import { cliRuntime, isUuid, lastWords, parseLine, type CliProgram, type CliTurn } from './cli-runtime.ts';
+import {
+  cliRuntime,
+  isUuid,
+  keepAfterTurn,
+  lastWords,
+  parseLine,
+  type CliProgram,
+  type CliTurn,
+} from './cli-runtime.ts';
 import { withoutMentions } from './codex-text.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import type { Runtime, RuntimeContext, TurnOutcome, TurnUsage } from './runtime.ts';
@@ -85,6 +93,7 @@ async function exec(
   const { wake, events, signal, sessions, context } = turn;
   const said: Run = { thread, delivered: false, lost: 0 };
   let expired: string | undefined;
+  let unkept: { error: unknown } | undefined;
   let stopped = false;
   let grace: NodeJS.Timeout | undefined;
   const child = await startChild({
@@ -117,7 +126,14 @@ async function exec(
         if (!isUuid(event['thread_id'] as string | undefined)) break;
         said.thread = event['thread_id'] as string;
         // At once: a crash of ours must not leave a thread that nobody finds again.
-        if (said.thread !== thread) sessions.set(wake.session_key, said.thread);
+        if (said.thread === thread) break;
+        try {
+          sessions.set(wake.session_key, said.thread);
+        } catch (error) {
+          // Thrown from here it would end the node.
+          unkept = { error };
+          stop();
+        }
         break;
       case 'turn.started':
         if (said.delivered) break;
@@ -146,9 +162,10 @@ async function exec(
   signal.removeEventListener('abort', stop);
   if (said.lost > 0) context.log('warn', 'Codex wrote lines that are too long to read', { lines: said.lost });
 
+  if (unkept) throw unkept.error;
   const known = thread === said.thread ? before : {};
   if (said.completed && said.failed === undefined) {
-    if (said.thread) sessions.set(wake.session_key, said.thread, said.completed);
+    if (said.thread) keepAfterTurn(turn, said.thread, said.completed);
     const usage = difference(said.completed, known);
     // What it said stands when it was us who ended it afterwards.
     if (exit.code === 0 || stopped) return { state: 'ok', ...usage };

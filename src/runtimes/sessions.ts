@@ -4,6 +4,7 @@
  */
 import { readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
+import { ConfigError } from '../config/issues.ts';
 import { writePrivateFile } from '../config/private-files.ts';
 import { SetupError } from './setup-error.ts';
 
@@ -39,7 +40,7 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
       text = readFileSync(file, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
-      throw error;
+      throw storeError(`the session store ${file} cannot be read`, error);
     }
     const root = parse(text);
     if (root && 'version' in root && root['version'] !== SESSIONS_VERSION)
@@ -58,7 +59,11 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
   };
   const write = (sessions: Map<string, StoredSession>): void => {
     const root = { version: SESSIONS_VERSION, sessions: Object.fromEntries(sessions) };
-    writePrivateFile(path.resolve(file), `${JSON.stringify(root, null, 2)}\n`);
+    try {
+      writePrivateFile(path.resolve(file), `${JSON.stringify(root, null, 2)}\n`);
+    } catch (error) {
+      throw storeError(`the session store ${file} cannot be written`, error);
+    }
   };
   return {
     get: (key) => read().get(key),
@@ -85,6 +90,15 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
       if (sessions.delete(key)) write(sessions);
     },
   };
+}
+
+/** In plain words; a code of the system stays, because it tells whether that may pass. */
+function storeError(what: string, cause: unknown): Error {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const told = `${what}: ${message}; make room, or correct runtime.session_store_path`;
+  return cause instanceof ConfigError
+    ? new SetupError(told)
+    : Object.assign(new Error(told, { cause }), code === undefined ? {} : { code });
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

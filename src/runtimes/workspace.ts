@@ -38,7 +38,13 @@ export function agentEnvironment(
     // They name places in the home that this process has.
     delete env['CODEX_HOME'];
     delete env['CLAUDE_CONFIG_DIR'];
-    mkdirSync(env['HOME'], { recursive: true });
+    try {
+      mkdirSync(env['HOME'], { recursive: true });
+    } catch (error) {
+      throw new SetupError(
+        `runtime.home_path ${env['HOME']} cannot be a folder: ${(error as Error).message}; correct it`,
+      );
+    }
   }
   const rest = (env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin')
     .split(path.delimiter)

@@ -43,7 +43,12 @@ function makeFolder(folder: string): void {
   const missing: string[] = [];
   for (let at = folder; !exists(at); at = path.dirname(at)) missing.unshift(at);
   for (const one of missing) {
-    mkdirSync(one, { mode: 0o700, recursive: true });
+    // One by one: a recursive mkdir never returns where the kernel allows no folder, as in /proc.
+    try {
+      mkdirSync(one, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
     // The umask may have taken the owner's own bits away.
     chmodSync(one, 0o700);
   }

@@ -110,6 +110,10 @@ it('CLI-4 apply brings the rooms to what the file says, and sends no token value
     ['new', 'new'],
   ]);
   expect(result.stdout).not.toContain('s3cret');
+  // A room that the file lists without members keeps those it was given since.
+  await client.updateRoomMembers('general', { add: ['alpha', 'beta'] });
+  expect(await run('apply', '--base-url', url)).toMatchObject({ code: 0 });
+  expect((await client.room('general')).members).toEqual(['alpha', 'beta']);
   expect((await cli(['apply', '--base-url', url], { cwd: await temporaryFolder() })).stderr).toContain(
     'no server file here',
   );

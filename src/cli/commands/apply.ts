@@ -33,7 +33,10 @@ export const command: Command = {
     );
     const request = {
       network_id: config.network.id,
-      rooms: config.rooms ?? [],
+      // A file that lists no members says nothing about them; an empty list would empty the room.
+      rooms: (config.rooms ?? []).map(({ members, ...room }) =>
+        members.length > 0 ? { ...room, members } : room,
+      ),
       ...(agents.length > 0 ? { agents } : {}),
     };
     const client = await openAdminClient(args, io);

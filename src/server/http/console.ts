@@ -59,6 +59,9 @@ const folders = ['./console/', '../../../dist/console/'].map((relative) =>
   fileURLToPath(new URL(relative, import.meta.url)),
 );
 
+/** Places in the app that hold an id, in which a dot is no extension. */
+const PLACE = /^(?:rooms|threads|dms|agents)\/[^/]+$/;
+
 /** GET /console/…: built files by their name, the app for every other path (it has routes of its own). */
 export async function consoleRoutes(app: App, _context: ServerContext): Promise<void> {
   let files: ReadonlyMap<string, File> | undefined;
@@ -70,13 +73,8 @@ export async function consoleRoutes(app: App, _context: ServerContext): Promise<
     const name = request.params['*'];
     const file = files?.get(name);
     if (file) return send(reply, file, request.headers['accept-encoding']);
-    // A missing file is an error; every other path is a place in the app, also one of a room `release-1.2`.
-    const steps = name.split('/');
-    if (
-      steps[0] === 'assets' ||
-      steps.includes('..') ||
-      (steps.length === 1 && path.posix.extname(name) !== '')
-    )
+    // A missing file is an error; every other path is a place in the app, also that of a room `release-1.2`.
+    if (path.posix.extname(name) !== '' && !PLACE.test(name))
       throw new MoltnetError('not_found', `there is no console file ${JSON.stringify(name.slice(0, 160))}`);
     const index = files?.get('index.html');
     if (index) return send(reply, index, request.headers['accept-encoding']);
