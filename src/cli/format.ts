@@ -33,7 +33,9 @@ export async function print(
  */
 export const actorName = (from: Message['from'], color: Paint): string => {
   const type = from.type === 'human' ? ['person'] : from.type === 'system' ? ['system'] : [];
-  const name = safeLine(from.name ?? '').trim().replaceAll('"', "'");
+  const name = safeLine(from.name ?? '')
+    .trim()
+    .replaceAll('"', "'");
   const about = [...type, ...(name === '' || name === from.id ? [] : [`"${name}"`])].join(', ');
   return `${color.name(safeLine(from.id))}${about === '' ? '' : color.dim(` (${about})`)}`;
 };

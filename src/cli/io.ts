@@ -27,9 +27,12 @@ export function processIo(): Io {
         chunks.push(chunk as Buffer);
         size += (chunk as Buffer).length;
         if (size > limits.body.value)
-          throw new Failure(`stdin holds more than ${limits.body.value} bytes, which is over what a message may hold`, {
-            hint: 'nothing was sent; send a part of it, or say where the file is',
-          });
+          throw new Failure(
+            `stdin holds more than ${limits.body.value} bytes, which is over what a message may hold`,
+            {
+              hint: 'nothing was sent; send a part of it, or say where the file is',
+            },
+          );
       }
       try {
         return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));

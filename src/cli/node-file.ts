@@ -5,7 +5,7 @@ import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
 import type { WakePolicy } from '../protocol/wake.ts';
 import { NODE_FILES } from '../config/discover.ts';
 import { loadNodeConfig, NODE_VERSION } from '../config/node.ts';
-import { ensurePrivateDir, writeFileAtomic } from '../config/private-files.ts';
+import { ensurePrivateDir, withFileLock, writeFileAtomic } from '../config/private-files.ts';
 import { Failure } from './failure.ts';
 
 export interface NodeEntry {
@@ -41,6 +41,15 @@ export function upsertNodeFile(
   entry: NodeEntry,
   where: { cwd: string; env: NodeJS.ProcessEnv },
 ): 'created' | 'updated' | 'unchanged' {
+  if (!existsSync(path.dirname(file))) ensurePrivateDir(path.dirname(file));
+  return withFileLock(file, () => upsert(file, entry, where));
+}
+
+function upsert(
+  file: string,
+  entry: NodeEntry,
+  where: { cwd: string; env: NodeJS.ProcessEnv },
+): 'created' | 'updated' | 'unchanged' {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   if (before !== undefined) loadNodeConfig({ ...where, path: file });
   const json = file.endsWith('.json');
@@ -55,7 +64,6 @@ export function upsertNodeFile(
   setAttachment(doc, root as YAMLMap, entry);
   const text = json ? `${JSON.stringify(doc.toJS(), null, 2)}\n` : doc.toString({ lineWidth: 0 });
   if (text === before) return 'unchanged';
-  if (!existsSync(path.dirname(file))) ensurePrivateDir(path.dirname(file));
   const mode = before === undefined ? 0o600 : statSync(file).mode & 0o777;
   writeFileAtomic(file, text, mode);
   return before === undefined ? 'created' : 'updated';

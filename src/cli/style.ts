@@ -35,7 +35,8 @@ const STEERING =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
 /** Text of others without what steers a terminal. */
-export const safe = (text: string): string => text.replace(/\r\n|[\u0085\u2028\u2029]/g, '\n').replace(STEERING, '');
+export const safe = (text: string): string =>
+  text.replace(/\r\n|[\u0085\u2028\u2029]/g, '\n').replace(STEERING, '');
 
 /** The same on one line. */
 export const safeLine = (text: string): string => safe(text).replace(/\s*\n\s*/g, ' ');

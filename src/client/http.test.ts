@@ -223,3 +223,12 @@ it('NODE-20 it loads nothing but itself: no schema library, no other dependency'
   });
   expect(Object.keys(metafile.inputs).filter((file) => file.includes('node_modules'))).toEqual([]);
 });
+
+it('NODE-21 https where a server speaks plain HTTP: the sentence says what to write', async () => {
+  const url = (await serve((_req, res) => json(res, 200, {}))).replace('http:', 'https:');
+  const error = await failure(createClient({ baseUrl: url }).network());
+  expect(error).toMatchObject({
+    problem: 'tls',
+    message: `what answers at ${url} does not speak TLS; write http:// in place of https://`,
+  });
+});

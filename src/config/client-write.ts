@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CLIENT_VERSION, readClientFile } from './client.ts';
-import { writePrivateFile } from './private-files.ts';
+import { ensurePrivateDir, withFileLock, writeFileAtomic } from './private-files.ts';
 import type { ClientAttachment } from './types.ts';
 
 /**
@@ -15,7 +15,26 @@ export function upsertClientConfig(
   attachment: ClientAttachment,
   agent: { name: string; runtime: string },
 ): 'created' | 'updated' | 'unchanged' {
-  const before = readOr(file);
+  const absolute = path.resolve(file);
+  // It is asked before every turn, and there is nearly never anything to change.
+  if (changed(absolute, file, attachment, agent).text === undefined) return 'unchanged';
+  ensurePrivateDir(path.dirname(absolute));
+  return withFileLock(absolute, () => {
+    const { before, text } = changed(absolute, file, attachment, agent);
+    if (text === undefined) return 'unchanged';
+    writeFileAtomic(absolute, text);
+    return before === undefined ? 'created' : 'updated';
+  });
+}
+
+/** The file as it is, and as it is to be when that is something else. */
+function changed(
+  absolute: string,
+  file: string,
+  attachment: ClientAttachment,
+  agent: { name: string; runtime: string },
+): { before: string | undefined; text: string | undefined } {
+  const before = readOr(absolute);
   const entry = serialise(attachment);
   const root: Record<string, unknown> =
     before === undefined ? {} : (JSON.parse(before) as Record<string, unknown>);
@@ -33,9 +52,7 @@ export function upsertClientConfig(
     attachments,
   };
   const text = `${JSON.stringify(next, null, 2)}\n`;
-  if (text === before) return 'unchanged';
-  writePrivateFile(path.resolve(file), text);
-  return before === undefined ? 'created' : 'updated';
+  return { before, text: text === before ? undefined : text };
 }
 
 function readOr(file: string): string | undefined {

@@ -7,10 +7,10 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readlinkSync,
+  readFileSync,
   renameSync,
   rmSync,
-  symlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -99,16 +99,16 @@ export function withFileLock<T>(file: string, change: () => T): T {
   }
 }
 
-/** The lock is a symbolic link to a number: made in one step with its content, by one of all that try. */
+/** The lock is a file that holds its maker's process id; only one of all that try can make it. */
 function takeLock(lock: string): boolean {
   try {
-    symlinkSync(String(process.pid), lock);
+    writeFileSync(lock, String(process.pid), { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   try {
-    process.kill(Number(readlinkSync(lock)), 0);
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock, { force: true });
   }

@@ -73,6 +73,12 @@ it('CFG-4 the nearest known word, if it is near', () => {
   expect(didYouMean('x', ['id'])).toBeUndefined();
 });
 
+it('CFG-3 several YAML documents in one file: said in words of YAML', () => {
+  expect(() => yamlSource('f', 'a: 1\n---\nb: 2\n')).toThrow(
+    'holds several YAML documents (a line --- begins another); keep one',
+  );
+});
+
 it.each<[string, object | undefined]>([
   ['127.0.0.1:8787', { host: '127.0.0.1', port: 8787 }],
   [':8787', { host: '', port: 8787 }],

@@ -118,7 +118,10 @@ const stderrLog: NodeLog = (level, message, { agent, ...fields } = {}) => {
     ([key, value]) => ` ${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
   );
   // Reasons are words of runtimes and servers: they stay on their line, and steer no terminal.
-  const line = `${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}`.replace(/\s+/g, ' ');
+  const line = `${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}`.replace(
+    /\s+/g,
+    ' ',
+  );
   process.stderr.write(
     `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${visibleLine(line)}\n`,
   );

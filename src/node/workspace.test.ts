@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { attachmentConfig } from '../../test/support/node-lab-config.ts';
@@ -34,4 +34,13 @@ it('NODE-11 what a person put into the entry stays, what the node says is writte
     auth: { mode: 'none', token_env: 'MY_TOKEN' },
   });
   expect(entry!.rooms).toEqual([{ id: 'general', wake: 'all', can_write: false }, { id: 'announcements' }]);
+});
+
+it('NODE-16 a workspace that is gone is not made anew: the agent would work in an empty folder', async () => {
+  const workspace_path = path.join(await temporaryFolder(), 'project');
+  const runtime = { kind: 'codex', workspace_path };
+  expect(() =>
+    prepareWorkspace(attachmentConfig('http://127.0.0.1:1', { agent: { id: 'alpha' }, runtime })),
+  ).toThrow(/project is not a folder; make it, or correct runtime\.workspace_path/);
+  expect(existsSync(workspace_path)).toBe(false);
 });

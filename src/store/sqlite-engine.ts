@@ -125,11 +125,11 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
   };
 }
 
-/** Measured: a batch rewrites about six pages of its own and three per event, and each long payload its pages. */
+/** Measured: a batch rewrites about six pages of its own and two per event, and each long payload its pages. */
 function framesOf(writes: readonly Writes[]): number {
   let frames = 6;
   for (const { events } of writes)
-    for (const { payload } of events) frames += 3 + Math.trunc(payload.length / PAGE);
+    for (const { payload } of events) frames += 2 + Math.trunc(payload.length / PAGE);
   return frames;
 }
 

@@ -16,6 +16,7 @@ import { loadNodeConfig } from '../../src/config/node.ts';
 import { SKILL_TEXT } from '../../src/cli/skill-text.ts';
 import { createClient } from '../../src/client/http.ts';
 import { cli } from '../support/cli-io.ts';
+import { runCli } from '../support/cli-process.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 
 let cwd: string;
@@ -78,6 +79,24 @@ describe('connect', () => {
     ]).toEqual(['700', '600', '600', '644']);
     expect((await createClient({ baseUrl: url }).agents()).agents.map(({ id }) => id)).toContain('alpha');
     expect((await cli(['send', 'room:general', 'here'], { cwd })).code).toBe(0);
+  });
+
+  it('CFG-16 several at once lose nothing of one node file and one client configuration', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    // What a killed process has left does not stop them.
+    writeFileSync(path.join(cwd, '.MoltnetNode.lock'), '4194304');
+    const results = await Promise.all(
+      names.map((name) => runCli(['connect', name, url, '--runtime', 'codex', '--node'], { cwd })),
+    );
+    expect(results.map(({ code, stderr }) => [code, stderr])).toEqual(names.map(() => [0, '']));
+    const ids = loadNodeConfig({ cwd, env: {} }).attachments.map(({ agent }) => agent.id);
+    expect(ids.sort()).toEqual(names);
+    expect(
+      loadClientConfig({ cwd, env: {} })!
+        .attachments.map((a) => a.member_id)
+        .sort(),
+    ).toEqual(names);
+    expect(readdirSync(cwd).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 
   it('CLI-31 takes the words of the original, too', async () => {

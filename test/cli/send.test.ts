@@ -40,6 +40,17 @@ describe('send', () => {
     expect(await history()).toEqual(['hi']);
   });
 
+  it.each([
+    ['no UTF-8', Buffer.from([0x61, 0xff, 0xfe]), /^moltnet: stdin is not UTF-8 text\n/],
+    ['more than a message may hold', 'x'.repeat(3 << 20), /^moltnet: stdin holds more than 1048576 bytes/],
+  ])('CLI-16 stdin that is %s is refused, not altered', async (_name, stdin, stderr) => {
+    expect(await runCli(['send', 'room:general', '-'], { cwd, stdin })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(stderr),
+    });
+    expect(await history()).toEqual([]);
+  });
+
   it('CLI-1 a text of many lines, quotes and shell characters arrives as it is', async () => {
     const text = 'a "b" \'c\' $HOME `id` \\ \n\n- x\n\tümläut 🙂 --json';
     expect((await cli(['send', 'room:general', '-'], { cwd, stdin: `${text}\n` })).code).toBe(0);

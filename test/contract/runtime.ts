@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -394,6 +395,71 @@ function hardTurns(subject: RuntimeUnderTest, current: () => RuntimeLab): void {
       expect(aside).toHaveLength(1);
       expect(readFileSync(path.join(folder, aside[0]!), 'utf8')).toContain('"sess');
       expect(sessionsOf(lab)[KEY]).toBeDefined();
+    });
+
+    it('RT-25 a session store that cannot be written fails the turn in plain words, and nothing else', async () => {
+      const link = path.join(lab.folder, 'link');
+      symlinkSync(lab.workspace, link);
+      const broken = lab.runtime({ session_store_path: path.join(link, 'sessions.json') });
+      expect(await deliver(broken, wakeOf('hi'))).toMatchObject({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringMatching(/session store .* cannot be written.*session_store_path/),
+      });
+      expect(await deliver(lab.runtime(), wakeOf('hi'))).toMatchObject({ state: 'ok' });
+    });
+
+    it('RT-26 a turn that is over stays so when its session cannot be noted; a workspace that went is not made anew', async () => {
+      const runtime = lab.runtime();
+      expect(await deliver(runtime, wakeOf(`[[sh: rm -r '${lab.workspace}']]`))).toMatchObject({
+        state: 'ok',
+      });
+      expect(existsSync(lab.workspace)).toBe(false);
+      expect(lab.log.map(({ message }) => message)).toEqual([
+        expect.stringContaining('the turn is done, and its session could not be noted: the workspace'),
+      ]);
+      expect(await deliver(runtime, wakeOf('again'))).toMatchObject({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringContaining('is not a folder'),
+      });
+    });
+
+    it('RT-27 what a broken program says costs no memory, ends no node and steers no terminal', async () => {
+      const command = path.join(lab.folder, 'broken');
+      const lines = [
+        '{"type":"result","permission_denials":[null,5],"usage":"x","result":{}}',
+        '{"type":"system","subtype":"permission_denied","tool_name":"Bash"}',
+        '{"type":"thread.started","thread_id":{}}',
+      ];
+      writeFileSync(
+        command,
+        `#!/bin/sh\nread line\n${lines.map((line) => `for i in 1 2 3 4 5 6 7 8 9 10; do echo '${line}'; echo '${line}'; echo '${line}'; done\n`).join('')}printf 'a\\033[2Jb\\000c' >&2\nexit 7\n`,
+        { mode: 0o755 },
+      );
+      const outcome = await deliver(lab.runtime({ command, args: [] }), wakeOf('hi\n'));
+      expect(outcome).toMatchObject({
+        state: 'failed',
+        permanent: false,
+        reason: expect.stringMatching(/: a \[2Jb c$/),
+      });
+      for (const { fields } of lab.log) expect(fields!['denials']).toHaveLength(20);
+    });
+
+    it('RT-13 a script whose interpreter is missing, and a home that is a file, say what to correct', async () => {
+      const command = path.join(lab.folder, 'broken');
+      writeFileSync(command, '#!/nowhere/sh\n', { mode: 0o755 });
+      const permanent = (reason: RegExp) => ({
+        state: 'failed',
+        permanent: true,
+        reason: expect.stringMatching(reason),
+      });
+      expect(await deliver(lab.runtime({ command }), wakeOf('hi'))).toMatchObject(
+        permanent(/broken cannot be started: .*first line.*runtime\.command/),
+      );
+      expect(await deliver(lab.runtime({ home_path: command }), wakeOf('hi'))).toMatchObject(
+        permanent(/runtime\.home_path .* cannot be a folder/),
+      );
     });
   });
 }

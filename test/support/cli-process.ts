@@ -15,7 +15,7 @@ export interface CliOptions {
   cwd: string;
   /** Over a clean environment: PATH and HOME only, no sign of an agent. */
   env?: Record<string, string>;
-  stdin?: string;
+  stdin?: string | Uint8Array;
 }
 
 /** What a command gets: nothing of the agent, or the test run, that started us. */

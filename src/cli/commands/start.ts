@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { unavailable } from '../../config/available.ts';
 import { loadServerConfig } from '../../config/server.ts';
 import type { ServerConfig } from '../../config/types.ts';
@@ -56,6 +57,8 @@ export const command: Command = {
       );
     // Signals count from here on: one that comes while the storage opens must not be lost.
     const stopping = untilStopped();
+    // Without it V8's young generation triples while attachments come in and stays so: 24 KB each instead of 15.
+    setFlagsFromString('--semi-space-growth-factor=1');
     const server = await startServer(config, { log: createLog(level), version: VERSION }).catch(
       (error: unknown) => {
         throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
