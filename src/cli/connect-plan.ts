@@ -42,12 +42,12 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
       'use 1 to 128 letters, digits, . _ - and begin with a letter or digit',
     );
 
-  const runtime = runtimeOf(args);
   const wake = oneOf('wake', args.text('wake') ?? 'mentions', WAKE_POLICIES);
   const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
   const base_url = baseUrlFlag(args) ?? url ?? (await localServerUrl(io));
   const network_id = args.text('network-id') ?? '';
   const stored = storedEntry(workspace, base_url, member_id, network_id);
+  const runtime = runtimeOf(args, stored?.runtime);
   const rooms = args.list('rooms');
   return {
     attachment: {
@@ -110,8 +110,8 @@ function authOf(args: Args, stored: ClientAttachment | undefined): ClientAttachm
   return { mode: effective, ...defined({ registration }), ...source };
 }
 
-function runtimeOf(args: Args): string {
-  const given = args.text('runtime') ?? 'openclaw';
+function runtimeOf(args: Args, stored: string | undefined): string {
+  const given = args.text('runtime') ?? stored ?? 'openclaw';
   const runtime = given === 'claude' ? 'claude-code' : given;
   if (RUNTIMES.includes(runtime)) return runtime;
   const near = didYouMean(runtime, RUNTIMES);

@@ -29,7 +29,7 @@ export async function runNode(config: NodeConfig, io: Io): Promise<number> {
     (attachment) => `${attachment.agent_id}: ${attachment.problems.join('; ')}`,
   );
   throw new Failure(`no attachment can go on${reasons.length > 0 ? `: ${reasons.join(' | ')}` : ''}`, {
-    hint: 'correct the node file, and start it again',
+    hint: 'put that right, and start it again',
   });
 }
 

@@ -30,8 +30,8 @@ export function paint(color: boolean): Paint {
 
 // Control characters (but tab and line feed) steer a terminal; bidirectional marks make text lie about its order; tags
 // are letters that only a model sees.
-// eslint-disable-next-line no-control-regex -- these are what is looked for
 const STEERING =
+  // eslint-disable-next-line no-control-regex -- these are what is looked for
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
 /** Text of others without what steers a terminal. */

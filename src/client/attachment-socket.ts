@@ -108,8 +108,8 @@ export interface AttachmentSocket {
   /** BOOTSTRAP: asks which of the rooms need a first wake. */
   bootstrap(rooms: readonly string[]): void;
   readonly live: boolean;
-  /** Ends it cleanly (1000); resolves when the socket is gone. Idempotent. */
-  close(): Promise<void>;
+  /** Ends it cleanly (1000), for a reason if there is one to tell; resolves when the socket is gone. Idempotent. */
+  close(reason?: string): Promise<void>;
 }
 
 export function openAttachment(options: AttachmentOptions, handlers: AttachmentHandlers): AttachmentSocket {
@@ -187,8 +187,8 @@ class Attachment implements AttachmentSocket {
     this.#write({ op: 'BOOTSTRAP', rooms });
   }
 
-  close(): Promise<void> {
-    this.#end({ reason: 'closed here' });
+  close(reason = 'closed here'): Promise<void> {
+    this.#end({ reason });
     if (this.#ws.readyState === WebSocket.CONNECTING) this.#ws.terminate();
     else if (this.#ws.readyState === WebSocket.OPEN) this.#ws.close(1000);
     return this.#gone.promise;

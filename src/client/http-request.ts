@@ -150,7 +150,7 @@ function connectionError(
     refused: `no Moltnet server at ${baseUrl}: connection refused; start one with \`moltnet start\`, or correct the address`,
     unknown_host: `no Moltnet server at ${baseUrl}: the host name is not known; correct the address`,
     unreachable: `no Moltnet server at ${baseUrl}: the address cannot be reached from here${detail}`,
-    timeout: `no answer from ${baseUrl} within ${timeoutMs / 1000} seconds; is the server busy, or is it another program?`,
+    timeout: `no answer from ${baseUrl} within ${Math.round(timeoutMs / 100) / 10} seconds; is the server busy, or is it another program?`,
     broken: `the connection to ${baseUrl} broke before its answer was complete; try again`,
     tls: /wrong version number|packet length too long/.test(detail)
       ? `what answers at ${baseUrl} does not speak TLS; write http:// in place of https://`

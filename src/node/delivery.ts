@@ -161,7 +161,10 @@ export class DeliveryLink {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#answers.set(wake_id, resolve);
     socket.wake({ wake_id, conversation, cursor, attempt });
-    const timer = setTimeout(() => void socket.close(), this.#answerMs);
+    const timer = setTimeout(
+      () => void socket.close('the server did not answer WAKE in time'),
+      this.#answerMs,
+    );
     const begun = await promise;
     clearTimeout(timer);
     return begun;

@@ -1,5 +1,5 @@
 /** Ids of the wire: their rules (wire.md 2.2, 2.3), forms and derivations (wire.md 2.1). No dependencies, no I/O. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, hash, randomBytes, randomUUID } from 'node:crypto';
 import { MoltnetError } from './errors.ts';
 
 const GENERIC = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
@@ -74,7 +74,8 @@ export function requireId(value: unknown, field: string): string {
   return id;
 }
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest();
+// In one call: every message's event id is made so, and a Hash object costs twice as much.
+const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /**
  * `msg_` + a UUID v7 (RFC 9562): in order of time, so that the index of message ids grows at its end instead of touching

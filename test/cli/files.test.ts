@@ -141,7 +141,15 @@ describe('connect', () => {
     ]);
   });
 
+  it('CLI-31 again without --runtime: it stays what it was', async () => {
+    await connect('alpha', url, '--runtime', 'codex', '--node');
+    expect((await connect('alpha', url, '--node', '--rooms', 'lab')).code).toBe(0);
+    expect(loadClientConfig({ cwd, env: {} })?.attachments[0]!.runtime).toBe('codex');
+    expect(loadNodeConfig({ cwd, env: {} }).attachments[0]!.runtime.kind).toBe('codex');
+  });
+
   it.each([
+    [['alpha', '--node'], /cannot run openclaw\n.*--runtime claude-code or --runtime codex/],
     [['alpha', '--network-id', 'other'], /is network local, not other/],
     [['al:pha'], /"al:pha" is not an agent id/],
     [[], /the id of the agent is missing/],

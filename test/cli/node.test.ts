@@ -114,9 +114,7 @@ it('CLI-2 a node whose only attachment cannot go on says why, and ends with 1', 
   const node = startCli(['node', 'start'], { cwd });
   const result = await node.ended;
   expect(result.code).toBe(1);
-  expect(result.stderr).toMatch(
-    /moltnet: no attachment can go on: alpha: .*another.*\n {2}correct the node file/,
-  );
+  expect(result.stderr).toMatch(/moltnet: no attachment can go on: alpha: .*another.*\n {2}put that right/);
 });
 
 it('CLI-2 mistakes of the file come before anything is started', async () => {

@@ -216,6 +216,7 @@ it('NODE-6 a server that does not answer WAKE counts as gone', async () => {
   server.last.send(eventFrame('m1', 'hello'));
   await server.until(() => server.connections.length === 2);
   expect(lab.runtime('alpha').turns).toEqual([]);
+  await lab.logged('connection ended: the server did not answer WAKE in time');
 });
 
 it('NODE-13 a message that is redacted while it waits is not shown; when nothing is left there is no turn', async () => {

@@ -9,7 +9,7 @@ import { allRooms, explain, explained, openClient } from '../api.ts';
 import { commandName } from '../command-name.ts';
 import type { Command, Io } from '../command.ts';
 import { AUTH_MODES, planConnect, REGISTRATIONS, RUNTIMES, type ConnectPlan } from '../connect-plan.ts';
-import { Failure } from '../failure.ts';
+import { Failure, usageFailure } from '../failure.ts';
 import { writeIdentity } from '../identity-file.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
 
@@ -18,7 +18,7 @@ export const command: Command = {
   summary: 'let an agent take part: its configuration, its identity and the skill',
   positionals: 2,
   flags: [
-    { name: 'runtime', value: 'RUNTIME', what: RUNTIMES.join(', '), fallback: 'openclaw' },
+    { name: 'runtime', value: 'RUNTIME', what: RUNTIMES.join(', '), fallback: 'as before, else openclaw' },
     { name: 'workspace', value: 'DIR', what: "the agent's folder", fallback: '.' },
     {
       name: 'rooms',
@@ -63,6 +63,7 @@ would find nobody of that name until the agent first attached.`,
   async run(args, io) {
     const plan = await planConnect(args, io);
     const { attachment, workspace, runtime } = plan;
+    if (args.given('node')) await requireRunnable(runtime);
     const client = openClient({ base_url: attachment.base_url });
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
 
@@ -117,6 +118,16 @@ would find nobody of that name until the agent first attached.`,
     await say(`next: ${commandName(io.env)} node start${inPlace ? '' : ` ${nodeFile}`}`);
   },
 };
+
+/** Said here, and not only when the node starts. */
+async function requireRunnable(runtime: string): Promise<void> {
+  const { RUNTIME_KINDS } = await import('../../runtimes/registry.ts');
+  if (!RUNTIME_KINDS.includes(runtime))
+    throw usageFailure(
+      `the node of this version cannot run ${runtime}`,
+      `say what the agent is: ${RUNTIME_KINDS.map((kind) => `--runtime ${kind}`).join(' or ')}; without --node it is connected all the same`,
+    );
+}
 
 /** Nothing is registered before it is certain that the answer can be kept. */
 function prepareWorkspace(workspace: string): void {
