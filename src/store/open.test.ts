@@ -165,7 +165,8 @@ it('STO-12 a path that cannot be a database file is refused with what to do', as
   symlinkSync(path.join(folder, 'nowhere'), path.join(folder, 'dangling'));
   expect(await refusal(path.join(folder, 'dangling'))).toMatch(/link to a file that does not exist/);
   expect(await refusal(path.join(folder, `${'n'.repeat(300)}.db`))).toMatch(/cannot be used as storage/);
-  if (process.platform === 'linux') expect(await refusal('/proc/nope/x.db')).toMatch(/cannot be used as storage/);
+  if (process.platform === 'linux')
+    expect(await refusal('/proc/nope/x.db')).toMatch(/cannot be used as storage/);
   expect(await refusal('')).toMatch(/set storage\.sqlite\.path/);
 });
 
