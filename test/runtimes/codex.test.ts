@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodex } from '../../src/runtimes/codex.ts';
@@ -49,8 +49,10 @@ describe('codex (real): what is its own', () => {
       path.join(lab.home, '.bash_profile'),
       'export PATH=/usr/bin:/bin\nexport MOLTNET_CLIENT_CONFIG=/nonsense\n',
     );
-    // Not under a folder for temporary files, which its sandbox leaves open.
-    const outside = path.join(path.dirname(codexCommand), `.sandbox-${process.pid}`);
+    // Where everybody may write; but its sandbox leaves open only the workspace, /tmp and TMPDIR.
+    const outside = `/var/tmp/moltnet-sandbox-${process.pid}`;
+    writeFileSync(outside, 'could be written');
+    rmSync(outside);
     const commands = [
       `curl -s -o ${lab.workspace}/reached ${model.url}/v1/models || node -e "fetch('${model.url}/v1/models').then(async (r) => require('fs').writeFileSync('${lab.workspace}/reached', await r.text()))"`,
       `touch ${outside}`,
