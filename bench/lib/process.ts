@@ -1,25 +1,14 @@
 /** Child processes that are measured: start, CPU time and resident memory (Linux /proc), stop. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'node:http';
+import { freePort } from '../../test/support/process.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const moltnetMain = path.join(root, 'dist/moltnet.js');
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
 
 export interface Measured {
   url: string;
