@@ -154,6 +154,8 @@ describe('a message', () => {
           parts: Array.from({ length: 3 }, () => ({ kind: 'text', text: 'x'.repeat(100 * 1024) })),
         },
       ],
+      // Not its text, but what it weighs as JSON.
+      ['message_too_large', part({ kind: 'data', data: { log: 'x'.repeat(limits.message.value) } })],
       ['invalid_id', { id: 'a b', from, target, parts }],
       ['invalid_id', { id: 'x'.repeat(129), from, target, parts }],
       ['invalid_id', { from, target, parts, origin: { network_id: 'no no', message_id: 'x' } }],

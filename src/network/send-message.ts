@@ -26,6 +26,7 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
   const relayed = origin.network_id !== settings.id;
   const sender = senderOf(state, identity, request.from, relayed);
   const parts = checkParts(request.parts);
+  requireSize(parts);
   const asked = mentionsAsked(request);
   const given = request.id?.trim();
   const id = given ? requireId(given, 'id') : random.messageId();
@@ -59,6 +60,18 @@ function originOf({ origin }: SendMessageRequest, networkId: string): MessageOri
     network_id: network_id === '' ? networkId : requireId(network_id, 'origin.network_id'),
     message_id: message_id === '' ? '' : requireId(message_id, 'origin.message_id'),
   };
+}
+
+/** The text alone is over the limit of a message: told before anything is looked for in it. Throws `message_too_large`. */
+function requireSize(parts: readonly CheckedPart[]): void {
+  let size = 0;
+  for (const { text } of parts) size += text?.length ?? 0;
+  if (size > limits.message.value) {
+    throw new MoltnetError(
+      'message_too_large',
+      `the message has over ${limits.message.value} bytes of text; send a url, or several messages`,
+    );
+  }
 }
 
 /** The request's own mentions, trimmed, each once. */

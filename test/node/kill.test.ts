@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { speaker } from '../support/node-lab.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
+import { SseClient } from '../support/sse-client.ts';
 
 const script = fileURLToPath(new URL('../support/node-child.ts', import.meta.url));
 interface Written {
@@ -52,14 +53,14 @@ async function wakes(file: string, count: number): Promise<Written[]> {
 }
 
 it('NODE-10 after kill -9 the wake that was begun comes again, first and under its id, and what came meanwhile is another', async () => {
-  const { url } = await startTestServer({
+  const { url, port } = await startTestServer({
     rooms: [{ id: 'general', members: [], visibility: 'public', write_policy: 'registered_agents' }],
   });
-  const { say, client } = speaker(url);
+  const { say } = speaker(url);
+  const observer = await SseClient.open(port);
   const file = path.join(await temporaryFolder(), 'wakes');
   let child = startChild(url, file);
-  while (!(await client.agents()).agents.some(({ connected }) => connected))
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  await observer.until(() => observer.events.some(({ event }) => event === 'agent.connected'));
   await say('room:general', 'one');
   const [first] = await wakes(file, 1);
   await say('room:general', 'two');
