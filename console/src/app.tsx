@@ -13,10 +13,17 @@ import { Empty, NotFound, PageHeader } from './ui/page.tsx';
 import { RoomPage } from './ui/room-page.tsx';
 import { navigate, parseRoute, paths, usePath, type Route } from './ui/router.ts';
 import { Sidebar } from './ui/sidebar.tsx';
+import { SignInPage } from './ui/sign-in.tsx';
 import { ThreadPage } from './ui/thread-page.tsx';
 
-/** The whole console: the sidebar (a drawer on a narrow screen), banners, and the page. */
+/** The console, and the way in where the server shows nothing without a credential. */
 export function App() {
+  const signedOut = useApp((state) => state.boot === 'signed-out');
+  return signedOut ? <SignInPage /> : <Shell />;
+}
+
+/** The sidebar (a drawer on a narrow screen), banners, and the page. */
+function Shell() {
   const path = usePath();
   const route = useMemo(() => parseRoute(path), [path]);
   const [drawer, setDrawer] = useState(false);

@@ -6,7 +6,7 @@ import './ui/base.css';
 import { loadMarkdown } from './ui/markdown.tsx';
 
 const client = createClient();
-client.start();
+void client.start();
 void loadMarkdown();
 
 createRoot(document.getElementById('root')!).render(

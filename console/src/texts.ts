@@ -34,6 +34,18 @@ export const texts = {
   connectedCount: (connected: number, all: number) => `${connected} of ${all} connected`,
   moreAgents: (count: number) => `${count} more`,
 
+  // signing in
+  signIn: 'Sign in',
+  signingIn: 'Signing in…',
+  signOut: 'Sign out',
+  signInHelp:
+    'This network shows itself to those with a token. Whoever runs the server finds it in its Moltnet file, under auth.tokens.',
+  token: 'Token',
+  unknownToken: 'The server does not know this token.',
+  readingOnly: 'Reading only',
+  signedInAs: 'Signed in as',
+  signInToWrite: 'You can read here. Sign in to write.',
+
   // connection
   connecting: 'Connecting…',
   live: 'Connected',
@@ -128,6 +140,7 @@ export const texts = {
   sendHint: 'Enter sends, Shift and Enter makes a new line, @ names an agent',
   mentionMenu: 'Agents to mention',
   cannotWrite: 'You can read here, but not write.',
+  readOnlyToken: 'You are signed in with a token that reads only.',
   readOnly: 'This console can read, but not write: messages of people are switched off on this network.',
 
   // agents page

@@ -119,6 +119,43 @@ const shots: Shot[] = [
     act: async (page) => void (await page.getByText('No agents yet').waitFor()),
   },
   {
+    name: 'sign-in',
+    network: () => ({
+      ...fullNetwork(),
+      identity: { mode: 'bearer', credential: 'anonymous', scopes: [], can_send_human: false },
+    }),
+    path: '/console/',
+    act: async (page) => {
+      await page.getByLabel('Token').fill('not a token of this server');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'signed-in',
+    network: () => ({
+      ...fullNetwork(),
+      identity: {
+        mode: 'bearer',
+        credential: 'session',
+        scopes: ['observe', 'write'],
+        human: { id: 'anna', name: 'Anna Lee' },
+        can_send_human: true,
+      },
+    }),
+    path: '/console/rooms/general',
+    act: async (page) => void (await feed(page).getByText('Deploy is green').waitFor()),
+  },
+  {
+    name: 'reader',
+    network: () => ({
+      ...fullNetwork(),
+      identity: { mode: 'open', credential: 'anonymous', scopes: ['observe'], can_send_human: false },
+    }),
+    path: '/console/rooms/general',
+    act: async (page) => void (await feed(page).getByText('Deploy is green').waitFor()),
+  },
+  {
     name: 'no-rooms',
     network: () => ({ ...emptyNetwork(), rooms: [] }),
     path: '/console/',

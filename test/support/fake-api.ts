@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentSummary } from '../../src/protocol/agents.ts';
 import type { GuardState } from '../../src/protocol/events.ts';
+import type { CallerIdentity } from '../../src/protocol/identity.ts';
 import type { Message } from '../../src/protocol/messages.ts';
 import type { NetworkWarning } from '../../src/protocol/network.ts';
 import type { Room, Thread } from '../../src/protocol/rooms.ts';
@@ -21,6 +22,8 @@ export interface FakeNetwork {
   threads: Thread[];
   messages: Message[];
   warnings: NetworkWarning[];
+  /** Who the page is; everybody of mode none when left out. With no scopes at all nothing else is answered. */
+  identity?: CallerIdentity;
 }
 
 export interface FakeApi {
@@ -41,6 +44,13 @@ const TYPES: Record<string, string> = {
 };
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const ANYONE: CallerIdentity = {
+  mode: 'none',
+  credential: 'anonymous',
+  scopes: ['observe', 'write', 'admin', 'attach', 'pair'],
+  can_send_human: true,
+};
 
 /** Serves the built console and this network on a free port of the loopback interface. */
 export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
@@ -63,7 +73,20 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
     const url = new URL(request.url ?? '/', 'http://fake');
     const json = (value: unknown, status = 200) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (url.pathname === '/console/session') {
+      json({ code: 'unauthorized', error: 'the token is not known' }, 401);
+      return;
+    }
     if (url.pathname.startsWith('/console')) return sendFile(url.pathname, response);
+    const { identity = ANYONE } = network;
+    if (url.pathname === '/v1/identity') {
+      json(identity);
+      return;
+    }
+    if (identity.scopes.length === 0) {
+      json({ code: 'unauthorized', error: 'a credential is needed' }, 401);
+      return;
+    }
     if (url.pathname === '/v1/events/stream') {
       response
         .writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
@@ -104,7 +127,7 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
         version: '0.1.0',
         protocols: {},
         capabilities: { public_read: false, human_ingress: true, direct_messages: true, pairings: false },
-        console: { can_send_human: true },
+        console: { can_send_human: identity.can_send_human },
         warnings: network.warnings,
       });
     } else if (collection === 'rooms' && rest === 'threads')

@@ -5,6 +5,7 @@ import type {
   MessageRedacted,
   SendMessageRequest,
 } from '../../../src/protocol/messages.ts';
+import type { CallerIdentity } from '../../../src/protocol/identity.ts';
 import type { ErrorEnvelope, Network } from '../../../src/protocol/network.ts';
 import type {
   AgentPage,
@@ -101,6 +102,9 @@ function messagesPath(key: string): string {
 }
 
 export const api = {
+  identity: () => request<CallerIdentity>('GET', '/v1/identity'),
+  signIn: (token: string) => request<CallerIdentity>('POST', '/console/session', { token }),
+  signOut: () => request<CallerIdentity>('DELETE', '/console/session'),
   network: () => request<Network>('GET', '/v1/network'),
   rooms: (): Promise<Room[]> => all<RoomPage, Room>('/v1/rooms', (page) => page.rooms),
   agents: (): Promise<AgentSummary[]> => all<AgentPage, AgentSummary>('/v1/agents', (page) => page.agents),

@@ -2,6 +2,7 @@ import { createContext, useContext } from 'react';
 import type { Event } from '../../../src/protocol/events.ts';
 import type { Message, Target } from '../../../src/protocol/messages.ts';
 import { conversationOf, splitKey, type ConversationKey } from '../model/conversation.ts';
+import { chosenMe, maySeeGuard, meOf } from '../model/me.ts';
 import { agentActorKey, personActor } from '../model/names.ts';
 import { applyEvents, byId } from '../model/reduce.ts';
 import { initialState, type State } from '../model/state.ts';
@@ -22,6 +23,8 @@ import { remember } from './remember.ts';
 import { createStore, useStore, type Store } from './store.ts';
 import { openStream, type Stream } from './stream.ts';
 
+/** Who writes before a name was chosen. */
+const OPERATOR = 'operator';
 const PAGE = 100;
 const OLDER_PAGE = 200;
 /** Missed messages are read one page after the other up to here; beyond it the newest page replaces what was loaded. */
@@ -37,7 +40,7 @@ const BACK_MS = 4_000;
 export interface Client {
   readonly store: Store<State>;
   readonly outbox: Outbox;
-  start(): void;
+  start(): Promise<void>;
   /** Puts a conversation on screen and loads it. */
   open(key: ConversationKey): void;
   /** Nothing is on screen any more. */
@@ -51,11 +54,14 @@ export interface Client {
   redact(message: Message): Promise<void>;
   resume(key: ConversationKey): Promise<void>;
   setName(name: string): void;
+  /** Exchanges a token of the server's configuration for this browser's session. Rejects with ApiError. */
+  signIn(token: string): Promise<void>;
+  signOut(): Promise<void>;
   restart(): void;
 }
 
 export function createClient(): Client {
-  const store = createStore<State>(initialState(remember.name() ?? 'operator'));
+  const store = createStore<State>(initialState(remember.name() ?? OPERATOR));
   const outbox = createOutbox(store, api);
   let stream: Stream | undefined;
   const seenNow = () => !document.hidden;
@@ -109,6 +115,7 @@ export function createClient(): Client {
     store.update((state) => ({ ...state, rooms }));
   };
   const refreshGuard = async () => {
+    if (!maySeeGuard(store.get().identity)) return;
     const held = Object.fromEntries(
       (await api.guard()).filter((guard) => guard.held).map((guard) => [guard.conversation, guard]),
     );
@@ -122,8 +129,15 @@ export function createClient(): Client {
     }));
   };
 
+  /** Who this browser is to the server: asked first, because what else may be asked follows from it. */
+  const identify = async () => {
+    const identity = await api.identity();
+    store.update((state) => ({ ...state, identity, me: meOf(identity, remember.name() ?? OPERATOR) }));
+  };
+
   /** Reads the facts that stand beside the messages; with `missed`, also the messages that the stream did not bring. */
   const refreshAll = async (missed: boolean) => {
+    await identify();
     const [network] = await Promise.all([api.network(), refreshRooms(), refreshAgents(), refreshGuard()]);
     store.update((state) => ({ ...state, network, boot: 'ready' }));
     if (!missed) return;
@@ -208,12 +222,14 @@ export function createClient(): Client {
         BACK_MS,
       );
       if (boot !== 'ready') return void bootUp();
-      refreshAll(!resumed).catch(() => {});
+      refreshAll(!resumed).catch(signedOutOr(() => {}));
       const { current, timelines } = store.get();
       if (current && timelines[current]?.status === 'failed') void load(current);
       outbox.retryUnanswered();
     },
     lost() {
+      // The stream does not say why: whether this browser is still somebody to the server is asked.
+      if (store.get().identity?.credential === 'session') identify().then(stayOrLeave, () => {});
       lostTimer ??= setTimeout(() => store.update((state) => ({ ...state, connection: 'lost' })), GRACE_MS);
     },
   };
@@ -228,6 +244,31 @@ export function createClient(): Client {
     else if (kind === 'thread') refreshThread(id).catch(() => {});
   };
 
+  /** Nothing is left on screen of what only somebody else may read. */
+  const leave = () => {
+    stream?.close();
+    stream = undefined;
+    booted = false;
+    clearTimeout(lostTimer);
+    lostTimer = undefined;
+    store.update(({ identity, current, me }) => ({
+      ...initialState(me.name),
+      boot: 'signed-out',
+      ...(identity ? { identity } : {}),
+      ...(current ? { current } : {}),
+    }));
+  };
+  const signedOutOr =
+    (otherwise: (error: unknown) => void) =>
+    (error: unknown): void => {
+      if (error instanceof ApiError && error.status === 401) leave();
+      else otherwise(error);
+    };
+  /** A session that ended (its token was taken out, or it was signed out elsewhere) begins anew as whoever is left. */
+  const stayOrLeave = () => {
+    if (store.get().identity?.credential !== 'session') client.restart();
+  };
+
   let booting = false;
   let booted = false;
   const bootUp = async () => {
@@ -239,7 +280,9 @@ export function createClient(): Client {
       if (current) show(current);
       await refreshAll(false);
     } catch (error) {
-      store.update((state) => ({ ...state, boot: 'failed', bootError: wordsOf(error) }));
+      signedOutOr((reason) =>
+        store.update((state) => ({ ...state, boot: 'failed', bootError: wordsOf(reason) })),
+      )(error);
     } finally {
       booting = false;
     }
@@ -248,7 +291,14 @@ export function createClient(): Client {
   const client: Client = {
     store,
     outbox,
-    start() {
+    async start() {
+      try {
+        await identify();
+        await api.network();
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) return leave();
+        // Away, or overloaded: the stream goes on trying.
+      }
       stream ??= openStream(listener);
       // A stream that is refused (too many are open) must not keep the page empty.
       setTimeout(() => {
@@ -256,8 +306,18 @@ export function createClient(): Client {
       }, 1_500);
     },
     restart() {
+      // What was on screen was read as somebody else.
+      leave();
       store.update((state) => ({ ...state, boot: 'loading' }));
-      void bootUp();
+      void client.start();
+    },
+    async signIn(token) {
+      await api.signIn(token);
+      client.restart();
+    },
+    async signOut() {
+      await api.signOut();
+      client.restart();
     },
     open(key) {
       const { unread } = store.get();
@@ -345,7 +405,7 @@ export function createClient(): Client {
     },
     setName(name) {
       remember.setName(name);
-      store.update((state) => ({ ...state, me: name }));
+      store.update((state) => (state.me.bound ? state : { ...state, me: chosenMe(name) }));
     },
   };
   return client;

@@ -19,8 +19,7 @@ export const agentName = (agent: Pick<AgentSummary, 'id' | 'name'>): string =>
   plainName(agent.name ?? '') || agent.id;
 
 /** A person of this console as a sender, as the server will know them. */
-export function personActor(name: string, networkId: string): Actor {
-  const id = personId(name);
+export function personActor({ id, name }: { id: string; name: string }, networkId: string): Actor {
   return { type: 'human', id, name, network_id: networkId, fqid: `molt://${networkId}/agents/${id}` };
 }
 

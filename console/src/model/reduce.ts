@@ -3,7 +3,7 @@ import type { AgentEvent, Event } from '../../../src/protocol/events.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { Room } from '../../../src/protocol/rooms.ts';
 import { conversationOf } from './conversation.ts';
-import { agentKey, personId } from './names.ts';
+import { agentKey } from './names.ts';
 import type { State } from './state.ts';
 import { withAppended, withRedacted } from './timeline.ts';
 
@@ -35,7 +35,7 @@ function applyMessages(state: State, messages: readonly Message[], seen: boolean
       continue;
     }
     const known = new Set(timeline?.messages.slice(-1_000).map((message) => message.id));
-    const mine = personId(state.me);
+    const mine = state.me.id;
     const news = arrived.filter(
       (message) => !known.has(message.id) && !(message.from.type === 'human' && message.from.id === mine),
     );

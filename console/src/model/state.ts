@@ -3,7 +3,9 @@ import type { GuardState } from '../../../src/protocol/events.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { Network } from '../../../src/protocol/network.ts';
 import type { Room, Thread } from '../../../src/protocol/rooms.ts';
+import type { CallerIdentity } from '../../../src/protocol/identity.ts';
 import type { ConversationKey } from './conversation.ts';
+import { chosenMe, type Me } from './me.ts';
 import type { Timeline } from './timeline.ts';
 
 /** The event stream: `lost` and `back` are what the person is told of. */
@@ -29,8 +31,10 @@ export interface Unread {
 
 export interface State {
   connection: Connection;
-  boot: 'loading' | 'ready' | 'failed';
+  /** `signed-out`: the server shows nothing without a credential, and this browser has none (any more). */
+  boot: 'loading' | 'ready' | 'failed' | 'signed-out';
   bootError?: string;
+  identity?: CallerIdentity;
   network?: Network;
   /** Sorted by id. */
   rooms: readonly Room[];
@@ -47,11 +51,10 @@ export interface State {
   outbox: readonly Outgoing[];
   /** The conversation on screen. */
   current?: ConversationKey;
-  /** The name under which this person writes. */
-  me: string;
+  me: Me;
 }
 
-export const initialState = (me: string): State => ({
+export const initialState = (name: string): State => ({
   connection: 'connecting',
   boot: 'loading',
   rooms: [],
@@ -62,5 +65,5 @@ export const initialState = (me: string): State => ({
   timelines: {},
   unread: {},
   outbox: [],
-  me,
+  me: chosenMe(name),
 });

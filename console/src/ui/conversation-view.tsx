@@ -3,6 +3,7 @@ import type { Target } from '../../../src/protocol/messages.ts';
 import type { Room, Thread } from '../../../src/protocol/rooms.ts';
 import { useApp, useClient } from '../live/client.ts';
 import type { ConversationKey } from '../model/conversation.ts';
+import { isAnonymous } from '../model/me.ts';
 import { texts } from '../texts.ts';
 import { Composer } from './composer.tsx';
 import { Button } from './controls.tsx';
@@ -39,6 +40,10 @@ export function ConversationView({
   const timeline = useApp((state) => state.timelines[conversation]);
   const held = useApp((state) => state.held[conversation]);
   const alone = useApp((state) => state.boot === 'ready' && state.agents.length === 0);
+  const anonymous = useApp((state) => isAnonymous(state.identity));
+  const readOnly = useApp((state) =>
+    state.network?.capabilities.human_ingress === false ? texts.readOnly : texts.readOnlyToken,
+  );
   const canSpeak = useApp((state) => state.network?.console?.can_send_human);
   const outbox = useApp((state) => state.outbox);
   const [returned, setReturned] = useState<{ text: string }>();
@@ -90,7 +95,9 @@ export function ConversationView({
       {middle}
       {held && <HeldNotice guard={held} conversation={conversation} name={name} />}
       {timeline?.error === texts.gone ? null : canSpeak === false || room?.access?.can_write === false ? (
-        <p className={styles.readOnly}>{canSpeak === false ? texts.readOnly : texts.cannotWrite}</p>
+        <p className={styles.readOnly}>
+          {anonymous ? texts.signInToWrite : canSpeak === false ? readOnly : texts.cannotWrite}
+        </p>
       ) : (
         canSpeak && (
           <Composer

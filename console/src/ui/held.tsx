@@ -1,7 +1,8 @@
 import { useState } from 'react';
 import type { GuardState } from '../../../src/protocol/events.ts';
-import { useClient } from '../live/client.ts';
+import { useApp, useClient } from '../live/client.ts';
 import type { ConversationKey } from '../model/conversation.ts';
+import { mayContinue } from '../model/me.ts';
 import { texts, wordsOf } from '../texts.ts';
 import { Button } from './controls.tsx';
 import styles from './held.module.css';
@@ -17,13 +18,14 @@ export function HeldNotice({
   conversation: ConversationKey;
   name: string;
 }) {
+  const mayResume = useApp(({ identity }) => mayContinue(identity));
   return (
     <section className={styles.notice} aria-label={texts.heldTitle} role="status">
       <Icon name="pause" size={18} />
       <p>
         <strong>{texts.heldTitle}</strong> {texts.heldText(guard.limit === 'off' ? guard.turns : guard.limit)}{' '}
         {guard.held_messages ? `${texts.heldWaiting(guard.held_messages)} ` : ''}
-        {texts.heldHow}
+        {mayResume && texts.heldHow}
       </p>
       <ContinueButton conversation={conversation} name={name} />
     </section>
@@ -41,6 +43,7 @@ export function ContinueButton({
   compact?: boolean;
 }) {
   const client = useClient();
+  const allowed = useApp(({ identity }) => mayContinue(identity));
   const [state, setState] = useState<'idle' | 'working' | { error: string }>('idle');
   const resume = () => {
     setState('working');
@@ -49,6 +52,7 @@ export function ContinueButton({
       (error: unknown) => setState({ error: wordsOf(error) }),
     );
   };
+  if (!allowed) return null;
   return (
     <>
       <Button

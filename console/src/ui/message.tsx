@@ -1,8 +1,9 @@
 import { memo, useState, type ReactNode } from 'react';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { Thread } from '../../../src/protocol/rooms.ts';
-import { useClient } from '../live/client.ts';
-import { actorKey, actorName, personId } from '../model/names.ts';
+import { useApp, useClient } from '../live/client.ts';
+import { mayRedact, type Me } from '../model/me.ts';
+import { actorKey, actorName } from '../model/names.ts';
 import type { Row } from '../model/rows.ts';
 import type { Outgoing } from '../model/state.ts';
 import { clockTime, exactTime, millis, shortTime } from '../model/times.ts';
@@ -22,7 +23,7 @@ interface MessageRowProps {
   thread: Thread | undefined;
   /** The network whose agents need no network behind their name. */
   networkId: string | undefined;
-  me: string;
+  me: Me;
   /** The focus is on this row: its actions can be reached with Tab. */
   active: boolean;
   /** A message of this window was taken back to be written anew. */
@@ -43,7 +44,7 @@ export const MessageRow = memo(function MessageRow({
   const { from } = message;
   const name = actorName(from);
   const at = millis(message.created_at);
-  const mine = from.type === 'human' && from.id === personId(me);
+  const mine = from.type === 'human' && from.id === me.id;
   const remote =
     from.network_id !== undefined && networkId !== undefined && from.network_id !== networkId
       ? from.network_id
@@ -149,6 +150,7 @@ function OutgoingState({ outgoing, onEdit }: { outgoing: Outgoing; onEdit: (text
 
 function Actions({ message, active }: { message: Message; active: boolean }) {
   const tabIndex = active ? 0 : -1;
+  const mayRemove = useApp((state) => mayRedact(state.identity, state.me, message));
   const [removing, setRemoving] = useState(false);
   const [copied, setCopied] = useState(false);
   const text = message.parts
@@ -167,7 +169,14 @@ function Actions({ message, active }: { message: Message; active: boolean }) {
             onBlur={() => setCopied(false)}
           />
         )}
-        <IconButton tabIndex={tabIndex} icon="trash" label={texts.remove} onClick={() => setRemoving(true)} />
+        {mayRemove && (
+          <IconButton
+            tabIndex={tabIndex}
+            icon="trash"
+            label={texts.remove}
+            onClick={() => setRemoving(true)}
+          />
+        )}
       </div>
       {removing && <RemoveDialog message={message} onClose={() => setRemoving(false)} />}
     </>

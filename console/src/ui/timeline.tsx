@@ -93,9 +93,16 @@ export function Timeline({
   // What the reader sees decides what is asked for and what counts as seen.
   const lastKey = rows.at(-1)?.key;
   const { older } = timeline;
+  const follows = useRef(true);
+  follows.current = atEnd;
+  const height = useRef(0);
   const look = useCallback(() => {
     const element = scroller.current;
     if (!element || !placed.current) return;
+    // Room was taken away, or given: that is no scrolling of the reader's, and the observer below sets it right.
+    const resized = height.current !== element.clientHeight;
+    height.current = element.clientHeight;
+    if (resized && follows.current) return;
     const end = element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
     setAtEnd(end);
     if (end && !document.hidden) client.seen(conversation);
@@ -114,8 +121,6 @@ export function Timeline({
   }, [look, rows]);
 
   // At the end, the end stays in view when the window or the composer takes room away.
-  const follows = useRef(true);
-  follows.current = atEnd;
   useEffect(() => {
     const element = scroller.current;
     if (!element) return;
