@@ -2,6 +2,7 @@
 import { ConnectionError, createClient, everyItem, RefusedError, type Client } from '../client/http.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
 import type { GuardState } from '../protocol/events.ts';
+import type { CallerIdentity } from '../protocol/identity.ts';
 import type { DirectConversation, Room } from '../protocol/rooms.ts';
 import { Failure } from './failure.ts';
 
@@ -38,6 +39,32 @@ export const allGuardStates = (client: Client): Promise<GuardState[]> =>
     (page) => page.conversations,
   );
 
+/** Who one is to the server; undefined for a server of the original, which cannot tell. Throws a Failure. */
+export async function callerIdentity(server: ServerAddress): Promise<CallerIdentity | undefined> {
+  try {
+    return await openClient(server).identity();
+  } catch (error) {
+    if (statusOf(error) === 404 || (error instanceof ConnectionError && error.problem === 'bad_answer'))
+      return undefined;
+    throw explain(error);
+  }
+}
+
+/** The network that a speaker is on; who has a token that may only write has to say it. */
+export async function networkIdOf(speaker: { network_id?: string }, client: Client): Promise<string> {
+  if (speaker.network_id !== undefined) return speaker.network_id;
+  try {
+    return (await client.network()).id;
+  } catch (error) {
+    const failure = explain(error);
+    if (statusOf(error) !== 403 || !(failure instanceof Failure)) throw failure;
+    throw new Failure('this token may not ask which network this is', {
+      hint: 'say it: --network ID',
+      cause: error,
+    });
+  }
+}
+
 /** The status of a refusal; undefined for anything else. */
 export const statusOf = (error: unknown): number | undefined =>
   error instanceof RefusedError ? error.status : undefined;
@@ -48,10 +75,9 @@ export function explain(error: unknown): unknown {
   if (!(error instanceof RefusedError)) return error;
   const code = error.wire_code || error.code;
   const hint =
-    HINTS[code] ??
-    (error.status === 401
-      ? 'this server wants a token: --token-env NAME, or connect again with one'
-      : undefined);
+    code === 'rate_limited' && error.retry_after !== undefined
+      ? `run it again in ${error.retry_after} s; what was tried meanwhile counts too`
+      : (HINTS[code] ?? (error.status === 401 ? HINTS['unauthorized'] : undefined));
   return new Failure(`${code}: ${error.message}`, { ...(hint === undefined ? {} : { hint }), cause: error });
 }
 
@@ -64,11 +90,21 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The next step after a refusal, where there is one that does not depend on the command. */
 const HINTS: Readonly<Record<string, string>> = {
+  unauthorized:
+    'this server wants a token that it knows: --token-env NAME, or connect again with one; a token that was just written into its file counts after moltnet reload',
   not_found: 'see what there is: moltnet conversations --all',
   write_refused: 'trying again will not change it; ask somebody who may change the room',
-  agent_taken: 'choose another id, or use the credential that this id belongs to',
-  agent_removed: 'let it back in with: moltnet register-agent ID',
+  agent_taken:
+    'choose another id; or, if it is yours and its token is lost, ask for a new one: moltnet admin agent rotate-token ID',
+  agent_removed:
+    'ask who runs the server to let it back in (moltnet admin agent invite ID), then connect with --claim-code CODE',
+  claim_reserved:
+    "connect on the server's own machine, or ask who runs it for a code (moltnet admin agent invite ID) and add --claim-code CODE",
+  invalid_claim_code: 'a code is for one id and works once; ask for a new one: moltnet admin agent invite ID',
+  person_reserved: 'choose another id; people of the configuration sign with their own tokens',
+  rate_limited: 'wait a minute, and run it again',
   message_id_conflict: 'leave --id out for a new message',
   invalid_cursor: 'the message that --before or --after names is not of this conversation',
 };

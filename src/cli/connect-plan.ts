@@ -8,9 +8,11 @@ import { hasTokenSource } from '../config/tokens.ts';
 import type { ClientAttachment, TokenSource } from '../config/types.ts';
 import { isLocalAgentId } from '../protocol/ids.ts';
 import { WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
+import { claimCode } from './claim.ts';
 import type { Args, Io } from './command.ts';
 import { usageFailure } from './failure.ts';
-import { baseUrlFlag, localServerUrl } from './speaker.ts';
+import { localServer } from './local-server.ts';
+import { baseUrlFlag } from './speaker.ts';
 
 export const AUTH_MODES = ['none', 'bearer', 'open'] as const;
 export const REGISTRATIONS = ['disabled', 'token', 'open'] as const;
@@ -23,6 +25,10 @@ export interface ConnectPlan {
   wake: WakePolicy;
   /** Whether the network was named, so that the server need not be asked for it. */
   network_given: boolean;
+  /** Neither said now nor stored: the server tells which auth mode it has. */
+  auth_unknown: boolean;
+  /** Admits the agent to its id. */
+  claim_code?: string | undefined;
 }
 
 /** Throws a usage Failure for a command line that cannot be meant. */
@@ -44,15 +50,17 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
 
   const wake = oneOf('wake', args.text('wake') ?? 'mentions', WAKE_POLICIES);
   const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
-  const base_url = baseUrlFlag(args) ?? url ?? (await localServerUrl(io));
+  const base_url = baseUrlFlag(args) ?? url ?? (await localServer(io)).url;
   const network_id = args.text('network-id') ?? '';
   const stored = storedEntry(workspace, base_url, member_id, network_id);
   const runtime = runtimeOf(args, stored?.runtime);
   const rooms = args.list('rooms');
+  const claim_code = claimCode(args, io);
+  const auth = authOf(args, stored, claim_code !== undefined);
   return {
     attachment: {
       ...defined({ agent_name: args.text('agent-name') ?? stored?.agent_name }),
-      auth: authOf(args, stored),
+      auth,
       base_url,
       dms: { enabled: args.on('enable-dms') ?? stored?.dms?.enabled ?? true },
       member_id,
@@ -64,6 +72,12 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
     runtime,
     wake,
     network_given: network_id !== '',
+    auth_unknown:
+      auth.mode === 'none' &&
+      auth.registration === undefined &&
+      !hasTokenSource(auth) &&
+      args.text('auth-mode') === undefined,
+    claim_code,
   };
 }
 
@@ -84,7 +98,11 @@ function storedEntry(
 }
 
 /** What is said now goes before what is stored; a token source that is named replaces the stored one. */
-function authOf(args: Args, stored: ClientAttachment | undefined): ClientAttachment['auth'] {
+function authOf(
+  args: Args,
+  stored: ClientAttachment | undefined,
+  hasCode: boolean,
+): ClientAttachment['auth'] {
   const given: TokenSource = defined({
     token: args.text('token'),
     token_env: args.text('token-env'),
@@ -103,10 +121,14 @@ function authOf(args: Args, stored: ClientAttachment | undefined): ClientAttachm
   const source: TokenSource = hasTokenSource(given)
     ? given
     : defined({ token: kept?.token, token_env: kept?.token_env, token_path: kept?.token_path });
-  const implied = registrationFlag === 'open' || hasTokenSource(given) ? 'bearer' : (kept?.mode ?? 'none');
+  const implied =
+    registrationFlag === 'open' || hasTokenSource(given) || hasCode ? 'bearer' : (kept?.mode ?? 'none');
   const effective = mode ?? implied;
-  if (effective === 'bearer' && !hasTokenSource(source) && registration !== 'open')
-    throw usageFailure('auth mode bearer needs a token', 'add --token-path FILE, or --token-env NAME');
+  if (effective === 'bearer' && !hasTokenSource(source) && registration !== 'open' && !hasCode)
+    throw usageFailure(
+      'auth mode bearer needs a token',
+      "add --claim-code CODE, --token-path FILE or --token-env NAME; on the server's own machine leave --auth-mode out",
+    );
   return { mode: effective, ...defined({ registration }), ...source };
 }
 

@@ -79,6 +79,8 @@ function setNetwork(doc: Document, file: string, entry: NodeEntry): void {
         { hint: 'name another file: --node=OTHER/MoltnetNode' },
       );
     }
+    if (entry.auth.mode !== 'none' && doc.getIn(['moltnet', 'auth_mode']) === 'none')
+      doc.setIn(['moltnet', 'auth_mode'], entry.auth.mode);
     return;
   }
   const mode = entry.auth.mode === 'none' ? {} : { auth_mode: entry.auth.mode };

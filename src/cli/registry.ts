@@ -62,17 +62,39 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     'Look after',
     () => import('./commands/room-remove.ts'),
   ),
+  'room join': one(
+    "become a member of a room, with the room's credential",
+    'Talk',
+    () => import('./commands/room-join.ts'),
+  ),
   'admin room members add': one('add members to a room', 'Look after', async () => ({
     command: (await import('./commands/room-members.ts')).add,
   })),
   'admin room members remove': one('remove members from a room', 'Look after', async () => ({
     command: (await import('./commands/room-members.ts')).remove,
   })),
+  'admin room list': one('list the rooms', undefined, () => import('./commands/room-list.ts')),
+  'admin room create': one('create a room', undefined, () => import('./commands/room-create.ts')),
   'admin room remove': one('remove a room', undefined, () => import('./commands/room-remove.ts')),
+  'admin agent invite': one(
+    'a code with which an agent claims its id',
+    'Look after',
+    () => import('./commands/agent-invite.ts'),
+  ),
+  'admin agent rotate-token': one(
+    'a new token for an agent that lost its own',
+    'Look after',
+    () => import('./commands/agent-rotate.ts'),
+  ),
   'admin agent remove': one(
     'remove an agent from the network',
     'Look after',
     () => import('./commands/agent-remove.ts'),
+  ),
+  reload: one(
+    'have the running server, or node, take over its changed file',
+    'Run',
+    () => import('./commands/reload.ts'),
   ),
   apply: one(
     "bring a running server's rooms to what a file says",

@@ -7,22 +7,24 @@ import { launcherFolder } from './launcher.ts';
 import { paint } from './style.ts';
 import { untilStopped } from './until-stopped.ts';
 
-/** Resolves with the exit code: 0 after a signal, 1 when no attachment could go on. */
-export async function runNode(config: NodeConfig, io: Io): Promise<number> {
-  const stopping = untilStopped();
+/**
+ * Resolves with the exit code: 0 after a signal, 1 when no attachment could go on. `read` reads the file again, for
+ * SIGHUP and moltnet reload; the node logs what became of it.
+ */
+export async function runNode(config: NodeConfig, io: Io, read: () => NodeConfig): Promise<number> {
+  let running: RunningNode | undefined;
+  const stopping = untilStopped(() => void running?.reload().catch(() => {}));
   await io.out(summary(config, io));
   const bin = launcherFolder();
   let node: RunningNode;
   try {
-    node = await startNode(config, { env: io.env, ...(bin === undefined ? {} : { moltnetBin: bin }) });
+    node = await startNode(config, { env: io.env, read, ...(bin === undefined ? {} : { moltnetBin: bin }) });
   } catch (error) {
     throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
   }
-  // A node without attachments runs idle until it is stopped, as the original's does.
-  const ended = await Promise.race([
-    stopping.requested.then(() => undefined),
-    config.attachments.length === 0 ? new Promise<never>(() => {}) : node.done,
-  ]);
+  running = node;
+  // A node without attachments runs idle until it is given some, or stopped.
+  const ended = await Promise.race([stopping.requested.then(() => undefined), node.done]);
   if (ended === undefined) return stopping.finish(() => node.stop());
   await node.stop();
   const reasons = ended.ended.map(

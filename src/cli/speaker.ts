@@ -1,21 +1,24 @@
 /**
- * Who a command speaks as, and where. An agent by its client configuration; a person only where no sign of an agent
- * is about: an agent that speaks as a person would unlock what only people may, the storm guard first of all.
+ * Who a command speaks as, and where. An agent by its client configuration or its token; a person only where no sign
+ * of an agent is about: an agent that speaks as a person would unlock what only people may, the storm guard first of
+ * all. Where the server has tokens, it says who a person is.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loadClientConfig, selectAttachment } from '../config/client.ts';
 import { CLIENT_FILES } from '../config/discover.ts';
-import { isLoopbackHost, loopbackUrl, parseListenAddress } from '../config/listen.ts';
 import { resolveToken } from '../config/tokens.ts';
 import type { ClientAttachment } from '../config/types.ts';
+import type { CallerIdentity } from '../protocol/identity.ts';
+import { callerIdentity } from './api.ts';
 import type { Args, Flag, Io } from './command.ts';
 import { Failure, usageFailure } from './failure.ts';
+import { isThisMachine, localServer, localServerAt, personToken } from './local-server.ts';
 
 export interface Speaker {
   base_url: string;
   token?: string;
-  /** Undefined for a person: the server knows. */
+  /** Undefined where nobody said it: the server knows. */
   network_id?: string;
   from: { type: 'agent' | 'human'; id: string; name?: string; network_id?: string };
   /** Of an agent. */
@@ -32,7 +35,11 @@ export const SELECTION_FLAGS: readonly Flag[] = [
     what: 'client configuration',
     fallback: '$MOLTNET_CLIENT_CONFIG, .moltnet/config.json',
   },
-  { name: 'network', value: 'ID', what: 'which network, when the configuration has several' },
+  {
+    name: 'network',
+    value: 'ID',
+    what: 'which network, when the configuration has several, or none is there',
+  },
   { name: 'member', value: 'ID', what: 'which agent, when the configuration has several' },
   { name: 'base-url', value: 'URL', what: 'address of the server, in place of the configured one' },
   { name: 'token-env', value: 'NAME', what: 'environment variable that holds the token' },
@@ -108,7 +115,28 @@ export async function findSpeaker(args: Args, io: Io, options: { speaks: boolean
     };
     return asAgent(attachment, override, tokenOf(args, io), path.join(io.cwd, '.moltnet'));
   }
-  return person(args, io, override, options.speaks);
+  const token = tokenOf(args, io);
+  if (token === undefined)
+    return person(args, io, override === undefined ? {} : { base_url: override }, options.speaks);
+  const base_url = override ?? (await localServer(io)).url;
+  const caller = await callerIdentity({ base_url, token });
+  return caller?.credential === 'agent' && caller.agents?.[0] !== undefined
+    ? asTokenAgent(caller.agents[0], base_url, token, args, io)
+    : person(args, io, { base_url, token, caller }, options.speaks);
+}
+
+/** An agent whose token alone is known. */
+function asTokenAgent(member_id: string, base_url: string, token: string, args: Args, io: Io): Speaker {
+  if (args.text('as') !== undefined)
+    throw new Failure(`--as speaks for a person, and this token is agent ${member_id}'s`);
+  const attachment: ClientAttachment = {
+    auth: { mode: 'bearer' },
+    base_url,
+    member_id,
+    network_id: args.text('network') ?? '',
+    rooms: [],
+  };
+  return asAgent(attachment, base_url, token, path.join(io.cwd, '.moltnet'));
 }
 
 /** In mode open without a token source, and before the first claim, there is none. */
@@ -142,7 +170,15 @@ function asAgent(
   };
 }
 
-async function person(args: Args, io: Io, override: string | undefined, speaks: boolean): Promise<Speaker> {
+/** What is known of a person's server and credential before anybody is asked. */
+interface PersonAt {
+  base_url?: string;
+  token?: string;
+  /** As the server has told already. */
+  caller?: CallerIdentity | undefined;
+}
+
+async function person(args: Args, io: Io, at: PersonAt, speaks: boolean): Promise<Speaker> {
   const sign = agentSign(io.env, io.cwd);
   if (sign !== undefined) {
     throw new Failure(`no client configuration here, and ${sign}: an agent does not speak as a person`, {
@@ -150,23 +186,43 @@ async function person(args: Args, io: Io, override: string | undefined, speaks: 
     });
   }
   const as = args.text('as');
-  if (speaks && !io.interactive && as === undefined) {
+  const local = await (at.base_url === undefined ? localServer(io) : localServerAt(at.base_url, io));
+  const base_url = at.base_url ?? local!.url;
+  const token = at.token ?? (local && personToken(local, { as, speaks }));
+  const caller =
+    at.token !== undefined || token === undefined ? at.caller : await callerIdentity({ base_url, token });
+  const human = caller?.human;
+  // A token that was named says who speaks; one that was only found here does not.
+  if (speaks && !io.interactive && as === undefined && !(human && at.token !== undefined)) {
     throw new Failure('no client configuration here, and no terminal: it is not known who speaks', {
       hint: 'an agent runs: moltnet connect AGENT …; a script that speaks for a person adds: --as NAME',
     });
   }
-  const base_url = override ?? (await localServerUrl(io));
-  if (!isLoopbackHost(new URL(base_url).hostname.replace(/^\[|\]$/g, ''))) {
+  if (!human && !local && !isThisMachine(base_url)) {
     throw new Failure(`a person speaks from the server's own machine; ${base_url} is another`, {
-      hint: 'open the console there, or connect an agent',
+      hint: "open the console there, connect an agent, or name a person's own token (auth.tokens[].human): --token-env NAME",
     });
   }
-  const token = tokenOf(args, io);
-  const id = personId(as ?? 'operator');
+  if (human && as !== undefined && personId(as) !== human.id && as !== human.name) {
+    throw new Failure(`--as ${as}: this token is ${human.id}'s, and nobody signs as another`, {
+      hint: `leave --as out, or use the token of ${as}`,
+    });
+  }
+  if (speaks && caller && caller.mode !== 'none' && !caller.can_send_human) {
+    const why = caller.scopes.includes('write')
+      ? 'messages of people are switched off on this network'
+      : `this token may only ${caller.scopes.join(', ') || 'read'}`;
+    throw new Failure(`${why}: it does not write as a person`, {
+      hint: 'use a token with the scope write',
+    });
+  }
+  const id = human?.id ?? personId(as ?? 'operator');
+  const network_id = args.text('network') ?? local?.config.network.id;
   return {
     base_url,
     ...(token === undefined ? {} : { token }),
-    from: { type: 'human', id, ...(as !== undefined && as !== id ? { name: as } : {}) },
+    ...(network_id === undefined ? {} : { network_id }),
+    from: { type: 'human', id, ...(!human && as !== undefined && as !== id ? { name: as } : {}) },
     state_dir: path.join(io.cwd, '.moltnet'),
   };
 }
@@ -188,20 +244,6 @@ function personId(name: string): string {
   return slug;
 }
 
-/** Where this machine's own server is, by its configuration and environment; the default address without any. */
-export async function localServerUrl(io: Io): Promise<string> {
-  const { loadServerConfig } = await import('../config/server.ts');
-  const config = loadServerConfig({ cwd: io.cwd, env: io.env });
-  const address = parseListenAddress(config.server.listen_addr);
-  const url = address && loopbackUrl(address);
-  if (url === undefined)
-    throw new Failure(
-      `the server of ${config.path ?? 'this folder'} listens on ${config.server.listen_addr}, not on this machine's loopback interface`,
-      { hint: 'name its address: --base-url URL' },
-    );
-  return url;
-}
-
 export function baseUrlFlag(args: Args): string | undefined {
   const url = args.text('base-url');
   if (url === undefined) return undefined;
@@ -210,12 +252,12 @@ export function baseUrlFlag(args: Args): string | undefined {
   return url.replace(/\/+$/, '');
 }
 
-/** A token named on the command line. */
-export function tokenOf(args: Args, io: Io): string | undefined {
+/** A token named on the command line. `path: false`: `--token-path` says where one is to be written. */
+export function tokenOf(args: Args, io: Io, from: { path?: false } = {}): string | undefined {
   const [token, token_env, token_path] = [
     args.text('token'),
     args.text('token-env'),
-    args.text('token-path'),
+    from.path === false ? undefined : args.text('token-path'),
   ];
   return resolveToken(
     {

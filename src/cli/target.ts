@@ -2,6 +2,7 @@
 import { canonicalMemberId, dmIdOf, isId, parseMemberId } from '../protocol/ids.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Client } from '../client/http.ts';
+import { networkIdOf } from './api.ts';
 import { usageFailure } from './failure.ts';
 import type { Speaker } from './speaker.ts';
 
@@ -54,6 +55,6 @@ export async function conversationNamed(
   client: Client,
 ): Promise<ConversationKey> {
   if (target.kind !== 'peer') return targetKey(target);
-  const networkId = speaker.network_id ?? (await client.network()).id;
+  const networkId = await networkIdOf(speaker, client);
   return `dm:${peerDm(speaker.from.id, target.agent, networkId).id}`;
 }

@@ -1,6 +1,11 @@
-/** Running until somebody says stop: the first signal ends gracefully, the second at once. */
+/**
+ * Running until somebody says stop: the first signal ends gracefully, the second at once. SIGHUP means that the
+ * terminal is gone, as every program that runs in one takes it; where there still is one, or never was, it asks for
+ * a reload.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { isatty } from 'node:tty';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** A stop that hangs must not keep the process: longer than any graceful end takes. */
 const HARD_LIMIT = 6_000;
 
@@ -11,18 +16,24 @@ export interface Stopping {
   finish(stop: () => Promise<void>): Promise<number>;
 }
 
-export function untilStopped(): Stopping {
+/** `reload`: what SIGHUP does where no terminal went away; without it SIGHUP stops. */
+export function untilStopped(reload?: () => void): Stopping {
   // Waiting for a signal does not by itself keep a process: a node without attachments would just end.
   const alive = setInterval(() => {}, 2 ** 30);
+  const onTerminal = [0, 1, 2].some((fd) => isatty(fd));
   const requested = new Promise<NodeJS.Signals>((resolve) => {
     let asked = false;
-    for (const signal of SIGNALS) {
-      process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
-        resolve(signal);
-      });
-    }
+    const stop = (signal: NodeJS.Signals): void => {
+      if (asked) process.exit(130);
+      asked = true;
+      resolve(signal);
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    process.on('SIGHUP', () => {
+      if (!reload || (onTerminal && !hasTerminal())) stop('SIGHUP');
+      else if (!asked) reload();
+    });
   });
   return {
     requested,
@@ -34,4 +45,14 @@ export function untilStopped(): Stopping {
       return 0;
     },
   };
+}
+
+/** After a hang-up the process has no terminal any more. Windows, where a closed console is SIGHUP, has no such file. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }

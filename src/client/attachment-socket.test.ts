@@ -34,7 +34,7 @@ interface Client {
 
 function open(
   server: { url: string },
-  options: { times?: Partial<AttachmentTimes>; cursor?: string; token?: string } = {},
+  options: { times?: Partial<AttachmentTimes>; cursor?: string; token?: string; claimKey?: string } = {},
 ): Client {
   const facts = new Facts();
   const client: Client = {
@@ -208,6 +208,49 @@ it('NODE-3 deadlines: no HELLO, no READY, silence', async () => {
     const client = open(server, { times });
     await client.until(() => client.ends.length === 1);
     expect(client.ends[0]!.reason).toContain(reason);
+  }
+});
+
+it('CLIENT-1 a claim key goes with IDENTIFY, never as a credential; the minted token comes with READY', async () => {
+  const server = await startScriptedServer({ ready: () => ({ agent_token: 'magt_v1_new' }) });
+  const client = open(server, { claimKey: 'mkey_v1_secret' });
+  await client.until(() => client.ready !== undefined);
+  expect(client.ready).toMatchObject({ agent_token: 'magt_v1_new' });
+  expect(server.last.of('IDENTIFY')[0]).toMatchObject({ claim_key: 'mkey_v1_secret' });
+  expect(server.last.headers['authorization']).toBeUndefined();
+  const other = open(server, { token: 'magt_v1_new' });
+  await other.until(() => other.ready !== undefined);
+  expect(server.last.of('IDENTIFY')[0]).not.toHaveProperty('claim_key');
+});
+
+it.each([
+  [401, 'unauthorized', true],
+  [403, 'agent_removed', true],
+  [429, 'rate_limited', false],
+  [503, 'too_many_attachments', false],
+])('CLIENT-2 an upgrade refused with %i %s: permanent %s', async (status, code, permanent) => {
+  const server = await startScriptedServer();
+  server.refuse = { status, code, error: 'because of this', ...(permanent ? {} : { retry_after: 7 }) };
+  const client = open(server);
+  await client.until(() => client.ends.length === 1);
+  expect(client.ends[0]).toEqual({
+    reason: `${server.url} answered ${status}: because of this`,
+    code,
+    http_status: status,
+    permanent,
+    was_ready: false,
+    ...(permanent ? {} : { retry_after: 7 }),
+  });
+});
+
+it('CLIENT-2 ERROR says itself whether it is permanent, with its code', async () => {
+  const server = await startScriptedServer({ ready: false });
+  for (const [index, permanent] of [true, false].entries()) {
+    const client = open(server);
+    await server.until(() => server.connections[index]?.of('IDENTIFY').length === 1);
+    server.last.send({ op: 'ERROR', error: 'no', code: 'agent_taken', permanent });
+    await client.until(() => client.ends.length === 1);
+    expect(client.ends[0]).toMatchObject({ reason: 'no', code: 'agent_taken', permanent });
   }
 });
 

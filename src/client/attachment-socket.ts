@@ -3,6 +3,7 @@
  * frames as typed calls. PING is answered as it is read, whatever the consumer does. It does not reconnect: `ended`
  * is called once, and who holds it decides.
  */
+import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import type { WakeFailure } from '../protocol/agents.ts';
 import type { Actor } from '../protocol/actors.ts';
@@ -11,6 +12,7 @@ import { limits } from '../protocol/limits.ts';
 import { ATTACH_PROTOCOL } from '../protocol/network.ts';
 import type { Bindings } from '../protocol/wake.ts';
 import { parseServerFrame, ProtocolError, type ServerFrame } from './attachment-frames.ts';
+import { readUpgradeRefusal } from './upgrade-refusal.ts';
 
 export interface AttachmentOptions {
   /** `http://host:port` or https, with or without a path. */
@@ -18,6 +20,8 @@ export interface AttachmentOptions {
   networkId: string;
   agent: { id: string; name?: string };
   token?: string;
+  /** Without a token, where registration is open: makes the claim repeatable (protocol/credentials.ts). */
+  claimKey?: string;
   bindings: Bindings;
   /** Continue after this event: only for servers without the delivery protocol. */
   cursor?: string;
@@ -81,14 +85,16 @@ export interface AttachmentEnd {
   reason: string;
   /** READY was there. */
   was_ready: boolean;
-  /** The server said not to come back. */
+  /** Coming back as it was is of no use: the server said so, or refused the upgrade with 401 or 403. */
   permanent: boolean;
-  /** Code of the server's ERROR frame, when it names one. */
+  /** The server's code, in its ERROR frame or in the answer to the upgrade, when it names one. */
   code?: string;
   /** Close code, 1006 for none. */
   close_code?: number;
   /** Status of a refused upgrade. */
   http_status?: number;
+  /** Seconds, from Retry-After of a refused upgrade. */
+  retry_after?: number;
 }
 
 export interface AttachmentSocket {
@@ -150,10 +156,7 @@ class Attachment implements AttachmentSocket {
     });
     this.#ws.on('message', (data, binary) => this.#message(data as Buffer, binary));
     this.#ws.on('unexpected-response', (_request, response) => {
-      response.resume();
-      const status = response.statusCode ?? 0;
-      this.#end({ reason: upgradeRefusal(options.baseUrl, status), http_status: status });
-      this.#ws.terminate();
+      void this.#refused(response);
     });
     this.#ws.on('error', (error) => this.#failed(error));
     this.#ws.on('close', (code) => {
@@ -192,6 +195,11 @@ class Attachment implements AttachmentSocket {
     if (this.#ws.readyState === WebSocket.CONNECTING) this.#ws.terminate();
     else if (this.#ws.readyState === WebSocket.OPEN) this.#ws.close(1000);
     return this.#gone.promise;
+  }
+
+  async #refused(response: IncomingMessage): Promise<void> {
+    this.#end(await readUpgradeRefusal(response, this.#options.baseUrl));
+    this.#ws.terminate();
   }
 
   /** Keys in the order of the wire; an empty `capabilities` stands on every frame. */
@@ -243,7 +251,7 @@ class Attachment implements AttachmentSocket {
   }
 
   #identify(hello: ServerFrame & { op: 'HELLO' }): void {
-    const { agent, bindings, cursor, networkId } = this.#options;
+    const { agent, bindings, claimKey, cursor, networkId } = this.#options;
     this.#delivery = hello.delivery >= 1;
     if (hello.heartbeat_interval_ms > 0)
       this.#silence = Math.max(this.#times.silence, 2 * hello.heartbeat_interval_ms);
@@ -254,6 +262,7 @@ class Attachment implements AttachmentSocket {
       network_id: networkId,
       agent: actor,
       capabilities: { ...wants(bindings), ...(this.#delivery ? { delivery: 1 } : {}) },
+      ...(claimKey === undefined ? {} : { claim_key: claimKey }),
       ...(this.#delivery ? { bindings } : cursor === undefined ? {} : { cursor }),
     });
     this.#state = 'identified';
@@ -333,17 +342,17 @@ class Attachment implements AttachmentSocket {
   }
 
   /** The first reason stands, but for the server's own word. */
-  #end(end: { reason: string; close_code?: number; http_status?: number }): void {
+  #end(end: Partial<AttachmentEnd> & { reason: string }): void {
     if (this.#state === 'ended') return;
     const was_ready = this.#state === 'live';
     this.#state = 'ended';
     this.#deadline = performance.now() + this.#times.linger;
     const error = this.#error;
     this.#handlers.ended({
+      permanent: false,
       ...end,
-      reason: error?.text ?? end.reason,
       was_ready,
-      permanent: error?.permanent ?? false,
+      ...(error && { reason: error.text, permanent: error.permanent }),
       ...(error?.code === undefined ? {} : { code: error.code }),
     });
   }
@@ -366,12 +375,6 @@ function wants(bindings: Bindings): Record<string, true> {
     ...(bindings.dms.enabled ? { dms: true as const } : {}),
     artifacts: true,
   };
-}
-
-function upgradeRefusal(baseUrl: string, status: number): string {
-  if (status === 401) return `${baseUrl} answered 401: the attachment's token is missing or not known`;
-  if (status === 403) return `${baseUrl} answered 403: the attachment's token may not attach`;
-  return `${baseUrl} answered ${status} in place of a WebSocket`;
 }
 
 const closeReason = (code: number): string =>

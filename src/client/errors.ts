@@ -6,20 +6,21 @@ export class RefusedError extends MoltnetError {
   readonly #status: number;
   readonly wire_code: string;
   readonly request_id: string | undefined;
-  /** Seconds to wait before the same request may succeed, when the server said so. */
-  readonly retry_after: number | undefined;
 
   constructor(
     status: number,
     refusal: { code: string; error: string; request_id?: string },
     retryAfter?: number,
   ) {
-    super(codeOf(status, refusal.code), refusal.error);
+    super(
+      codeOf(status, refusal.code),
+      refusal.error,
+      retryAfter === undefined ? {} : { retry_after: retryAfter },
+    );
     this.name = 'RefusedError';
     this.#status = status;
     this.wire_code = refusal.code;
     this.request_id = refusal.request_id;
-    this.retry_after = retryAfter;
   }
 
   /** HTTP status as answered. */

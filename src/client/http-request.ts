@@ -3,6 +3,7 @@ import {
   Agent,
   request as httpRequest,
   type ClientRequest,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
@@ -90,7 +91,7 @@ export function createTransport(options: TransportOptions): Transport {
               text,
               content_type: res.headers['content-type'] ?? '',
               location: res.headers.location,
-              retry_after: seconds(res.headers['retry-after']),
+              retry_after: retryAfter(res.headers),
             });
           } catch (error) {
             fail(error instanceof TooLarge ? 'answer_too_large' : closed ? 'closed' : 'broken', error);
@@ -121,9 +122,13 @@ async function readAll(res: IncomingMessage, maxBytes: number): Promise<string> 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function seconds(header: string | undefined): number | undefined {
+/** Seconds that a server asks to wait: a number of them, or a date. */
+export function retryAfter({ 'retry-after': header }: IncomingHttpHeaders): number | undefined {
+  if (header === undefined || header.trim() === '') return undefined;
   const value = Number(header);
-  return header !== undefined && Number.isFinite(value) && value >= 0 ? value : undefined;
+  if (Number.isFinite(value)) return value >= 0 ? value : undefined;
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? undefined : Math.max(0, (at - Date.now()) / 1_000);
 }
 
 function problemOf(error: unknown, sent: boolean): ConnectionProblem {

@@ -201,6 +201,51 @@ it('NODE-23 every item of a list, page by page, even from a server that repeats 
   ).toHaveLength(2);
 });
 
+it('CLIENT-3 claims, invitations, rotation, joining, identity and reload are the routes of the wire', async () => {
+  const seen: string[] = [];
+  const url = await serve((req, res, body) => {
+    seen.push(`${req.method} ${req.url} ${body}`);
+    json(res, 200, {});
+  });
+  const client = createClient({ baseUrl: url });
+  await client.registerAgent({
+    requested_agent_id: 'alpha',
+    claim_key: 'mkey_v1_k',
+    claim_code: 'minv_v1_c',
+  });
+  await client.rotateToken('al pha');
+  await client.inviteAgent('alpha', { expires_in: 60 });
+  await client.inviteAgent('alpha');
+  await client.joinRoom('the/room', { agent: 'alpha', credential: 'let me in' });
+  await client.identity();
+  await client.reload();
+  expect(seen).toEqual([
+    'POST /v1/agents/register {"requested_agent_id":"alpha","claim_key":"mkey_v1_k","claim_code":"minv_v1_c"}',
+    'POST /v1/agents/al%20pha/rotate-token {}',
+    'POST /v1/agents/alpha/invite {"expires_in":60}',
+    'POST /v1/agents/alpha/invite {}',
+    'POST /v1/rooms/the%2Froom/join {"from":{"type":"agent","id":"alpha"},"credential":"let me in"}',
+    'GET /v1/identity ',
+    'POST /v1/reload {}',
+  ]);
+});
+
+it('CLIENT-4 Retry-After is read as seconds, also where it is a date', async () => {
+  let header = '';
+  const url = await serve((_req, res) =>
+    json(res, 429, { code: 'rate_limited', error: 'slow down' }, { 'retry-after': header }),
+  );
+  const asked = async (value: string): Promise<number | undefined> => {
+    header = value;
+    return (await failure(createClient({ baseUrl: url }).network())).retry_after;
+  };
+  expect(await asked('12')).toBe(12);
+  expect(await asked('-1')).toBeUndefined();
+  expect(await asked('soon')).toBeUndefined();
+  expect(await asked(new Date(0).toUTCString())).toBe(0);
+  expect(await asked('Fri, 31 Dec 9999 23:59:59 GMT')).toBeGreaterThan(1e9);
+});
+
 it('NODE-24 close breaks off what is under way and refuses what comes after', async () => {
   const mute = await serve(() => {});
   const client = createClient({ baseUrl: mute, keepAlive: true });

@@ -3,9 +3,16 @@
  * loaded: this file is on the path of `moltnet send`. A refusal rejects with RefusedError, anything else that keeps
  * an answer from coming with ConnectionError.
  */
-import type { AgentRegistration, AgentSummary, WakeFailedRequest } from '../protocol/agents.ts';
+import type {
+  AgentInvite,
+  AgentRegistration,
+  AgentSummary,
+  RegisterAgentRequest,
+  WakeFailedRequest,
+} from '../protocol/agents.ts';
 import { parseConversation } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
+import type { CallerIdentity, ReloadResult } from '../protocol/identity.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
 import type { ApplyConfigRequest, ApplyConfigResult, Network } from '../protocol/network.ts';
 import type {
@@ -86,6 +93,8 @@ export interface Client {
   updateRoom(id: string, request: UpdateRoomRequest): Promise<Room>;
   updateRoomMembers(id: string, request: Partial<UpdateRoomMembersRequest>): Promise<Room>;
   removeRoom(id: string): Promise<RemoveResult>;
+  /** The agent becomes a member with the room's credential. */
+  joinRoom(id: string, request: { agent: string; credential: string }): Promise<Room>;
   roomMessages(id: string, page?: PageRequest): Promise<MessagePage>;
   roomThreads(id: string, page?: PageRequest): Promise<ThreadPage>;
 
@@ -107,8 +116,13 @@ export interface Client {
 
   agents(page?: PageRequest): Promise<AgentPage>;
   agent(id: string): Promise<AgentSummary>;
-  registerAgent(request: { requested_agent_id?: string; name?: string }): Promise<AgentRegistration>;
+  /** With a claim key the same claim can be made again until its token was used (protocol/credentials.ts). */
+  registerAgent(request: Partial<RegisterAgentRequest>): Promise<AgentRegistration>;
   removeAgent(id: string): Promise<RemoveResult>;
+  /** A new token in the place of the agent's earlier one; the answer carries it. */
+  rotateToken(id: string): Promise<AgentRegistration>;
+  /** A claim code for one id; `expires_in` in seconds. */
+  inviteAgent(id: string, request?: { expires_in?: number }): Promise<AgentInvite>;
   /** Reports a wake that was given up (wire-newer.md 4). */
   wakeFailed(request: WakeFailedRequest): Promise<void>;
 
@@ -116,6 +130,11 @@ export interface Client {
   guard(page?: PageRequest): Promise<GuardPage>;
   /** Lets a held conversation go on. */
   resumeGuard(conversation: string): Promise<GuardState>;
+
+  /** Who this client is to the server. */
+  identity(): Promise<CallerIdentity>;
+  /** The server reads its configuration again. */
+  reload(): Promise<ReloadResult>;
 
   /** A text document such as `/skill.md`. */
   text(path: string): Promise<string>;
@@ -178,6 +197,8 @@ export function createClient(options: ClientOptions): Client {
     updateRoom: (id, request) => call('PATCH', `/v1/rooms/${segment(id)}`, request),
     updateRoomMembers: (id, request) => call('PATCH', `/v1/rooms/${segment(id)}/members`, request),
     removeRoom: (id) => call('DELETE', `/v1/rooms/${segment(id)}`),
+    joinRoom: (id, { agent, credential }) =>
+      call('POST', `/v1/rooms/${segment(id)}/join`, { from: { type: 'agent', id: agent }, credential }),
     roomMessages: (id, page) => messages('rooms', id, page),
     roomThreads: (id, page) => list(`/v1/rooms/${segment(id)}/threads`, 'threads', page),
 
@@ -209,6 +230,8 @@ export function createClient(options: ClientOptions): Client {
     agent: (id) => get(`/v1/agents/${segment(id)}`),
     registerAgent: (request) => call('POST', '/v1/agents/register', request),
     removeAgent: (id) => call('DELETE', `/v1/agents/${segment(id)}`),
+    rotateToken: (id) => call('POST', `/v1/agents/${segment(id)}/rotate-token`, {}),
+    inviteAgent: (id, request = {}) => call('POST', `/v1/agents/${segment(id)}/invite`, request),
     async wakeFailed(request) {
       await call('POST', '/v1/agents/wake-failed', request);
     },
@@ -216,6 +239,9 @@ export function createClient(options: ClientOptions): Client {
     apply: (request) => call('POST', '/v1/apply', request),
     guard: (page) => list('/v1/guard', 'conversations', page),
     resumeGuard: (conversation) => call('POST', '/v1/guard/resume', { conversation }),
+
+    identity: () => get('/v1/identity'),
+    reload: () => call('POST', '/v1/reload', {}),
 
     async text(path) {
       const answer = await transport.exchange('GET', path);

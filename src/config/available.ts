@@ -9,12 +9,6 @@ export interface Unavailable {
 
 export function unavailable(config: ServerConfig): Unavailable[] {
   const list: Unavailable[] = [];
-  if (config.auth.mode !== 'none') {
-    list.push({
-      fatal: true,
-      text: `auth.mode ${config.auth.mode} is not available in this version; only none is. A server in mode none must not be reachable by people you do not trust`,
-    });
-  }
   if (config.storage.kind === 'postgres')
     list.push({
       fatal: true,

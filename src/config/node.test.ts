@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -217,7 +217,16 @@ describe('tokens', () => {
 
   it.each([
     ['auth_mode: bearer', '', 'has no token in auth mode bearer'],
-    ['auth_mode: open', '', 'has no token in auth mode open'],
+    [
+      'auth_mode: open',
+      '',
+      'has no token in auth mode open; write token_path: the token is put there when the agent claims its id',
+    ],
+    [
+      'auth_mode: bearer, registration: open',
+      '',
+      'has no token in auth mode bearer; write token_path: the token',
+    ],
     ['auth_mode: none, static_token: true', '', 'static_token: is set in auth mode none'],
     ['auth_mode: open, token_env: X', '', 'shares one token among agents in auth mode open'],
   ])('CFG-9 refuses %s', (extra, own, expected) => {
@@ -231,13 +240,17 @@ describe('tokens', () => {
     ).toMatchObject({ mode: 'open', registration: 'open' });
   });
 
-  it('CFG-8 an inline token needs a private file', () => {
-    write(
-      'MoltnetNode',
-      `${head('token: s3cret')}attachments:\n  - {agent: {id: alpha}, ${runtime}}\n`,
-      0o640,
-    );
+  it.each([
+    `${head('token: s3cret')}attachments:\n  - {agent: {id: alpha}, ${runtime}}\n`,
+    `${head('')}attachments:\n  - {agent: {id: alpha}, moltnet: {token: s3cret}, ${runtime}}\n`,
+    `${head('')}attachments:\n  - {agent: {id: alpha}, runtime: {kind: pi, control_url: "http://p", token: s3cret}}\n`,
+  ])('CFG-8 an inline token needs a private file, and no link to one: %s', (text) => {
+    const file = write('MoltnetNode', text, 0o640);
     expect(mistakes()).toContain('others may use it (mode 0640)');
+    chmodSync(file, 0o600);
+    expect(mistakes()).toBe('');
+    symlinkSync(file, path.join(cwd, 'link.yaml'));
+    expect(mistakes(() => load({}, 'link.yaml'))).toContain('is a symbolic link and holds a token');
   });
 });
 

@@ -1,8 +1,8 @@
 /** `MoltnetNode`, the node's file, and the bridge file with its one attachment (wire.md 10.2 to 10.4). */
 import path from 'node:path';
-import { isLocalAgentId } from '../protocol/ids.ts';
 import { CATCH_UP_POLICIES, WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
 import {
+  agentIdTest,
   defined,
   finish,
   idTest,
@@ -12,7 +12,6 @@ import {
   urlTest,
   type Check,
   type Section,
-  type Test,
 } from './check.ts';
 import { discover, foundAt, NODE_FILES, type Found, type Where } from './discover.ts';
 import { ConfigError, configError } from './issues.ts';
@@ -32,15 +31,6 @@ const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'st
 /** The last four are hints of a client's configuration; a node passes them over. */
 const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
 const DM_WAKES = ['all', 'mentions', 'never'] as const;
-
-/** The agent id rule of this network: an id with `:` or `/` would look like another network's. */
-export const agentIdTest: Test = (value) =>
-  isLocalAgentId(value)
-    ? undefined
-    : {
-        problem: `${JSON.stringify(value)} is not an agent id`,
-        fix: 'use 1 to 128 letters, digits, . _ - and begin with a letter or digit',
-      };
 
 /**
  * The node's configuration from the file named, `MOLTNET_NODE_CONFIG`, or the first of MoltnetNode,
@@ -170,10 +160,13 @@ function readAuth(
   const registration = network?.oneOf('registration', ['disabled', 'token', 'open']);
   const static_token = network?.flag('static_token') ?? false;
   if (mode !== 'none' && !hasTokenSource(source)) {
+    const claims = mode === 'open' || registration === 'open';
     (own ?? network)?.note(
       undefined,
       `has no token in auth mode ${mode}`,
-      'write token_path, token_env or token',
+      claims
+        ? 'write token_path: the token is put there when the agent claims its id'
+        : 'write token_path, token_env or token',
     );
   }
   if (mode === 'none' && static_token) network?.note('static_token', 'is set in auth mode none', 'remove it');

@@ -4,6 +4,7 @@ import {
   closeSync,
   fchmodSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -14,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { configError } from './issues.ts';
 
 /** POSIX permission bits say nothing on Windows. */
@@ -55,8 +57,25 @@ export function ensurePrivateDir(dir: string): void {
  * file beside it, flushed, renamed over it. A symbolic link in its place is replaced, not followed.
  */
 export function writeFileAtomic(file: string, content: string, mode = 0o600): void {
+  placeFile(file, content, mode, (temporary) => renameSync(temporary, file));
+}
+
+/** The same for a file that is not there yet. One that is stays as it is: of several that try, one makes it. */
+export function createFileAtomic(file: string, content: string, mode = 0o600): void {
+  placeFile(file, content, mode, (temporary) => {
+    try {
+      linkSync(temporary, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    rmSync(temporary);
+  });
+}
+
+function placeFile(file: string, content: string, mode: number, place: (temporary: string) => void): void {
+  const dir = path.dirname(file);
   const temporary = path.join(
-    path.dirname(file),
+    dir,
     `.${path.basename(file)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`,
   );
   const fd = openSync(temporary, 'wx', mode);
@@ -69,10 +88,24 @@ export function writeFileAtomic(file: string, content: string, mode = 0o600): vo
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, file);
+    place(temporary);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+  flushFolder(dir);
+}
+
+/** A name outlives a power cut only when its folder was flushed too; not every system opens folders. */
+function flushFolder(dir: string): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(dir, 'r');
+    fsyncSync(fd);
+  } catch {
+    // The file itself is in its place.
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
@@ -85,7 +118,7 @@ const LOCK_LOOK = 10;
  * lose what one of them wrote. A lock that a killed process left is taken over. The folder must be there.
  */
 export function withFileLock<T>(file: string, change: () => T): T {
-  const lock = path.join(path.dirname(file), `.${path.basename(file)}.lock`);
+  const lock = lockOf(file);
   const until = performance.now() + LOCK_WAIT;
   while (!takeLock(lock)) {
     if (performance.now() > until)
@@ -98,6 +131,28 @@ export function withFileLock<T>(file: string, change: () => T): T {
     rmSync(lock, { force: true });
   }
 }
+
+/**
+ * The same for what takes longer: resolves with what gives the lock back (idempotent). `waits` is told once, with the
+ * lock's name, when another holds it. Rejects when the signal is aborted.
+ */
+export async function holdFileLock(
+  file: string,
+  { signal, waits }: { signal?: AbortSignal; waits?: (lock: string) => void } = {},
+): Promise<() => void> {
+  const lock = lockOf(file);
+  for (let told = false; !takeLock(lock); told = true) {
+    if (!told) waits?.(lock);
+    await setTimeout(10 * LOCK_LOOK, undefined, { signal });
+  }
+  let held = true;
+  return () => {
+    if (held) rmSync(lock, { force: true });
+    held = false;
+  };
+}
+
+const lockOf = (file: string): string => path.join(path.dirname(file), `.${path.basename(file)}.lock`);
 
 /** The lock is a file that holds its maker's process id; only one of all that try can make it. */
 function takeLock(lock: string): boolean {

@@ -1,4 +1,5 @@
 /** What the server's file and the environment over it check alike. */
+import { isIP } from 'node:net';
 import { limits } from '../protocol/limits.ts';
 import type { Test } from './check.ts';
 import { parseListenAddress } from './listen.ts';
@@ -34,3 +35,18 @@ export const measurementTest: Test = (value) =>
   /^G-[A-Za-z0-9]+$/.test(value)
     ? undefined
     : { problem: `${JSON.stringify(value)} is not a measurement id`, fix: 'write one such as G-ABC123' };
+
+/** An address, or a range as CIDR. Everybody is no proxy: whoever calls could then name any address as its own. */
+export const proxyTest: Test = (value) => {
+  const [, address = '', bits] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
+  const prefix = bits === undefined ? longest : Number(bits);
+  if (longest < 0 || prefix > longest)
+    return {
+      problem: `${JSON.stringify(value)} is not an address or range of addresses`,
+      fix: 'write one such as 10.0.0.7, 10.0.0.0/24 or fd00::/64',
+    };
+  return prefix === 0
+    ? { problem: `${value} is everybody`, fix: 'write the address or range of your own proxy' }
+    : undefined;
+};

@@ -15,7 +15,16 @@ const WRITE_POLICIES = [
 export function readRooms(check: Check, root: Section): RoomConfig[] {
   const seen = new Map<string, number>();
   return root
-    .sections('rooms', ['id', 'name', 'members', 'visibility', 'write_policy', 'guard', 'federation'])
+    .sections('rooms', [
+      'id',
+      'name',
+      'members',
+      'visibility',
+      'write_policy',
+      'guard',
+      'credential',
+      'federation',
+    ])
     .map((room, index) => {
       const id = room.required('id', idTest);
       const first = seen.get(id);
@@ -38,6 +47,7 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
       const visibility = room.oneOf('visibility', VISIBILITIES);
       const policy = room.oneOf('write_policy', WRITE_POLICIES);
       const guard = readGuard(room);
+      const credential = room.text('credential');
       if (room.has('federation') && room.raw('federation') !== 'none')
         room.note('federation', 'is not available in this version', 'write none, or remove it');
       return {
@@ -47,6 +57,7 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
         ...(visibility === undefined ? {} : { visibility }),
         ...(policy === undefined ? {} : { write_policy: policy }),
         ...(guard ? { guard } : {}),
+        ...(credential === undefined ? {} : { credential }),
       };
     });
 }

@@ -21,9 +21,11 @@ import {
   listenTest,
   measurementTest,
   nameTest,
+  proxyTest,
   STORAGE_KINDS,
   type StorageDraft,
 } from './server-fields.ts';
+import { readRates } from './server-rates.ts';
 import { readGuard, readRooms } from './server-rooms.ts';
 import type { Source } from './source.ts';
 import type { ServerConfig } from './types.ts';
@@ -88,6 +90,7 @@ function readServer(
     'server',
     'auth',
     'storage',
+    'rates',
     'rooms',
     'guard',
     'pairings',
@@ -104,12 +107,15 @@ function readServer(
   const rooms = readRooms(check, root);
   const guard = readGuard(root) ?? { turns: limits.guard_turns.value };
   const { pairings, secret: pairing } = readPairings(root);
-  const secret = tokens ?? pairing ?? (storage.postgres_dsn === undefined ? undefined : 'a database address');
+  const joining = rooms.some((room) => room.credential !== undefined) ? 'room credentials' : undefined;
+  const database = storage.postgres_dsn === undefined ? undefined : 'a database address';
+  const secret = tokens ?? joining ?? pairing ?? database;
   return {
     config: {
       network: { id, name: network?.text('name', nameTest) ?? defaultNetworkName(id) },
       server,
       auth,
+      rates: readRates(root),
       storage: { kind: 'sqlite', sqlite: { path: '' } },
       ...(rooms.length > 0 ? { rooms } : {}),
       guard,
@@ -152,6 +158,7 @@ function readListener(root: Section): { server: ServerConfig['server']; data_pat
     'allowed_hosts',
     'public_url',
     'trust_forwarded_proto',
+    'trusted_proxies',
     'data_path',
     'console',
   ];
@@ -177,6 +184,7 @@ function readListener(root: Section): { server: ServerConfig['server']; data_pat
       allowed_hosts: (server?.texts('allowed_hosts', hostTest) ?? []).map((host) => host.toLowerCase()),
       ...(publicUrl === undefined ? {} : { public_url: publicUrl.replace(/\/+$/, '') }),
       trust_forwarded_proto: server?.flag('trust_forwarded_proto') ?? false,
+      trusted_proxies: server?.texts('trusted_proxies', proxyTest) ?? [],
       ...(provider !== undefined && measurement !== undefined
         ? { analytics: { provider, measurement_id: measurement } }
         : {}),

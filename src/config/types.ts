@@ -9,6 +9,24 @@ export interface RoomConfig {
   visibility?: string;
   write_policy?: string;
   guard?: GuardSettings;
+  /** Whoever knows it may join by itself; makes the file secret. */
+  credential?: string;
+}
+
+/** So many at once, and so many a second after that. */
+export interface Rate {
+  per_second: number;
+  burst: number;
+}
+
+export interface StaticToken {
+  /** `tok_` and a hash of the value when it is given none. */
+  id?: string;
+  value: string;
+  scopes: string[];
+  agents?: string[];
+  /** The person it is. */
+  human?: { id: string; name?: string };
 }
 
 /** `Moltnet`: the server. */
@@ -27,14 +45,30 @@ export interface ServerConfig {
     /** Host names, beside IP literals, localhost and single-label names, that the Host header may carry in mode none. */
     allowed_hosts: string[];
     public_url?: string;
+    /** Of the original: the proxy at loopback is trusted for its scheme. trusted_proxies says more. */
     trust_forwarded_proto: boolean;
+    /** Addresses or CIDR ranges of proxies whose X-Forwarded-For, -Proto and -Host are believed; nobody else's are. */
+    trusted_proxies: string[];
     analytics?: { provider: string; measurement_id: string };
   };
   auth: {
     mode: 'none' | 'bearer' | 'open';
     public_read: boolean;
     agent_registration: 'disabled' | 'token' | 'open';
-    tokens: { id?: string; value: string; scopes: string[]; agents?: string[] }[];
+    /** Anybody may claim an id that a private room names as a member. */
+    first_come_claims: boolean;
+    tokens: StaticToken[];
+  };
+  /** What one caller may do in a time, `off` for no limit; nothing is counted in mode none (docs/configuration.md). */
+  rates: {
+    /** All requests of one address without a valid credential; never loopback. */
+    anonymous: Rate | 'off';
+    /** Messages of one identity. */
+    sends: Rate | 'off';
+    /** Messages of one pair token, in the place of `sends`. */
+    pair: Rate | 'off';
+    /** Claims of agent ids, and credentials that are not known, of one address; never loopback. */
+    claims: Rate | 'off';
   };
   storage: { kind: 'memory' | 'sqlite' | 'postgres'; sqlite: { path: string }; postgres?: { dsn: string } };
   /** Undefined when the file declares none: an empty store then gets `general`. */

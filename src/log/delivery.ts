@@ -47,8 +47,8 @@ export class Delivery implements Subscriber {
     for (const feed of feeds) book.add(feed);
     book.saver.add(writes);
     const rooms = new Set(bindings.rooms.map((room) => room.id));
-    const participant = dms && bindings.dms.enabled ? agent.id : undefined;
-    this.#unsubscribe = tail.subscribe(this, { rooms, participant });
+    const participants = new Set(dms && bindings.dms.enabled ? [agent.id] : []);
+    this.#unsubscribe = tail.subscribe(this, { rooms, participants });
     await book.saver.flush();
   }
 
@@ -60,6 +60,12 @@ export class Delivery implements Subscriber {
   /** The sink may be ready again. */
   resume(): void {
     this.#reading.go();
+  }
+
+  /** What the agent may read was decided anew: rooms that it lost are dropped, those it was given begin here. */
+  recheck(): void {
+    for (const room of new Set(this.#options.bindings.rooms.map(({ id }) => id)))
+      this.#roomChanged(room, this.#options.tail.head);
   }
 
   push(entry: LogEntry): void {
@@ -212,7 +218,9 @@ export class Delivery implements Subscriber {
 
   #pushRedaction(entry: LogEntry): void {
     const { message_id } = JSON.parse(entry.event.payload) as { message_id: string };
-    if (!this.#book.out.has(messageEventId(message_id))) return;
+    const out = this.#book.out.get(messageEventId(message_id));
+    // Of a room that the agent left nothing more is told.
+    if (out === undefined || out === 'notice' || !this.#book.scopes.has(out.feed.scope.name)) return;
     this.notice(entry.event.id);
     this.#options.sink.event(entry);
   }

@@ -7,7 +7,7 @@
  * in which it sees that its position is the head, so no event falls between (LOG-4).
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { LogEvent } from '../store/store.ts';
+import type { LogEvent, Store } from '../store/store.ts';
 import type { LogEntry } from './entry.ts';
 import { LogEntry as Entry } from './entry.ts';
 import { heldAfter, PAGE } from './held-range.ts';
@@ -20,9 +20,11 @@ export interface ReaderSink {
   take(entry: LogEntry): void;
   /** Storage could not be read: the reader has stopped. */
   fail(error: unknown): void;
-  /** A volatile fact, for observers. */
+  /** A volatile fact, for those whose interest it meets. */
   announce?(entry: LogEntry): void;
 }
+
+type EventAudience = Parameters<Store['events']>[0];
 
 interface HeldRange {
   conversation: ConversationKey;
@@ -179,10 +181,7 @@ export class LogReader implements Subscriber {
     if (!this.#sink.ready()) return false;
     const head = this.#tail.head;
     const interest = this.#interest;
-    const { observer, rooms, participant } = interest;
-    const audience =
-      observer || rooms === 'all' ? { all: true as const } : { rooms: [...rooms], participant };
-    const events = await this.#tail.store.events(audience, this.#position, PAGE);
+    const events = await this.#tail.store.events(audienceOf(interest), this.#position, PAGE);
     if (this.#closed) return false;
     // What a new interest adds may not be on this page.
     if (interest !== this.#interest) return true;
@@ -230,4 +229,12 @@ export class LogReader implements Subscriber {
   #entry(event: LogEvent): LogEntry {
     return this.#tail.ring.get(event.seq) ?? new Entry(event);
   }
+}
+
+/** Whom storage is asked for. An interest that it has no index for gets everything, and is matched here. */
+function audienceOf({ observer, rooms, open, participants, agents }: Interest): EventAudience {
+  const several = (participants?.size ?? 0) > 1 || (agents?.size ?? 0) > 0;
+  if (observer || rooms === 'all' || open || several) return { all: true };
+  const [participant] = participants ?? [];
+  return { rooms: [...rooms], ...(participant !== undefined && { participant }) };
 }

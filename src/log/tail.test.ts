@@ -32,6 +32,16 @@ async function tailOf(
   return { tail, lab, faults };
 }
 
+/** A tail whose subscribers write down by name what they get. */
+async function listening(lab: Lab) {
+  const tail = new Tail({ store: lab.store });
+  const got: Record<string, number[]> = {};
+  const note = (name: string) => (entry: LogEntry) => void (got[name] ??= []).push(entry.seq);
+  const listen = (name: string, interest: Interest): (() => void) =>
+    tail.subscribe({ push: note(name), announce: note(name) }, interest);
+  return { tail, got, listen };
+}
+
 /** A sink that takes as many as it is told to. */
 class Sink implements ReaderSink {
   readonly taken: LogEntry[] = [];
@@ -66,8 +76,8 @@ describe('routing', () => {
     listen('every room', ALL);
     listen('a', { rooms: new Set(['a']) });
     listen('b', { rooms: new Set(['b']) });
-    listen('x', { rooms: new Set(), participant: 'x' });
-    const leave = listen('y', { rooms: new Set(['a']), participant: 'y' });
+    listen('x', { rooms: new Set(), participants: new Set(['x']) });
+    const leave = listen('y', { rooms: new Set(['a']), participants: new Set(['y']) });
     listen('observer', { rooms: new Set(), observer: true });
     tail.publish([
       event(101),
@@ -86,6 +96,55 @@ describe('routing', () => {
       observer: [101, 102, 103, 104, 105],
     });
     expect(tail.head).toBe(105);
+  });
+
+  it('LOG-2 LOG-3 rooms that are open to a reader, DMs of several, and what happens to its agents: each once', async () => {
+    const { tail, got, listen } = await listening(await openLab());
+    const asked: string[] = [];
+    const open = (room_id: string): boolean => {
+      asked.push(room_id);
+      return room_id.startsWith('open');
+    };
+    for (const name of ['first', 'second'])
+      listen(name, { rooms: new Set(['a', 'open-1']), open, participants: new Set(['x', 'y']) });
+    listen('agents', { rooms: new Set(), agents: new Set(['x', 'y']) });
+    const dm = { room_id: undefined, dm_id: 'd', conversation: 'dm:d' } as const;
+    tail.publish([
+      event(101, { room_id: 'a' }),
+      event(102, { room_id: 'open-1' }),
+      event(103, { room_id: 'open-2' }),
+      event(104, { room_id: 'b' }),
+      event(105, { ...dm, participants: ['w', 'x', 'y'] }),
+      event(106, { ...dm, participants: ['w', 'z'] }),
+      event(107, { room_id: undefined, type: 'agent.removed', agent_id: 'y' }),
+      event(108, { room_id: undefined, type: 'agent.removed', agent_id: 'z' }),
+    ]);
+    for (const agent_id of ['x', 'z'])
+      tail.announce({ type: 'agent.connected', agent_id, payload: { agent_id } });
+    tail.announce({ type: 'pairing.updated', payload: {} });
+    const some = [101, 102, 103, 105];
+    expect(got).toEqual({ first: some, second: some, agents: [107, 0] });
+    // One function for all who share it.
+    expect(asked).toEqual(['a', 'open-1', 'open-2', 'b']);
+  });
+
+  it('LOG-30 a listener hears an event before its readers, who are found by what it makes of it', async () => {
+    const { tail, got, listen } = await listening(await openLab());
+    const reader = { push: (entry: LogEntry) => void (got['reader'] ??= []).push(entry.seq) };
+    tail.subscribe(reader, { rooms: new Set(['a']) });
+    listen('other', { rooms: new Set(['a']) });
+    tail.listen(({ seq }) => {
+      if (seq === 102) tail.update(reader, { rooms: new Set(['b']) });
+      if (seq === 104) throw new Error('a fault');
+    });
+    tail.publish([
+      event(101, { room_id: 'a' }),
+      event(102, { room_id: 'a' }),
+      event(103, { room_id: 'b' }),
+      event(104, { room_id: 'b' }),
+      event(105, { room_id: 'a' }),
+    ]);
+    expect(got).toEqual({ reader: [101, 103, 104], other: [101, 102, 105] });
   });
 
   it('LOG-8 volatile facts go to observers, have no position and do not move the head', async () => {

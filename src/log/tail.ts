@@ -13,8 +13,12 @@ import { Ring } from './ring.ts';
 export interface Interest {
   /** `all`, or ids of rooms (they need not exist yet). */
   readonly rooms: 'all' | ReadonlySet<string>;
-  /** The DMs of this participant, in canonical form. */
-  readonly participant?: string;
+  /** Rooms beside those by what they are now (public ones). One function for all who share it: it is asked once for an event. */
+  readonly open?: (room_id: string) => boolean;
+  /** The DMs of these participants, in canonical form. */
+  readonly participants?: ReadonlySet<string>;
+  /** What happens to these agents, volatile facts too. */
+  readonly agents?: ReadonlySet<string>;
   /** Everything, and the volatile facts too. */
   readonly observer?: boolean;
 }
@@ -22,13 +26,15 @@ export interface Interest {
 export interface Subscriber {
   /** The next event it is interested in, in seq order, each once. Must not throw. */
   push(entry: LogEntry): void;
-  /** A volatile fact; only observers get them. */
+  /** A volatile fact, for observers and those who asked for its agent. */
   announce?(entry: LogEntry): void;
 }
 
 /** A fact that is not in the log: presence, wake telemetry. */
 export interface VolatileFact {
   type: EventType;
+  /** The agent that it is about. */
+  agent_id?: string;
   /** The payload that stands under the type's payload key. */
   payload: object;
 }
@@ -47,11 +53,13 @@ export interface TailOptions {
 }
 
 export const matches = (interest: Interest, event: LogEvent): boolean => {
-  if (interest.observer) return true;
-  if (event.room_id !== undefined) return interest.rooms === 'all' || interest.rooms.has(event.room_id);
-  if (event.dm_id !== undefined)
-    return interest.participant !== undefined && event.participants?.includes(interest.participant) === true;
-  return false;
+  const { rooms, open, participants, agents, observer } = interest;
+  const { room_id, dm_id, agent_id } = event;
+  if (observer) return true;
+  if (room_id !== undefined) return rooms === 'all' || rooms.has(room_id) || open?.(room_id) === true;
+  if (dm_id !== undefined)
+    return participants !== undefined && event.participants?.some((id) => participants.has(id)) === true;
+  return agent_id !== undefined && agents?.has(agent_id) === true;
 };
 
 export class Tail {
@@ -65,7 +73,10 @@ export class Tail {
   readonly #observers = new Set<Subscriber>();
   readonly #everyRoom = new Set<Subscriber>();
   readonly #byRoom = new Map<string, Set<Subscriber>>();
+  /** By the function that says which rooms are open to them. */
+  readonly #byOpen = new Map<(room_id: string) => boolean, Set<Subscriber>>();
   readonly #byParticipant = new Map<string, Set<Subscriber>>();
+  readonly #byAgent = new Map<string, Set<Subscriber>>();
   readonly #listeners = new Set<(event: LogEvent) => void>();
   #afterBatch: (() => void)[] | undefined;
   #head: number;
@@ -111,29 +122,32 @@ export class Tail {
     }
     this.#head = events.at(-1)!.seq;
     const batch = entries.length > 1 ? (this.#afterBatch = []) : undefined;
-    for (const entry of entries) this.#route(entry);
+    for (const entry of entries) {
+      for (const listener of this.#listeners) this.#guarded(() => listener(entry.event));
+      this.#route(entry);
+    }
     this.#afterBatch = undefined;
     if (batch) for (const flush of batch) this.#guarded(flush);
-    for (const entry of entries) {
-      entry.forget();
-      for (const listener of this.#listeners) this.#guarded(() => listener(entry.event));
-    }
+    for (const entry of entries) entry.forget();
   }
 
-  /** Sends a volatile fact to the observers. It gets a random id, which is no cursor. */
+  /** Sends a volatile fact to the observers, and to those who asked for its agent. It gets a random id, which is no cursor. */
   announce(fact: VolatileFact): void {
-    if (this.#observers.size === 0) return;
+    const { type, agent_id, payload } = fact;
+    const concerned = agent_id === undefined ? undefined : this.#byAgent.get(agent_id);
+    if (this.#observers.size === 0 && !concerned) return;
     const created_at = new Date(this.now()).toISOString();
-    const entry = new LogEntry({
+    const event = {
       seq: 0,
       id: newEventId(),
-      type: fact.type,
+      type,
       created_at,
-      payload: JSON.stringify(fact.payload),
+      payload: JSON.stringify(payload),
       held: false,
-    });
-    for (const observer of this.#observers)
-      if (observer.announce) this.#guarded(() => observer.announce!(entry));
+    };
+    const entry = new LogEntry(agent_id === undefined ? event : { ...event, agent_id });
+    for (const readers of [this.#observers, concerned ?? []])
+      for (const reader of readers) if (reader.announce) this.#guarded(() => reader.announce!(entry));
   }
 
   /** Subscribes from the head on. Returns the way out; calling it twice does nothing. */
@@ -149,7 +163,10 @@ export class Tail {
     this.#add(subscriber, interest);
   }
 
-  /** Calls with every event, after its readers had it. Returns the way out. */
+  /**
+   * Calls with every event before its readers have it, so that what it changes about who may read counts from this very
+   * event on, also for what follows in its batch (LOG-30). Returns the way out.
+   */
   listen(listener: (event: LogEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -179,10 +196,27 @@ export class Tail {
       for (const subscriber of this.#everyRoom) this.#push(subscriber, entry);
       const readers = this.#byRoom.get(event.room_id);
       if (readers) for (const subscriber of readers) this.#push(subscriber, entry);
+      for (const [open, others] of this.#byOpen) {
+        if (!open(event.room_id)) continue;
+        for (const subscriber of others) if (!readers?.has(subscriber)) this.#push(subscriber, entry);
+      }
     } else if (event.dm_id !== undefined && event.participants) {
-      for (const participant of event.participants) {
-        const readers = this.#byParticipant.get(participant);
-        if (readers) for (const subscriber of readers) this.#push(subscriber, entry);
+      this.#routeDm(entry, event.participants);
+    } else if (event.agent_id !== undefined) {
+      const readers = this.#byAgent.get(event.agent_id);
+      if (readers) for (const subscriber of readers) this.#push(subscriber, entry);
+    }
+  }
+
+  #routeDm(entry: LogEntry, participants: readonly string[]): void {
+    for (let i = 0; i < participants.length; i++) {
+      const readers = this.#byParticipant.get(participants[i]!);
+      if (!readers) continue;
+      for (const subscriber of readers) {
+        // Who reads for several of them had it with the first.
+        const own = this.#interests.get(subscriber)!.participants!;
+        if (own.size > 1 && participants.findIndex((id) => own.has(id)) < i) continue;
+        this.#push(subscriber, entry);
       }
     }
   }
@@ -211,7 +245,9 @@ export class Tail {
     }
     if (interest.rooms === 'all') this.#everyRoom.add(subscriber);
     else for (const room of interest.rooms) addTo(this.#byRoom, room, subscriber);
-    if (interest.participant !== undefined) addTo(this.#byParticipant, interest.participant, subscriber);
+    if (interest.open) addTo(this.#byOpen, interest.open, subscriber);
+    for (const id of interest.participants ?? []) addTo(this.#byParticipant, id, subscriber);
+    for (const id of interest.agents ?? []) addTo(this.#byAgent, id, subscriber);
   }
 
   #remove(subscriber: Subscriber): void {
@@ -222,16 +258,18 @@ export class Tail {
     this.#everyRoom.delete(subscriber);
     if (interest.rooms !== 'all')
       for (const room of interest.rooms) removeFrom(this.#byRoom, room, subscriber);
-    if (interest.participant !== undefined) removeFrom(this.#byParticipant, interest.participant, subscriber);
+    if (interest.open) removeFrom(this.#byOpen, interest.open, subscriber);
+    for (const id of interest.participants ?? []) removeFrom(this.#byParticipant, id, subscriber);
+    for (const id of interest.agents ?? []) removeFrom(this.#byAgent, id, subscriber);
   }
 }
 
-function addTo(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): void {
+function addTo<K>(index: Map<K, Set<Subscriber>>, key: K, subscriber: Subscriber): void {
   const readers = index.get(key);
   if (readers) readers.add(subscriber);
   else index.set(key, new Set([subscriber]));
 }
-function removeFrom(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): void {
+function removeFrom<K>(index: Map<K, Set<Subscriber>>, key: K, subscriber: Subscriber): void {
   const readers = index.get(key);
   readers?.delete(subscriber);
   if (readers?.size === 0) index.delete(key);

@@ -1,7 +1,7 @@
 /**
- * POST /v1/apply and the configuration at start-up: agents, then rooms, in one transaction. A declaration wins for
- * the fields it gives. At start-up it wins only where it says something new since the last one (W42): what was changed
- * over the API since then stays, and a room that was removed stays removed.
+ * POST /v1/apply, and the configuration at start-up and reload: agents, then rooms, in one transaction. A declaration
+ * wins for the fields it gives. The file wins only where it says something new since the last time (W42): what was
+ * changed over the API since then stays, and what was removed stays removed; whose word counted is noted.
  */
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
@@ -13,14 +13,29 @@ import type { AgentRow, EventWrite, Writes } from '../store/store.ts';
 import { requireAccess } from './access.ts';
 import type { CommandOf } from './commands.ts';
 import { createRoom } from './create-room.ts';
-import { FIRST_ROOM, GENERAL, declarationKey } from './first-room.ts';
+import {
+  FIRST_ROOM,
+  GENERAL,
+  UNSAID,
+  declarationKey,
+  newsOf,
+  notesOf,
+  remembered,
+  type DeclarationNote,
+} from './declaration.ts';
 import { resumeByLimit, turnLimit } from './guard.ts';
 import { Overlay } from './overlay.ts';
 import type { Random } from './random.ts';
-import { registered, renamed, requireLocalAgentId, requireRoomForAgent } from './register-agent.ts';
+import {
+  registered,
+  renamed,
+  requireLocalAgentId,
+  requireNobody,
+  requireRoomForAgent,
+} from './register-agent.ts';
 import { memberList } from './room-fields.ts';
 import { membershipEvents } from './room-members.ts';
-import type { Rule } from './rule.ts';
+import type { Decided, Rule } from './rule.ts';
 import type { RoomState } from './state.ts';
 import { updateEvents, updatedRow } from './update-room.ts';
 import { membersOf, registrationWire, roomWire } from './views.ts';
@@ -42,10 +57,12 @@ export const applyConfig: Rule<'config.apply'> = (state, command, random) => {
     atMost(request.rooms?.length ?? 0, 'rooms');
     atMost(request.agents?.length ?? 0, 'agents');
   }
-  const applying = new Applying(new Overlay(state), command, random);
+  const over = new Overlay(state);
+  if (command.settings) over.settle(command.settings);
+  const applying = new Applying(over, command, random);
   for (const agent of request.agents ?? []) applying.agent(agent);
   for (const room of request.rooms ?? []) named(room, () => applying.room(room));
-  if (source === 'startup') applying.start(request.rooms === undefined);
+  if (source !== 'api') applying.ofFile(request.rooms === undefined);
   return applying.decided();
 };
 
@@ -57,6 +74,7 @@ class Applying {
   readonly #writes: Writes = { events: [], rows: [] };
   readonly #agents = new Map<string, { row: AgentRow; key: string }>();
   readonly #rooms: Room[] = [];
+  readonly #notes: DeclarationNote[] = [];
 
   constructor(state: Overlay, command: Apply, random: Random) {
     this.#state = state;
@@ -64,7 +82,8 @@ class Applying {
     this.#random = random;
   }
 
-  decided() {
+  decided(): Decided<'config.apply'> {
+    const { source, settings } = this.#command;
     const network = this.#state.settings.id;
     const agents: AgentRegistration[] = [...this.#agents.values()].map(({ row }) =>
       registrationWire(network, row),
@@ -73,14 +92,16 @@ class Applying {
       applied: true,
       ...(this.#rooms.length > 0 && { rooms: this.#rooms }),
       ...(agents.length > 0 && { agents }),
+      ...(source !== 'api' && { notes: this.#notes }),
     };
-    return { writes: this.#writes, answer };
+    return { writes: this.#writes, answer, ...(settings && { settings }) };
   }
 
   /** Registers the agent under its key; an existing registration is bound to that key. */
   agent({ id: given, name, credential_key }: NonNullable<Apply['request']['agents']>[number]): void {
-    const { at, identity } = this.#command;
+    const { at, identity, source } = this.#command;
     const id = requireLocalAgentId(given, 'agents[].id');
+    requireNobody(this.#state.settings, id);
     const key = credentialKey(credential_key) || (identity.mode === 'none' ? 'anonymous' : '');
     if (key === '')
       throw new MoltnetError('unprocessable_entity', `agents[].credential_key: agent ${id} has none`);
@@ -93,12 +114,29 @@ class Applying {
     if (twice) return;
     const display_name = requireName(name ?? '', 'agents[].name', limits.name.value) || null;
     const record = this.#state.agentRecord(id);
-    // At start-up the file is as old as the removal or older; over the API somebody means it now.
-    if (record && record.removed_at !== null && this.#command.source === 'startup') return;
+    // The file is as old as the removal or older; over the API somebody means it now.
+    if (record && record.removed_at !== null && source !== 'api') {
+      this.#notes.push({ agent: id, text: `agent ${id} is declared, and was removed: it stays removed` });
+      return;
+    }
+    const holder = this.#state.agentByCredential(key) ?? this.#state.removedByCredential(key);
+    if (holder && holder.id !== id) {
+      throw new MoltnetError(
+        'conflict',
+        `agents[].credential_key: the token of agent ${id} is that of ${holder.id} already`,
+      );
+    }
     let row: AgentRow;
     if (record && record.removed_at === null) {
       row = renamed(record, display_name, at);
-      if (row.credential_key !== key) row = { ...row, credential_key: key, updated_at: at };
+      if (row.credential_key !== key) {
+        row = { ...row, credential_key: key, claim_key_hash: null, updated_at: at };
+        if (source !== 'api')
+          this.#notes.push({
+            agent: id,
+            text: `agent ${id} is bound to ${key} now: what it had before is void`,
+          });
+      }
     } else {
       requireRoomForAgent(this.#state);
       row = {
@@ -109,10 +147,14 @@ class Applying {
         created_at: at,
         updated_at: at,
         removed_at: null,
+        claim_key_hash: null,
       };
     }
     this.#agents.set(id, { row, key });
     if (row !== record) this.#add([registered(this.#state, this.#random, row)]);
+    // It is taken: a code for it has nothing left to open, now or after a removal.
+    const invite = this.#state.inviteOf(id);
+    if (invite) this.#add([], [{ op: 'invite.remove', code_hash: invite.code_hash }]);
   }
 
   room(request: CreateRoomRequest): void {
@@ -127,18 +169,32 @@ class Applying {
           'not_found',
           `room ${id} was removed; bring it back with POST /v1/rooms, then apply`,
         );
+      this.#notes.push({ room: id, text: `room ${id} is declared, and was removed: it stays removed` });
+    } else if (source === 'api') {
+      this.#reconcile(before, request);
     } else {
-      this.#reconcile(before, source === 'startup' ? this.#news(id, request) : request);
+      const news = newsOf(request, this.#state.meta(declarationKey(id)));
+      const wanted = updatedRow(before.row, request);
+      this.#notes.push(...notesOf(before.row, wanted, this.#otherMembers(before, request.members), news));
+      this.#reconcile(before, news);
     }
     this.#declare(id, request);
   }
 
-  /** Start-up, after the declared rooms: the first room, and what a changed default limit lets go on. */
-  start(nothingDeclared: boolean): void {
+  /** What only a file brings, after its rooms: people's names, the first room (once), a limit for what is held. */
+  ofFile(nothingDeclared: boolean): void {
     const state = this.#state;
     const fresh = state.meta(FIRST_ROOM) === undefined;
     if (fresh && nothingDeclared && !this.#anyRoomEver()) this.#create(GENERAL);
     if (fresh) this.#add([], [{ op: 'meta', key: FIRST_ROOM, value: this.#command.at }]);
+    for (const id of state.settings.people.keys()) {
+      if (state.agent(id)) {
+        throw new MoltnetError(
+          'agent_taken',
+          `auth.tokens[].human: ${id} is a registered agent; remove it (moltnet admin agent remove ${id}) or give the person another id`,
+        );
+      }
+    }
     const limitOf = (row: { room_id: string | null }) =>
       turnLimit(state.settings, row.room_id === null ? undefined : state.room(row.room_id));
     this.#add(resumeByLimit(this.#random, this.#command.at, state.held(), limitOf));
@@ -152,14 +208,14 @@ class Applying {
     const { identity, at, source } = this.#command;
     const { members = [] } = request;
     // A file names all members of a room at once, and may name more than one request does.
-    const most = source === 'startup' ? limits.members_per_request.value : members.length;
+    const most = source === 'api' ? members.length : limits.members_per_request.value;
     const { writes, answer } = createRoom(
       this.#state,
       { kind: 'room.create', request: { ...request, members: members.slice(0, most) }, identity, at },
       this.#random,
     );
     this.#add(writes.events);
-    if (members.length > most) this.#reconcile(this.#state.room(answer.id)!, { ...EMPTY, members });
+    if (members.length > most) this.#reconcile(this.#state.room(answer.id)!, { ...UNSAID, members });
     else this.#rooms.push(answer);
   }
 
@@ -190,22 +246,17 @@ class Applying {
     return [...members];
   }
 
-  /** What the file says that it did not say last time. */
-  #news(id: string, request: CreateRoomRequest): CreateRoomRequest {
-    const last = this.#state.meta(declarationKey(id));
-    if (last === undefined) return request;
-    const before = JSON.parse(last) as Record<string, unknown>;
-    const news = Object.entries(request).filter(
-      ([field, value]) => JSON.stringify(value) !== JSON.stringify(before[field]),
-    );
-    return { ...EMPTY, ...Object.fromEntries(news) };
+  #otherMembers(room: RoomState, declared: readonly string[] | undefined): boolean {
+    if (declared === undefined) return false;
+    const wanted = this.#members(declared);
+    return wanted.length !== room.members.size || !wanted.every((member) => room.members.has(member));
   }
 
   /** Remembers what was declared. A field that an apply leaves out stays what the file said of it the last time. */
   #declare(id: string, request: CreateRoomRequest): void {
     const last = this.#state.meta(declarationKey(id));
     const kept = this.#command.source === 'api' && last !== undefined ? (JSON.parse(last) as object) : {};
-    const value = JSON.stringify({ ...kept, ...given(request) });
+    const value = JSON.stringify({ ...kept, ...remembered(request) });
     if (last !== value) this.#add([], [{ op: 'meta', key: declarationKey(id), value }]);
   }
 
@@ -215,18 +266,6 @@ class Applying {
     this.#writes.rows.push(...rows);
   }
 }
-
-/** Without the fields that it names and does not give. */
-const given = (request: CreateRoomRequest): object =>
-  Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
-
-const EMPTY: CreateRoomRequest = {
-  name: undefined,
-  members: undefined,
-  visibility: undefined,
-  write_policy: undefined,
-  guard: undefined,
-};
 
 /** As it is kept (wire.md 2.1): nothing but what a credential's key can be made of. */
 function credentialKey(given: string | undefined): string {

@@ -1,18 +1,21 @@
 /** What can be asked of a network: one union. Every way in (HTTP, attach, CLI of the same process) makes these. */
-import type { AgentRegistration } from '../protocol/agents.ts';
+import type { AgentInvite, AgentRegistration } from '../protocol/agents.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
 import type { MessageAccepted, MessageRedacted, SendMessageRequest } from '../protocol/messages.ts';
 import type { ApplyConfigRequest, ApplyConfigResult } from '../protocol/network.ts';
 import type {
   CreateRoomRequest,
+  JoinRoomRequest,
   RemoveResult,
   Room,
   UpdateRoomMembersRequest,
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
-import type { DeliveryWrite } from '../store/store.ts';
+import type { DeliveryWrite, SessionWrite } from '../store/store.ts';
+import type { DeclarationNote } from './declaration.ts';
 import type { Identity } from './identity.ts';
+import type { NetworkSettings } from './settings.ts';
 
 /** Command kind → what it takes and what it answers. */
 export interface CommandTypes {
@@ -22,16 +25,39 @@ export interface CommandTypes {
   'room.update': [{ room_id: string; request: UpdateRoomRequest }, Room];
   'room.members': [{ room_id: string; request: UpdateRoomMembersRequest }, Room];
   'room.remove': [{ room_id: string }, RemoveResult];
+  /** The agent makes itself a member with the room's credential. */
+  'room.join': [{ room_id: string; request: JoinRoomRequest }, Room];
   /** `attach`: the attach handshake, which must not bring a removed agent back. `created` is 201 against 200. */
   'agent.register': [
-    { requested_id?: string; name?: string; via: 'http' | 'attach' },
+    {
+      requested_id?: string;
+      name?: string;
+      via: 'http' | 'attach';
+      claim_key?: string;
+      claim_code?: string;
+      /** The caller is on the server's own machine, with no proxy between. */
+      loopback?: boolean;
+    },
+    /** `agent_token` is in it when one was minted. */
     { registration: AgentRegistration; created: boolean },
   ];
+  /** The first use of a minted token: from now on its claim key mints no other. */
+  'agent.confirm': [{ agent_id: string }, { confirmed: boolean }];
+  /** A new agent token in the place of whatever the agent is bound to; the answer carries it. */
+  'agent.rotate': [{ agent_id: string }, AgentRegistration];
+  'agent.invite': [{ agent_id: string; expires_in?: number }, AgentInvite];
   'agent.remove': [{ agent_id: string }, RemoveResult];
-  'config.apply': [{ request: ApplyConfigRequest; source: 'api' | 'startup' }, ApplyConfigResult];
+  /** `settings`: those that the same file gives, which count together with the declaration or not at all. */
+  'config.apply': [
+    { request: ApplyConfigRequest; source: 'api' | 'startup' | 'reload'; settings?: NetworkSettings },
+    /** `notes` when a file was applied. */
+    ApplyConfigResult & { notes?: DeclarationNote[] },
+  ];
   'guard.resume': [{ conversation: ConversationKey }, GuardState];
   /** Positions, wakes and bootstraps of the delivery protocol: written along with the batch. */
   'delivery.save': [{ writes: DeliveryWrite[] }, { saved: true }];
+  /** Browser sessions: the server's own bookkeeping. */
+  'session.save': [{ writes: SessionWrite[] }, { saved: true }];
 }
 export type CommandKind = keyof CommandTypes;
 export type Command = {

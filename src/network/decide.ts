@@ -1,16 +1,21 @@
 /** Which rule decides which command. */
 import { applyConfig } from './apply-config.ts';
 import type { Command, CommandKind } from './commands.ts';
+import { confirmAgent } from './confirm-agent.ts';
 import { createRoom } from './create-room.ts';
 import { resumeGuard } from './guard-resume.ts';
+import { inviteAgent } from './invite-agent.ts';
+import { joinRoom } from './join-room.ts';
 import type { Random } from './random.ts';
 import { redactMessage } from './redact-message.ts';
 import { registerAgent } from './register-agent.ts';
 import { removeAgent } from './remove-agent.ts';
 import { removeRoom } from './remove-room.ts';
+import { rotateAgent } from './rotate-agent.ts';
 import { changeMembers } from './room-members.ts';
 import type { Decided } from './rule.ts';
 import { saveDelivery } from './save-delivery.ts';
+import { saveSession } from './save-session.ts';
 import { sendMessage } from './send-message.ts';
 import type { State } from './state.ts';
 import { updateRoom } from './update-room.ts';
@@ -29,8 +34,16 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return changeMembers(state, command, random);
     case 'room.remove':
       return removeRoom(state, command, random);
+    case 'room.join':
+      return joinRoom(state, command, random);
     case 'agent.register':
       return registerAgent(state, command, random);
+    case 'agent.confirm':
+      return confirmAgent(state, command, random);
+    case 'agent.rotate':
+      return rotateAgent(state, command, random);
+    case 'agent.invite':
+      return inviteAgent(state, command, random);
     case 'agent.remove':
       return removeAgent(state, command, random);
     case 'config.apply':
@@ -39,5 +52,7 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return resumeGuard(state, command, random);
     case 'delivery.save':
       return saveDelivery(state, command, random);
+    case 'session.save':
+      return saveSession(state, command, random);
   }
 }

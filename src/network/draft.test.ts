@@ -5,6 +5,7 @@ import {
   countingRandom,
   openLab,
   sendRequest,
+  settingsOf,
   text,
   type Lab,
 } from '../../test/support/network-lab.ts';
@@ -93,6 +94,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ]),
   },
   { weight: 1, arbitrary: agent.map((agent_id): Step => ['agent.remove', { agent_id }]) },
+  { weight: 1, arbitrary: agent.map((agent_id): Step => ['agent.invite', { agent_id }]) },
+  { weight: 1, arbitrary: agent.map((agent_id): Step => ['agent.rotate', { agent_id }]) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(agent, fc.constantFrom('agent-token:1', 'agent-token:2', 'token:ci'))
+      .map(([one, credential_key]): Step => [
+        'config.apply',
+        { source: 'api', request: ApplyConfigRequest.parse({ agents: [{ id: one, credential_key }] }) },
+      ]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(room, fc.constantFrom('public', 'sometimes'), fc.constantFrom(1, 3), fc.boolean())
+      .map(([one, visibility, turns, direct_messages]): Step => [
+        'config.apply',
+        {
+          source: 'reload',
+          request: ApplyConfigRequest.parse({ rooms: [{ id: one, visibility, credential: 'secret' }] }),
+          settings: settingsOf({ guard: { turns }, direct_messages }),
+        },
+      ]),
+  },
   {
     weight: 1,
     arbitrary: fc
@@ -142,6 +167,11 @@ function dump(topology: Topology): unknown {
       [...topology.roomsOf(one)].sort(),
     ]),
     agentIds: topology.agentIds(),
+    invites: ['alpha', 'beta', 'gamma'].map((one) => topology.inviteOf(one)),
+    tokens: ['alpha', 'beta', 'gamma'].map((one) => {
+      const key = topology.agentRecord(one)?.credential_key ?? '';
+      return [topology.agentByCredential(key)?.id, topology.removedByCredential(key)?.id];
+    }),
     counts: [topology.roomCount, topology.agentCount],
     held: [...topology.held()].sort((a, b) => (a.key < b.key ? -1 : 1)),
   };
@@ -173,9 +203,11 @@ describe('a batch', () => {
         expect(answers).toEqual(expected);
         expect(await everything(together)).toEqual(await everything(apart));
         expect(together.events).toEqual(apart.events);
+        expect(together.network.settings).toEqual(apart.network.settings);
 
         await together.network.close();
-        const reopened = await openLab({ ...options, store: together.store });
+        const { settings } = together.network;
+        const reopened = await openLab({ ...options, settings, store: together.store });
         expect(reopened.events).toEqual([]);
         expect(dump(reopened.network.topology)).toEqual(dump(together.network.topology));
         const loaded = [

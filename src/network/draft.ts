@@ -7,6 +7,7 @@ import { decide } from './decide.ts';
 import { Facts } from './facts.ts';
 import { Overlay } from './overlay.ts';
 import type { Random } from './random.ts';
+import type { NetworkSettings } from './settings.ts';
 import type { Topology } from './topology.ts';
 
 export class BatchRules implements Rules<Command, Answer> {
@@ -35,6 +36,7 @@ class BatchDraft implements Draft<Command, Answer> {
   readonly #overlay: Overlay;
   readonly #random: Random;
   readonly #writing: Writes[] = [];
+  #settings: NetworkSettings | undefined;
 
   constructor(topology: Topology, facts: Facts, random: Random) {
     this.#topology = topology;
@@ -49,6 +51,7 @@ class BatchDraft implements Draft<Command, Answer> {
         this.#overlay.apply(decided.writes);
         this.#writing.push(decided.writes);
       }
+      if (decided.settings) this.#overlay.settle((this.#settings = decided.settings));
       return decided;
     } catch (refusal) {
       if (refusal instanceof MoltnetError) return { refusal };
@@ -57,6 +60,7 @@ class BatchDraft implements Draft<Command, Answer> {
   }
 
   committed(seqs: readonly (readonly number[])[]): void {
+    if (this.#settings) Object.assign(this.#topology.settings, this.#settings);
     for (let i = 0; i < this.#writing.length; i++) this.#topology.committed(this.#writing[i]!, seqs[i]!);
   }
 }

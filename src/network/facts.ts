@@ -2,9 +2,9 @@
 import { conversationKey, type ConversationKey, type ConversationKind } from '../protocol/conversation.ts';
 import { canonicalMemberId, dmIdOf, isId, parseMemberId } from '../protocol/ids.ts';
 import type { SendMessageRequest } from '../protocol/messages.ts';
-import type { AgentRow, ConversationRow, Store, StoredMessage } from '../store/store.ts';
+import type { AgentRow, ConversationRow, InviteRow, Store, StoredMessage } from '../store/store.ts';
 import type { Command } from './commands.ts';
-import { FIRST_ROOM, declarationKey } from './first-room.ts';
+import { FIRST_ROOM, declarationKey } from './declaration.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
 import type { Topology } from './topology.ts';
@@ -66,6 +66,18 @@ export class Facts implements State {
   }
   get agentCount(): number {
     return this.#topology.agentCount;
+  }
+  agentByCredential(key: string): AgentRow | undefined {
+    return this.#topology.agentByCredential(key);
+  }
+  removedByCredential(key: string): AgentRow | undefined {
+    return this.#topology.removedByCredential(key);
+  }
+  invite(code_hash: string): InviteRow | undefined {
+    return this.#topology.invite(code_hash);
+  }
+  inviteOf(agent_id: string): InviteRow | undefined {
+    return this.#topology.inviteOf(agent_id);
   }
   roomsOf(member: string): ReadonlySet<string> {
     return this.#topology.roomsOf(member);

@@ -3,7 +3,7 @@
  * the topology after the commit (with the real ones), so that the two cannot disagree: the rules change nothing
  * themselves.
  */
-import type { ConversationRow, EventWrite, RoomRow, RowWrite, Writes } from '../store/store.ts';
+import type { ConversationRow, EventWrite, InviteRow, RoomRow, RowWrite, Writes } from '../store/store.ts';
 import type { AgentRow, StoredMessage } from '../store/store.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 
@@ -18,6 +18,9 @@ export interface Foldable {
   removeMember(room_id: string, member_id: string): void;
   putAgent(row: AgentRow): void;
   removeAgent(id: string, removed_at: string): void;
+  /** In the place of the one that the agent id has. */
+  putInvite(row: InviteRow): void;
+  removeInvite(code_hash: string): void;
   conversation(key: ConversationKey): ConversationRow | undefined;
   putConversation(row: ConversationRow): void;
   /** Messages and meta values are facts of a batch, not topology. */
@@ -76,6 +79,12 @@ function foldRow(
     case 'agent.remove':
       state.removeAgent(row.id, row.removed_at);
       return;
+    case 'invite':
+      state.putInvite(row.row);
+      return;
+    case 'invite.remove':
+      state.removeInvite(row.code_hash);
+      return;
     case 'redact':
       state.redactMessage?.(row.message_id, row.payload);
       return;
@@ -83,7 +92,7 @@ function foldRow(
       state.putMeta?.(row.key, row.value);
       return;
     default:
-      // Mentions, artifacts, participants (taken from the event) and delivery state are not held in memory.
+      // Mentions, artifacts, participants (taken from the event), delivery state and sessions are not held here.
       return;
   }
 }

@@ -6,7 +6,7 @@ import { unchanged, type Rule } from './rule.ts';
 
 /** An operator lets a held conversation go on. One that is not held is answered as it is. */
 export const resumeGuard: Rule<'guard.resume'> = (state, command, random) => {
-  requireAccess(state.settings, command.identity, 'administer');
+  requireAccess(state.settings, command.identity, 'guard.resume');
   const { kind, id } = parseConversation(command.conversation);
   const row = state.conversation(command.conversation);
   const room_id = row?.room_id ?? (kind === 'room' ? id : undefined);

@@ -1,6 +1,7 @@
 /** Who asks, as the server resolved it from the credential and the connection. The only input to access decisions. */
-export const SCOPES = ['observe', 'write', 'admin', 'attach', 'pair'] as const;
-export type Scope = (typeof SCOPES)[number];
+import { ANONYMOUS, SCOPES, type Scope } from '../protocol/credentials.ts';
+
+export type { Scope };
 export type AuthMode = 'none' | 'bearer' | 'open';
 
 export interface Identity {
@@ -11,11 +12,29 @@ export interface Identity {
   scopes: ReadonlySet<Scope>;
   /** Allow-list of a static token, or the one agent of an agent token; undefined for no restriction. */
   agents?: ReadonlySet<string>;
+  /** The person that this credential is (auth.tokens[].human): the only one it writes as. */
+  human?: Person;
+}
+
+/** A person of the configuration. The id is one of the network's namespace, which agents share. */
+export interface Person {
+  id: string;
+  name?: string;
 }
 
 const EVERY_SCOPE: ReadonlySet<Scope> = new Set(SCOPES);
 
 /** The caller in auth mode none: whoever reaches the server may do everything that is not reserved to itself. */
-export const anyone: Identity = { mode: 'none', credential_key: 'anonymous', scopes: EVERY_SCOPE };
+export const anyone: Identity = { mode: 'none', credential_key: ANONYMOUS, scopes: EVERY_SCOPE };
 /** The server itself: applying its configuration, keeping delivery state. */
-export const server: Identity = { mode: 'none', credential_key: 'anonymous', scopes: EVERY_SCOPE };
+export const server: Identity = { mode: 'none', credential_key: ANONYMOUS, scopes: EVERY_SCOPE };
+
+const AGENT_SCOPES: ReadonlySet<Scope> = new Set(['write', 'attach']);
+
+/** The caller with an agent's own token, whose hash the key holds. */
+export const agentIdentity = (mode: AuthMode, credential_key: string, agent_id: string): Identity => ({
+  mode,
+  credential_key,
+  scopes: AGENT_SCOPES,
+  agents: new Set([agent_id]),
+});

@@ -35,14 +35,17 @@ export function mentionsOf(
   return mentions;
 }
 
-/** Members, and where every agent may take part every registered one. */
+/** Members, and where everybody may take part every registered agent and every person of the configuration. */
 function roomMentionable(state: State, room: RoomState): Mentionable {
-  const everyAgent =
+  const { people } = state.settings;
+  const everybody =
     state.settings.auth_mode === 'none' ||
     room.row.visibility === 'public' ||
     room.row.write_policy === 'registered_agents';
   return {
-    has: (canonical) => room.members.has(canonical) || (everyAgent && state.agent(canonical) !== undefined),
+    has: (canonical) =>
+      room.members.has(canonical) ||
+      (everybody && (state.agent(canonical) !== undefined || people.has(canonical))),
     remote: (id) => room.remoteMembers.get(id) ?? NOBODY,
   };
 }

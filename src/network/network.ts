@@ -9,7 +9,7 @@ import { Writer } from '../store/writer.ts';
 import type { RoomConfig } from '../config/types.ts';
 import type { Answer, Command, CommandKind, CommandTypes } from './commands.ts';
 import { BatchRules } from './draft.ts';
-import { firstDeclaration } from './first-room.ts';
+import { declarationOf, type DeclarationNote, type DeclaredAgent } from './declaration.ts';
 import { guardState } from './guard.ts';
 import { server, type Identity } from './identity.ts';
 import { systemRandom, type Random } from './random.ts';
@@ -17,6 +17,7 @@ import type { NetworkSettings } from './settings.ts';
 import { Topology } from './topology.ts';
 
 export type { NetworkSettings } from './settings.ts';
+export { tokenAgents, type DeclarationNote, type DeclaredAgent } from './declaration.ts';
 
 export interface NetworkOptions {
   store: Store;
@@ -55,11 +56,32 @@ export class Network {
   }
 
   /**
-   * Applies the configuration's rooms: undefined when it declares none, and then an empty network gets `general`.
-   * Rejects with MoltnetError for a declaration that the rules refuse.
+   * Applies what the configuration declares: rooms (undefined when it declares none, and then an empty network gets
+   * `general`) and the agents of its tokens (`tokenAgents`). Resolves with whose word counted, for the log. Rejects
+   * with MoltnetError for a declaration that the rules refuse.
    */
-  async start(rooms?: readonly RoomConfig[]): Promise<void> {
-    await this.execute('config.apply', { request: firstDeclaration(rooms), source: 'startup' }, server);
+  async start(
+    rooms?: readonly RoomConfig[],
+    agents: readonly DeclaredAgent[] = [],
+  ): Promise<DeclarationNote[]> {
+    const request = declarationOf(rooms, agents);
+    const { notes } = await this.execute('config.apply', { request, source: 'startup' }, server);
+    return notes!;
+  }
+
+  /**
+   * The same with a file that was read again, and the settings that it gives: they are put into `this.settings`
+   * between two commands, at the very place of the declaration in their order. When it rejects, nothing has changed.
+   * `network_mismatch`: a network keeps its id.
+   */
+  async reload(
+    settings: NetworkSettings,
+    rooms: readonly RoomConfig[] | undefined,
+    agents: readonly DeclaredAgent[],
+  ): Promise<DeclarationNote[]> {
+    const request = { ...declarationOf(rooms, agents), network_id: settings.id };
+    const { notes } = await this.execute('config.apply', { request, source: 'reload', settings }, server);
+    return notes!;
   }
 
   /** Resolves when the command's changes are durable; rejects with MoltnetError when it is refused. */

@@ -1,6 +1,7 @@
 /** The changes of commands that are decided and not yet on disk, laid over the state they were decided against. */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { AgentRow, ConversationRow, RoomRow, StoredMessage, Writes } from '../store/store.ts';
+import type { AgentRow, ConversationRow, InviteRow, RoomRow, StoredMessage, Writes } from '../store/store.ts';
+import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Room } from './room-state.ts';
 import type { NetworkSettings } from './settings.ts';
@@ -8,8 +9,10 @@ import type { RoomState, State } from './state.ts';
 
 export class Overlay implements State, Foldable {
   readonly #below: State;
+  #settings: NetworkSettings | undefined;
   readonly #rooms = new Map<string, Room>();
   readonly #agents = new Map<string, AgentRow>();
+  readonly #credentials: CredentialIndex;
   readonly #conversations = new Map<ConversationKey, ConversationRow>();
   readonly #messages = new Map<string, StoredMessage>();
   readonly #metas = new Map<string, string>();
@@ -18,6 +21,16 @@ export class Overlay implements State, Foldable {
 
   constructor(below: State) {
     this.#below = below;
+    this.#credentials = new CredentialIndex({
+      holder: (key) => (below.agentByCredential(key) ?? below.removedByCredential(key))?.id,
+      invite: (code_hash) => below.invite(code_hash),
+      inviteOf: (agent_id) => below.inviteOf(agent_id),
+    });
+  }
+
+  /** What holds for the commands after this one. */
+  settle(settings: NetworkSettings): void {
+    this.#settings = settings;
   }
 
   apply(writes: Writes): void {
@@ -25,7 +38,7 @@ export class Overlay implements State, Foldable {
   }
 
   get settings(): NetworkSettings {
-    return this.#below.settings;
+    return this.#settings ?? this.#below.settings;
   }
   room(id: string): RoomState | undefined {
     const room = this.roomRecord(id);
@@ -46,6 +59,19 @@ export class Overlay implements State, Foldable {
   }
   get agentCount(): number {
     return this.#below.agentCount + this.#agentCount;
+  }
+  agentByCredential(key: string): AgentRow | undefined {
+    return this.agent(this.#credentials.holder(key) ?? '');
+  }
+  removedByCredential(key: string): AgentRow | undefined {
+    const record = this.agentRecord(this.#credentials.holder(key) ?? '');
+    return record?.removed_at === null ? undefined : record;
+  }
+  invite(code_hash: string): InviteRow | undefined {
+    return this.#credentials.invite(code_hash);
+  }
+  inviteOf(agent_id: string): InviteRow | undefined {
+    return this.#credentials.inviteOf(agent_id);
   }
   roomsOf(member: string): ReadonlySet<string> {
     if (this.#rooms.size === 0) return this.#below.roomsOf(member);
@@ -93,11 +119,18 @@ export class Overlay implements State, Foldable {
   putAgent(row: AgentRow): void {
     if (this.agent(row.id)) this.#agentCount--;
     if (row.removed_at === null) this.#agentCount++;
+    this.#credentials.bind(row.id, this.agentRecord(row.id)?.credential_key, row.credential_key);
     this.#agents.set(row.id, row);
   }
   removeAgent(id: string, removed_at: string): void {
     const row = this.agent(id);
     if (row) this.putAgent({ ...row, removed_at });
+  }
+  putInvite(row: InviteRow): void {
+    this.#credentials.putInvite(row);
+  }
+  removeInvite(code_hash: string): void {
+    this.#credentials.removeInvite(code_hash);
   }
   putConversation(row: ConversationRow): void {
     this.#conversations.set(row.key, row);

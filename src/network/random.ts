@@ -1,5 +1,6 @@
 /** Where the rules get ids from: passed in, so that a test can make the same decisions twice. */
 import { randomUUID } from 'node:crypto';
+import { newAgentToken, newClaimCode } from '../protocol/credentials.ts';
 import { newActorUid, newEventId, newMessageId } from '../protocol/ids.ts';
 
 export interface Random {
@@ -8,6 +9,8 @@ export interface Random {
   actorUid(): string;
   /** Eight lower-case hex digits. */
   suffix(): string;
+  agentToken(): string;
+  claimCode(): string;
 }
 
 export const systemRandom: Random = {
@@ -15,4 +18,6 @@ export const systemRandom: Random = {
   eventId: newEventId,
   actorUid: newActorUid,
   suffix: () => randomUUID().slice(-8),
+  agentToken: newAgentToken,
+  claimCode: newClaimCode,
 };

@@ -1,6 +1,6 @@
-/** DELETE /v1/messages/{id}: what a message said is blanked everywhere; that it was there stays. */
+/** DELETE /v1/messages/{id}: what a message said is blanked everywhere; that it was there stays. By its sender, or an admin. */
 import { MoltnetError } from '../protocol/errors.ts';
-import { isId } from '../protocol/ids.ts';
+import { canonicalMemberId, isId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { EventWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
@@ -8,9 +8,11 @@ import type { CheckedPart } from './parts.ts';
 import { unchanged, type Rule } from './rule.ts';
 
 export const redactMessage: Rule<'message.redact'> = (state, command, random) => {
-  requireAccess(state.settings, command.identity, 'administer');
   const message_id = command.message_id.trim();
   const stored = isId(message_id) ? state.message(message_id) : undefined;
+  // Whoever may redact only its own is not told which others there are.
+  const about = stored ? { agent: canonicalMemberId(stored.sender, state.settings.id) } : {};
+  requireAccess(state.settings, command.identity, 'message.redact', about);
   if (!stored) throw new MoltnetError('not_found', `no such message: ${message_id.slice(0, 160)}`);
   const answer = { redacted: true, message_id };
   const { mentions: _mentions, ...message } = JSON.parse(stored.payload) as Message;

@@ -1,63 +1,194 @@
-/** POST /v1/agents/register, and the same inside the attach handshake (wire.md 5). */
+/**
+ * POST /v1/agents/register, and the same inside the attach handshake (wire.md 5): an id is claimed, and bound to the
+ * credential that claims it. Whoever has none gets an agent token, which is in the answer and nowhere else.
+ */
+import { agentTokenKey, ANONYMOUS, hashSecret } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { fqid, isLocalAgentId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { AgentEvent } from '../protocol/events.ts';
 import { requireName } from '../protocol/text.ts';
-import type { AgentRow, EventWrite } from '../store/store.ts';
-import { requireAccess } from './access.ts';
+import type { AgentRow, EventWrite, RowWrite } from '../store/store.ts';
+import { can, requireAccess } from './access.ts';
+import { isAnonymous } from './access-facts.ts';
+import type { CommandOf } from './commands.ts';
+import type { Identity } from './identity.ts';
 import type { Random } from './random.ts';
-import { agentEvent, type Rule } from './rule.ts';
+import { agentEvent, type Decided, type Rule } from './rule.ts';
+import type { NetworkSettings } from './settings.ts';
 import type { State } from './state.ts';
 import { registrationWire } from './views.ts';
 
 const NAMES_TRIED = 99;
+const CLAIM_KEY = /^mkey_v1_[A-Za-z0-9_-]{43}$/;
 
 export const registerAgent: Rule<'agent.register'> = (state, command, random) => {
   const { identity, via, at } = command;
-  requireAccess(state.settings, identity, via === 'attach' ? 'attach' : 'agent.register');
+  const { settings } = state;
+  const code = via === 'http' ? (command.claim_code ?? '').trim() : '';
+  const action = via === 'attach' ? 'attach' : 'agent.register';
+  requireAccess(settings, identity, action, { claim_code: code !== '' });
   const display_name = requireName(command.name ?? '', 'name', limits.name.value) || null;
   const requested = command.requested_id?.trim() ?? '';
   const id =
     requested === '' ? freeId(state, display_name ?? '', random) : requireLocalAgentId(requested, 'agent id');
   if (identity.agents && !identity.agents.has(id)) {
-    const code = identity.credential_key.startsWith('agent-token:') ? 'agent_taken' : 'forbidden';
-    throw new MoltnetError(code, `this credential may not act as ${id}`);
+    const refusal = identity.credential_key.startsWith('agent-token:') ? 'agent_taken' : 'forbidden';
+    throw new MoltnetError(refusal, `this credential may not act as ${id}`);
   }
   const record = state.agentRecord(id);
-  if (record && record.removed_at !== null && via === 'attach') {
+  const live = record?.removed_at === null ? record : undefined;
+  const mints = isAnonymous(identity) && identity.mode !== 'none';
+  const claimKeyHash = mints ? hashOfClaimKey(command.claim_key) : null;
+  const again = live !== undefined && claimKeyHash !== null && live.claim_key_hash === claimKeyHash;
+  // In mode none all share one credential; elsewhere an id is its credential's.
+  const owner =
+    live !== undefined &&
+    !mints &&
+    (identity.mode === 'none' || live.credential_key === identity.credential_key);
+  const invited = isInvited(state, id, code, at);
+  // Whom nothing but the code admits is told nothing of ids that it is not for.
+  if (code !== '' && !invited && !again && !owner && (!live || !can(settings, identity, action).allowed)) {
+    throw new MoltnetError('invalid_claim_code', `the claim code does not admit to ${id} (any more)`);
+  }
+  requireNobody(settings, id);
+
+  if (again) {
+    const token = random.agentToken();
+    const row = { ...renamed(live, display_name, at), credential_key: agentTokenKey(token), updated_at: at };
+    return answered(state, random, row, true, token);
+  }
+  if (live && isAdoptable(state, command, live)) {
+    const token = mints ? random.agentToken() : undefined;
+    const row = {
+      ...renamed(live, display_name, at),
+      credential_key: token === undefined ? keyFor(settings, identity, id) : agentTokenKey(token),
+      updated_at: at,
+      claim_key_hash: claimKeyHash,
+    };
+    return answered(state, random, row, token !== undefined, token);
+  }
+  if (live) {
+    if (!owner && !identity.scopes.has('admin'))
+      throw new MoltnetError('agent_taken', `agent ${id} is bound to another credential`);
+    const row = renamed(live, display_name, at);
+    if (row !== live) return answered(state, random, row, false);
+    const registration = registrationWire(settings.id, row);
+    return { writes: { events: [], rows: [] }, answer: { registration, created: false } };
+  }
+  requireClaimable(state, command, id, record, invited);
+  requireRoomForAgent(state);
+  const token = mints ? random.agentToken() : undefined;
+  const row: AgentRow = {
+    id,
+    actor_uid: random.actorUid(),
+    display_name,
+    credential_key: token === undefined ? keyFor(settings, identity, id) : agentTokenKey(token),
+    created_at: at,
+    updated_at: at,
+    removed_at: null,
+    claim_key_hash: claimKeyHash,
+  };
+  return answered(state, random, row, true, token);
+};
+
+/** An admin lets a token's agent back in for that token. */
+function keyFor({ token_agents }: NetworkSettings, identity: Identity, id: string): string {
+  return token_agents.get(id) ?? identity.credential_key;
+}
+
+/** Registered while the network asked for no credentials: it is for whoever may attach by a token, or is on this machine. */
+function isAdoptable(
+  { settings }: State,
+  { identity, loopback }: CommandOf<'agent.register'>,
+  live: AgentRow,
+): boolean {
+  if (live.credential_key !== ANONYMOUS || identity.mode === 'none') return false;
+  return isAnonymous(identity)
+    ? loopback === true || settings.first_come_claims
+    : identity.scopes.has('attach');
+}
+
+/** The row as it is now, told. Whoever has the id needs no claim code for it. */
+function answered(
+  state: State,
+  random: Random,
+  row: AgentRow,
+  created: boolean,
+  token?: string,
+): Decided<'agent.register'> {
+  return {
+    writes: { events: [registered(state, random, row)], rows: usedUp(state, row.id) },
+    answer: { registration: registrationWire(state.settings.id, row, token), created },
+  };
+}
+
+/** The id is nobody's, or was a removed agent's. Throws `agent_removed` or `claim_reserved`. */
+function requireClaimable(
+  state: State,
+  { identity, via, loopback }: CommandOf<'agent.register'>,
+  id: string,
+  tombstone: AgentRow | undefined,
+  invited: boolean,
+): void {
+  if (invited) return;
+  if (tombstone) {
+    const readmits = via === 'http' && identity.scopes.has('admin');
+    if (!readmits) throw agentRemoved(identity, id);
+    return;
+  }
+  const open = identity.mode === 'none' || loopback || state.settings.first_come_claims;
+  if (open || !isAnonymous(identity) || !isPrivateMember(state, id)) return;
+  throw new MoltnetError(
+    'claim_reserved',
+    `a private room names ${id} as a member: claim it on the server's own machine, or with a claim code (moltnet admin agent invite ${id})`,
+  );
+}
+
+function isPrivateMember(state: State, id: string): boolean {
+  for (const room_id of state.roomsOf(id)) if (state.room(room_id)?.row.visibility !== 'public') return true;
+  return false;
+}
+
+/** Is it the claim code of this id. */
+function isInvited(state: State, id: string, code: string, at: string): boolean {
+  const invite = code === '' ? undefined : state.invite(hashSecret(code));
+  return invite !== undefined && invite.agent_id === id && invite.expires_at > at;
+}
+
+/** What takes away the claim code of an id, if there is one. */
+export function usedUp(state: State, id: string): RowWrite[] {
+  const invite = state.inviteOf(id);
+  return invite ? [{ op: 'invite.remove', code_hash: invite.code_hash }] : [];
+}
+
+/** Null for none. Throws `unprocessable_entity`: a key that could be guessed would give the token to whoever guesses. */
+function hashOfClaimKey(given: string | undefined): string | null {
+  const key = (given ?? '').trim();
+  if (key === '') return null;
+  if (!CLAIM_KEY.test(key)) {
     throw new MoltnetError(
-      'agent_removed',
-      `agent ${id} was removed; register it again (moltnet register-agent) to let it back in`,
+      'unprocessable_entity',
+      'claim_key: must be mkey_v1_ and 32 random bytes as base64url, 43 characters',
     );
   }
-  if (!record || record.removed_at !== null) {
-    requireRoomForAgent(state);
-    const row: AgentRow = {
-      id,
-      actor_uid: random.actorUid(),
-      display_name,
-      credential_key: identity.credential_key,
-      created_at: at,
-      updated_at: at,
-      removed_at: null,
-    };
-    return {
-      writes: { events: [registered(state, random, row)], rows: [] },
-      answer: { registration: registrationWire(state.settings.id, row), created: true },
-    };
-  }
-  // In mode none all share one credential; elsewhere an id is its credential's, and an admin may only rename it.
-  const owner = identity.mode === 'none' || record.credential_key === identity.credential_key;
-  if (!owner && !identity.scopes.has('admin'))
-    throw new MoltnetError('agent_taken', `agent ${id} is bound to another credential`);
-  const row = renamed(record, display_name, at);
-  const events = row === record ? [] : [registered(state, random, row)];
-  return {
-    writes: { events, rows: [] },
-    answer: { registration: registrationWire(state.settings.id, row), created: false },
-  };
-};
+  return hashSecret(key);
+}
+
+/** What a removed agent is told, whatever it tries. */
+export function agentRemoved(identity: Identity, id: string): MoltnetError {
+  const way =
+    identity.mode === 'none'
+      ? 'register it again (moltnet register-agent) to let it back in'
+      : `an operator lets it back in (moltnet admin agent invite ${id})`;
+  return new MoltnetError('agent_removed', `agent ${id} was removed; ${way}`);
+}
+
+/** People and agents share one namespace. Throws `person_reserved`. */
+export function requireNobody(settings: NetworkSettings, id: string): void {
+  if (settings.people.has(id))
+    throw new MoltnetError('person_reserved', `${id} is a person of the configuration`);
+}
 
 /** The row with another name; the same row when that changes nothing. A name is never taken away. */
 export function renamed(row: AgentRow, display_name: string | null, updated_at: string): AgentRow {
@@ -99,7 +230,7 @@ export function requireLocalAgentId(given: string, field: string): string {
   return id;
 }
 
-/** An id made of the name, with an ending when it is taken. Ids that rooms name as members are not given away. */
+/** An id made of the name, with an ending when it is taken. Ids that are spoken for are not given away. */
 function freeId(state: State, name: string, random: Random): string {
   const slug =
     name
@@ -107,7 +238,11 @@ function freeId(state: State, name: string, random: Random): string {
       .replace(/[^a-z0-9]+/g, '-')
       .replace(/^-+|-+$/g, '')
       .slice(0, 100) || 'agent';
-  const taken = (id: string) => state.agentRecord(id) !== undefined || state.roomsOf(id).size > 0;
+  const taken = (id: string) =>
+    state.agentRecord(id) !== undefined ||
+    state.roomsOf(id).size > 0 ||
+    state.settings.people.has(id) ||
+    state.inviteOf(id) !== undefined;
   if (!taken(slug)) return slug;
   for (let i = 0; i < NAMES_TRIED; i++) {
     const id = `${slug}-${random.suffix()}`;

@@ -4,6 +4,7 @@ import { canonicalMemberId, isLocalAgentId, memberFqid, parseMemberId } from '..
 import type { AgentEvent } from '../protocol/events.ts';
 import type { RowWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
+import { usedUp } from './register-agent.ts';
 import { agentEvent, type Rule } from './rule.ts';
 
 export const removeAgent: Rule<'agent.remove'> = (state, command, random) => {
@@ -16,7 +17,8 @@ export const removeAgent: Rule<'agent.remove'> = (state, command, random) => {
   if (!registration && rooms.length === 0)
     throw new MoltnetError('not_found', `no such agent: ${command.agent_id.slice(0, 160)}`);
 
-  const rows: RowWrite[] = [];
+  // A code from before the removal does not bring it back.
+  const rows: RowWrite[] = usedUp(state, id);
   if (registration) rows.push({ op: 'agent.remove', id, removed_at: at });
   else if (isLocalAgentId(id) && !state.agentRecord(id)) {
     // A member that never registered: it gets a tombstone too, or its node would be back at the next reconnect.
@@ -28,6 +30,7 @@ export const removeAgent: Rule<'agent.remove'> = (state, command, random) => {
       created_at: at,
       updated_at: at,
       removed_at: at,
+      claim_key_hash: null,
     };
     rows.push({ op: 'agent', row });
   }

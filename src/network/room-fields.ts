@@ -1,5 +1,6 @@
 /** The fields of a room as requests give them, checked. Each throws MoltnetError. */
 import { MoltnetError } from '../protocol/errors.ts';
+import { hashSecret } from '../protocol/credentials.ts';
 import { canonicalMemberId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import {
@@ -44,6 +45,20 @@ export function guardColumn(guard: GuardSettings | undefined): string {
   return guard?.turns === undefined ? '{}' : JSON.stringify({ turns: guard.turns });
 }
 
+/** As the column holds it: its hash, or nothing for "". Throws `unprocessable_entity`, without the credential in it. */
+export function credentialHash(given: string | undefined): string | null {
+  if (given === undefined || given === '') return null;
+  const credential = given.trim();
+  const most = limits.room_credential.value;
+  if (credential === '' || credential.length > most || /[\p{C}\p{Zl}\p{Zp}]/u.test(credential)) {
+    throw new MoltnetError(
+      'unprocessable_entity',
+      `credential: must be 1 to ${most} visible characters in one line, or "" for none`,
+    );
+  }
+  return hashSecret(credential);
+}
+
 /** The row of a room that is created now, or created again (then it keeps when it was created first). */
 export function newRoomRow(
   id: string,
@@ -59,6 +74,7 @@ export function newRoomRow(
     guard: guardColumn(request.guard),
     created_at: before?.created_at ?? at,
     removed_at: null,
+    credential_hash: credentialHash(request.credential),
   };
 }
 

@@ -3,11 +3,14 @@ import type { EventType } from '../protocol/events.ts';
 import type { Writes, EventWrite, RowWrite } from '../store/store.ts';
 import type { Answer, CommandKind, CommandOf } from './commands.ts';
 import type { Random } from './random.ts';
+import type { NetworkSettings } from './settings.ts';
 import type { State } from './state.ts';
 
 export interface Decided<K extends CommandKind> {
   writes: Writes;
   answer: Answer<K>;
+  /** In the place of the network's settings, once the writes are on disk. */
+  settings?: NetworkSettings;
 }
 
 export type Rule<K extends CommandKind> = (state: State, command: CommandOf<K>, random: Random) => Decided<K>;

@@ -24,7 +24,7 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
     throw new MoltnetError('direct_messages_disabled');
   const origin = originOf(request, settings.id);
   const relayed = origin.network_id !== settings.id;
-  const sender = senderOf(state, identity, request.from, relayed);
+  const sender = senderOf(state, identity, request.from, origin.network_id);
   const parts = checkParts(request.parts);
   requireSize(parts);
   const asked = mentionsAsked(request);

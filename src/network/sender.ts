@@ -5,7 +5,9 @@ import { fqid, isId, parseMemberId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import { requireName } from '../protocol/text.ts';
 import { requireAccess } from './access.ts';
+import { isAnonymous } from './access-facts.ts';
 import type { Identity } from './identity.ts';
+import { agentRemoved } from './register-agent.ts';
 import type { State } from './state.ts';
 
 export interface Sender {
@@ -16,17 +18,13 @@ export interface Sender {
   person: boolean;
 }
 
-type Claim = { [K in keyof Actor]?: Actor[K] | undefined };
+export type Claim = { [K in keyof Actor]?: Actor[K] | undefined };
 
-/** `relayed`: the message came into the world on another network. Throws MoltnetError. */
-export function senderOf(
-  state: State,
-  identity: Identity,
-  claim: Claim | undefined,
-  relayed: boolean,
-): Sender {
+/** `origin`: the network on which the message came into the world. Throws MoltnetError. */
+export function senderOf(state: State, identity: Identity, given: Claim | undefined, origin: string): Sender {
   const { settings } = state;
-  const type = claim?.type ?? '';
+  const claim = withOwnId(identity, given ?? {});
+  const type = claim.type ?? '';
   if (type === 'human' && !settings.human_ingress) throw new MoltnetError('human_ingress_disabled');
   if (type !== 'agent' && type !== 'human') {
     throw new MoltnetError(
@@ -34,25 +32,23 @@ export function senderOf(
       `from.type: must be agent or human, not ${JSON.stringify(type.slice(0, 40))}`,
     );
   }
+  const relayed = origin !== settings.id;
+  const paired = !isAnonymous(identity) && identity.scopes.has('pair');
   // A person of another network is vouched for by a pairing, and by nothing else, whatever the mode.
-  if (
-    type === 'human' &&
-    relayed &&
-    (identity.credential_key === 'anonymous' || !identity.scopes.has('pair'))
-  ) {
+  if (type === 'human' && relayed && !paired)
     throw new MoltnetError('forbidden', 'a message of a person of another network needs a pair token');
-  }
-  const ref = parseMemberId(claim?.id ?? '');
+  const ref = parseMemberId(claim.id ?? '');
   if (!ref)
     throw new MoltnetError(
       'invalid_id',
-      `from.id: not an id: ${JSON.stringify((claim?.id ?? '').slice(0, 160))}`,
+      `from.id: not an id: ${JSON.stringify((claim.id ?? '').slice(0, 160))}`,
     );
-  const network = ref.network ?? networkClaimed(claim!, settings.id);
+  if (relayed && paired) requireOneVoice(claim, ref.network, origin);
+  const network = ref.network ?? networkClaimed(claim, settings.id);
   const local = network === settings.id;
   const canonical = local ? ref.id : `${network}:${ref.id}`;
   requireMayAct(state, identity, type === 'human', local ? canonical : undefined, relayed);
-  const name = nameOf(state, claim!, type, local, ref.id);
+  const name = nameOf(state, identity, claim, type, local, ref.id);
   return {
     actor: {
       type,
@@ -66,6 +62,23 @@ export function senderOf(
   };
 }
 
+/** With the type and the id of the one whom the credential is, where they are left out and it is only one. */
+export function withOwnId<T extends Pick<Claim, 'type' | 'id'>>(identity: Identity, claim: T): T {
+  if ((claim.id ?? '').trim() !== '') return claim;
+  const { human, agents } = identity;
+  const agent = agents?.size === 1 ? [...agents][0] : undefined;
+  const type = claim.type || (agents ? (human ? undefined : 'agent') : 'human');
+  const id = type === 'human' ? human?.id : type === 'agent' ? agent : undefined;
+  return id === undefined ? claim : { ...claim, type, id };
+}
+
+/** What a pairing brings says of which network the sender is, everywhere the same: the one it comes from (wire.md 4.3). */
+function requireOneVoice(claim: Claim, scope: string | undefined, origin: string): void {
+  const byFqid = claim.fqid ? parseMemberId(claim.fqid)?.network : origin;
+  if (claim.network_id?.trim() !== origin || byFqid !== origin || (scope ?? origin) !== origin)
+    throw new MoltnetError('conflict', `from: must be of the network that the message is from, ${origin}`);
+}
+
 /** `local`: the id of the one it is from, undefined when that is somebody of another network. */
 function requireMayAct(
   state: State,
@@ -77,7 +90,8 @@ function requireMayAct(
   const { settings } = state;
   if (local === undefined || (person && relayed))
     requireAccess(settings, identity, 'remote.act', { relayed });
-  else if (person) requireAccess(settings, identity, 'human.act');
+  else if (person)
+    requireAccess(settings, identity, 'human.act', { agent: local, registration: state.agentRecord(local) });
   else requireAccess(settings, identity, 'agent.act', { agent: local, registration: state.agent(local) });
 }
 
@@ -95,19 +109,28 @@ function networkClaimed(claim: Claim, networkId: string): string {
   return network;
 }
 
-/** The registered name of an agent of this network; of others only what they say. Refuses removed agents. */
-function nameOf(state: State, claim: Claim, type: string, local: boolean, id: string): string {
+/**
+ * The registered name of an agent, the configured one of a person; of others only what they say. Refuses removed
+ * agents.
+ */
+function nameOf(
+  state: State,
+  identity: Identity,
+  claim: Claim,
+  type: string,
+  local: boolean,
+  id: string,
+): string {
   if (type === 'agent' && local) {
     const record = state.agentRecord(id);
     if (record) {
-      if (record.removed_at !== null) {
-        throw new MoltnetError(
-          'agent_removed',
-          `agent ${id} was removed; register it again (moltnet register-agent) to let it back in`,
-        );
-      }
+      if (record.removed_at !== null) throw agentRemoved(identity, id);
       return record.display_name ?? '';
     }
+  }
+  if (type === 'human' && local) {
+    const name = state.settings.people.get(id)?.name;
+    if (name !== undefined || identity.human) return name ?? '';
   }
   return claim.name ? requireName(claim.name, 'from.name', limits.name.value) : '';
 }

@@ -4,7 +4,7 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardSettings } from '../protocol/rooms.ts';
-import type { AgentRow, ConversationRow, RoomRow, StoredMessage } from '../store/store.ts';
+import type { AgentRow, ConversationRow, InviteRow, RoomRow, StoredMessage } from '../store/store.ts';
 import type { NetworkSettings } from './settings.ts';
 
 export interface RoomState {
@@ -28,6 +28,14 @@ export interface State {
   /** The same, and the tombstones of removed ones. */
   agentRecord(id: string): AgentRow | undefined;
   readonly agentCount: number;
+  /** The registered agent whose token has this key (`agent-token:HASH`); undefined for keys of any other kind. */
+  agentByCredential(key: string): AgentRow | undefined;
+  /** The same for the tombstone of an agent that was removed with this token. */
+  removedByCredential(key: string): AgentRow | undefined;
+  /** The claim code with this hash, expired or not, until it is used. */
+  invite(code_hash: string): InviteRow | undefined;
+  /** The one claim code of an agent id. */
+  inviteOf(agent_id: string): InviteRow | undefined;
   /** Ids of the rooms (not removed) that it is a member of. */
   roomsOf(member: string): ReadonlySet<string>;
   conversation(key: ConversationKey): ConversationRow | undefined;

@@ -3,7 +3,8 @@
  * holds, and those used last. Only committed writes change it. Everybody may read it; its values are not copies.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { AgentRow, ConversationRow, RoomRow, TopologyRows, Writes } from '../store/store.ts';
+import type { AgentRow, ConversationRow, InviteRow, RoomRow, TopologyRows, Writes } from '../store/store.ts';
+import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Lru } from './lru.ts';
 import { Room } from './room-state.ts';
@@ -18,6 +19,7 @@ export class Topology implements Foldable {
   readonly #rooms = new Map<string, Room>();
   readonly #roomsOf = new Map<string, Set<string>>();
   readonly #agents = new Map<string, AgentRow>();
+  readonly #credentials = new CredentialIndex();
   readonly #held = new Map<ConversationKey, ConversationRow>();
   readonly #conversations = new Lru<ConversationKey, ConversationRow>(CONVERSATIONS);
   #roomCount = 0;
@@ -35,6 +37,7 @@ export class Topology implements Foldable {
       if (this.room(room_id)) this.addMember(room_id, member_id, since_seq);
     }
     for (const row of rows.agents) this.putAgent(row);
+    for (const row of rows.invites) this.putInvite(row);
     for (const row of rows.held) this.putConversation(row);
   }
 
@@ -78,6 +81,21 @@ export class Topology implements Foldable {
   }
   get agentCount(): number {
     return this.#agentCount;
+  }
+  /** The registered agent whose token has this key (`agent-token:HASH`); undefined for keys of any other kind. */
+  agentByCredential(key: string): AgentRow | undefined {
+    return this.agent(this.#credentials.holder(key) ?? '');
+  }
+  /** The same for the tombstone of an agent that was removed with this token. */
+  removedByCredential(key: string): AgentRow | undefined {
+    const record = this.#agents.get(this.#credentials.holder(key) ?? '');
+    return record?.removed_at === null ? undefined : record;
+  }
+  invite(code_hash: string): InviteRow | undefined {
+    return this.#credentials.invite(code_hash);
+  }
+  inviteOf(agent_id: string): InviteRow | undefined {
+    return this.#credentials.inviteOf(agent_id);
   }
   /** Ids of registered agents and of members of rooms, ascending; do not change it. */
   agentIds(): readonly string[] {
@@ -135,12 +153,19 @@ export class Topology implements Foldable {
   putAgent(row: AgentRow): void {
     if (this.agent(row.id)) this.#agentCount--;
     if (row.removed_at === null) this.#agentCount++;
+    this.#credentials.bind(row.id, this.#agents.get(row.id)?.credential_key, row.credential_key);
     this.#agents.set(row.id, row);
     this.#agentIds = undefined;
   }
   removeAgent(id: string, removed_at: string): void {
     const row = this.agent(id);
     if (row) this.putAgent({ ...row, removed_at });
+  }
+  putInvite(row: InviteRow): void {
+    this.#credentials.putInvite(row);
+  }
+  removeInvite(code_hash: string): void {
+    this.#credentials.removeInvite(code_hash);
   }
   putConversation(row: ConversationRow): void {
     if (row.held_at === null) this.#held.delete(row.key);

@@ -6,7 +6,7 @@ import type { EventWrite, RoomRow } from '../store/store.ts';
 import { requireAccess } from './access.ts';
 import { resumeByLimit, turnLimit } from './guard.ts';
 import type { Random } from './random.ts';
-import { guardColumn, roomName, visibilityOf, writePolicyOf } from './room-fields.ts';
+import { credentialHash, guardColumn, roomName, visibilityOf, writePolicyOf } from './room-fields.ts';
 import { roomEvent, type Rule } from './rule.ts';
 import type { RoomState, State } from './state.ts';
 import { membersOf, roomWire } from './views.ts';
@@ -34,6 +34,7 @@ export function updatedRow(row: RoomRow, request: UpdateRoomRequest): RoomRow {
     ...(request.visibility !== undefined && { visibility: visibilityOf(request.visibility) }),
     ...(request.write_policy !== undefined && { write_policy: writePolicyOf(request.write_policy) }),
     ...(request.guard !== undefined && { guard: guardColumn(request.guard) }),
+    ...(request.credential !== undefined && { credential_hash: credentialHash(request.credential) }),
   };
 }
 
@@ -50,7 +51,8 @@ export function updateEvents(
     before.name === row.name &&
     before.visibility === row.visibility &&
     before.write_policy === row.write_policy &&
-    before.guard === row.guard;
+    before.guard === row.guard &&
+    before.credential_hash === row.credential_hash;
   if (same) return [];
   const { created_seq: _seq, ...written } = row;
   const payload = roomWire(state.settings.id, row, membersOf(room));

@@ -3,7 +3,7 @@ import type { AgentRegistration, AgentSummary } from '../protocol/agents.ts';
 import { fqid, memberFqid } from '../protocol/ids.ts';
 import type { DirectConversation, GuardSettings, Room, RoomAccess, Thread } from '../protocol/rooms.ts';
 import type { AgentRow, ConversationRow, RoomRow } from '../store/store.ts';
-import { roomAccess } from './access.ts';
+import { can, roomAccess } from './access.ts';
 import type { Identity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState } from './state.ts';
@@ -63,13 +63,15 @@ export function dmView(network_id: string, row: ConversationRow): DirectConversa
   };
 }
 
-export function registrationWire(network_id: string, row: AgentRow): AgentRegistration {
+/** `agent_token` where one was minted: this answer is the only place that it is ever in. */
+export function registrationWire(network_id: string, row: AgentRow, agent_token?: string): AgentRegistration {
   return {
     network_id,
     agent_id: row.id,
     actor_uid: row.actor_uid,
     actor_uri: fqid(network_id, 'agents', row.id),
     ...(row.display_name !== null && { display_name: row.display_name }),
+    ...(agent_token !== undefined && { agent_token }),
     created_at: row.created_at,
     updated_at: row.updated_at,
   };
@@ -99,10 +101,11 @@ export function agentView(
   if (!row && memberships.size === 0) return undefined;
   const network_id = topology.settings.id;
   const colon = id.indexOf(':');
+  const name = row ? row.display_name : topology.settings.people.get(id)?.name;
   const rooms = [...memberships].filter((room_id) => mayRead(topology.room(room_id)!)).sort();
   return {
     id,
-    ...(row?.display_name && { name: row.display_name }),
+    ...(name && { name }),
     ...(row && { actor_uid: row.actor_uid }),
     fqid: memberFqid(id, network_id),
     network_id: colon < 0 ? network_id : id.slice(0, colon),
@@ -115,12 +118,17 @@ export function agentView(
 }
 const everyRoom = () => true;
 
-/** May this caller see that the agent exists: those who may read the whole roster, and who shares a readable room. */
+/**
+ * May this caller see that the agent or person exists: who may read the whole roster, is it, or shares with it a room
+ * that it may read.
+ */
 export function mayReadAgent(topology: Topology, identity: Identity, id: string): boolean {
-  if (identity.mode === 'none' || identity.scopes.has('observe') || identity.scopes.has('admin')) return true;
-  if (identity.agents?.has(id)) return true;
+  const { settings } = topology;
+  if (can(settings, identity, 'observe').allowed) return true;
+  if (identity.agents?.has(id) || identity.human?.id === id) return true;
   for (const room_id of topology.roomsOf(id)) {
-    if (roomAccess(topology.settings, identity, topology.room(room_id)!).can_read) return true;
+    const room = topology.room(room_id)!;
+    if (can(settings, identity, 'room.read', { room }).allowed) return true;
   }
   return false;
 }

@@ -3,22 +3,20 @@
  * comes back after every hang-up, whatever the close code, and rests only where coming back is of no use.
  */
 import { setMaxListeners } from 'node:events';
-import { storeToken } from '../config/tokens.ts';
 import type { AttachmentConfig } from '../config/types.ts';
 import { openAttachment, type AttachmentEnd, type AttachmentSocket } from '../client/attachment-socket.ts';
 import { createClient, type Client } from '../client/http.ts';
-import type { ProbeResult, Runtime, RuntimeContext, TurnOutcome } from '../runtimes/runtime.ts';
+import type { ProbeResult, Runtime, RuntimeContext } from '../runtimes/runtime.ts';
 import { backoffMs, pause } from './backoff.ts';
-import { DeliveryLink, type LinkHost } from './delivery.ts';
+import { AttachmentTurns } from './attachment-turns.ts';
+import { DeliveryLink } from './delivery.ts';
 import { LegacyLink } from './legacy.ts';
 import { LegacyState, stateFile } from './legacy-state.ts';
-import { attachmentToken, preflight } from './preflight.ts';
-import { sessionKey } from './session-key.ts';
+import { AttachmentCredential, type Claim } from './credential.ts';
+import { preflight } from './preflight.ts';
+import { isFinalCode, withAdvice } from './refusals.ts';
 import type { NodeTimes } from './times.ts';
 import type { Turns } from './turns.ts';
-import type { RunningWake, WakeEnd } from './wake.ts';
-import { wakeText } from './wake-text.ts';
-import { prepareWorkspace, workspaceKey } from './workspace.ts';
 
 export interface AttachmentOptions {
   config: AttachmentConfig;
@@ -28,8 +26,10 @@ export interface AttachmentOptions {
   env: NodeJS.ProcessEnv;
   turns: Turns;
   times: NodeTimes;
-  /** Turns at once in this attachment's workspace. */
-  workspaceMax: number;
+  /** Turns at once in this attachment's workspace; asked for each turn, because a reload may change it. */
+  workspaceMax: () => number;
+  /** Another attachment of the node has the same token_path. */
+  sharesToken: () => boolean;
   log: RuntimeContext['log'];
   /** Called when it cannot go on, and again when it can (undefined). */
   stuck: (problems: string[] | undefined) => void;
@@ -41,19 +41,26 @@ export class Attachment {
   readonly #name: string;
   readonly #stop = new AbortController();
   readonly #bindings;
-  #token: string | undefined;
+  readonly #credential: AttachmentCredential;
+  /** Ends a rest before its time. */
+  #rest = new AbortController();
   #runtime: Runtime | undefined;
   #probed = false;
-  #client: Client | undefined;
+  #client: { client: Client; token: string | undefined } | undefined;
   #socket: AttachmentSocket | undefined;
+  readonly #turns: AttachmentTurns;
   #delivery: DeliveryLink | undefined;
   #legacy: LegacyLink | undefined;
-  #turns = new Set<Promise<unknown>>();
   #done: Promise<void> | undefined;
 
   constructor(options: AttachmentOptions) {
     this.#options = options;
     this.config = options.config;
+    this.#credential = new AttachmentCredential({
+      config: options.config,
+      env: options.env,
+      shared: options.sharesToken,
+    });
     this.#name = options.config.agent.id;
     // Every conversation listens.
     setMaxListeners(0, this.#stop.signal);
@@ -63,6 +70,16 @@ export class Attachment {
       dms: { enabled: dms.enabled, wake: dms.wake },
       catch_up,
     };
+    this.#turns = new AttachmentTurns({
+      config: options.config,
+      bindings: this.#bindings,
+      turns: options.turns,
+      times: options.times,
+      workspaceMax: options.workspaceMax,
+      signal: this.#stop.signal,
+      runtime: () => this.#runtime!,
+      log: (level, message, fields) => this.#log(level, message, fields),
+    });
   }
 
   start(): void {
@@ -77,13 +94,18 @@ export class Attachment {
   async stop(): Promise<void> {
     this.#stop.abort();
     const late = new AbortController();
-    await Promise.race([Promise.allSettled(this.#turns), pause(this.#options.times.stop, late.signal)]);
+    await Promise.race([this.#turns.ended(), pause(this.#options.times.stop, late.signal)]);
     await Promise.race([this.#runtime?.close(), pause(this.#options.times.stop, late.signal)]);
     late.abort();
     this.#legacy?.close();
     await this.#socket?.close();
     await this.#done;
-    this.#client?.close();
+    this.#client?.client.close();
+  }
+
+  /** Something was put right, perhaps: a rest ends now. */
+  recheck(): void {
+    this.#rest.abort();
   }
 
   async #run(): Promise<void> {
@@ -92,53 +114,67 @@ export class Attachment {
     let told = '';
     let failed = 0;
     while (!signal.aborted) {
-      let problem = await this.#prepare();
+      let obstacle = await this.#prepare();
       if (signal.aborted) return;
-      if (problem === undefined) {
+      if (obstacle === undefined) {
         failed = 0;
         const end = await this.#serve();
         if (signal.aborted) return;
         if (end.was_ready) told = '';
-        problem = { problems: [end.reason] };
+        // Its token was made anew while it was connected, and the new one is here already.
+        if (this.#credential.renewed()) continue;
+        obstacle = { problems: [withAdvice(end.reason, end.code, this.config)], code: end.code };
       }
-      // What only repeats itself is said once.
       const text =
-        'reason' in problem ? `waits: ${problem.reason}` : `cannot attach: ${problem.problems.join('; ')}`;
-      if (text !== told) this.#log('warn', text);
-      told = text;
-      if ('problems' in problem) {
-        this.#options.stuck(problem.problems);
-        await pause(times.recheck, signal);
+        'reason' in obstacle ? `waits: ${obstacle.reason}` : `cannot attach: ${obstacle.problems.join('; ')}`;
+      // What only repeats itself is said once.
+      const about = ('problems' in obstacle && obstacle.code) || text;
+      if (about !== told) this.#log('warn', text);
+      told = about;
+      if ('problems' in obstacle) {
+        this.#rest = new AbortController();
+        this.#options.stuck(obstacle.problems);
+        await pause(times.recheck, AbortSignal.any([signal, this.#rest.signal]));
         continue;
       }
       // It may come right by itself.
       this.#options.stuck(undefined);
-      await pause(backoffMs(++failed, { first: times.reconnect, max: times.reconnect_max }), signal);
+      await pause(this.#waitMs(++failed, obstacle.retry_after), signal);
     }
   }
 
-  /** Token, runtime and server: what keeps it from attaching, or undefined. */
-  async #prepare(): Promise<{ reason: string } | { problems: string[] } | undefined> {
-    const { config, env } = this.#options;
-    const found = attachmentToken(config, env);
-    const problems: string[] = 'problem' in found ? [found.problem] : [];
-    if ('token' in found) this.#token = found.token;
+  /** Milliseconds before the next try: longer each time, and as long as the server asks, within reason. */
+  #waitMs(failed: number, retryAfter = 0): number {
+    const { reconnect, reconnect_max, recheck } = this.#options.times;
+    return Math.max(
+      backoffMs(failed, { first: reconnect, max: reconnect_max }),
+      Math.min(retryAfter * 1_000, recheck),
+    );
+  }
+
+  /** Credential, runtime and server: what keeps it from attaching, or undefined. */
+  async #prepare(): Promise<
+    | { reason: string; retry_after?: number | undefined }
+    | { problems: string[]; code?: string | undefined }
+    | undefined
+  > {
+    const { config } = this.#options;
+    const problem = this.#credential.read();
+    const problems: string[] = problem === undefined ? [] : [problem];
     try {
       this.#runtime ??= this.#options.runtime({
         attachment: config,
         moltnet_bin: this.#options.moltnetBin,
         log: (level, message, fields) => this.#log(level, message, fields),
-        ...(this.#token === undefined ? {} : { token: this.#token }),
       });
     } catch (error) {
       problems.push(messageOf(error));
     }
     if (problems.length > 0 || !this.#runtime) return { problems };
-    const checked = await preflight(config, this.#token, () => this.#probe(), this.#stop.signal).catch(
+    const checked = await preflight(config, this.#credential, () => this.#probe(), this.#stop.signal).catch(
       (error: unknown) => ({ state: 'wait' as const, reason: messageOf(error) }),
     );
-    if (checked.state === 'blocked') return { problems: checked.problems };
-    if (checked.state === 'wait') return { reason: checked.reason };
+    if (checked.state !== 'ready') return checked;
     for (const warning of checked.warnings) this.#log('warn', warning);
     return undefined;
   }
@@ -163,11 +199,11 @@ export class Attachment {
     let lastReason = '';
     for (;;) {
       const began = performance.now();
-      const { end, readyAt } = await this.#connection();
+      const { end, readyAt } = await this.#connect();
       if (signal.aborted || isFinal(end)) return end;
       // A connection that held begins anew; one that breaks at once is as good as none (W23).
       if (readyAt !== undefined && performance.now() - readyAt >= times.stable) failed = 0;
-      const inMs = backoffMs(++failed, { first: times.reconnect, max: times.reconnect_max });
+      const inMs = this.#waitMs(++failed, end.retry_after);
       if (end.reason !== lastReason || end.was_ready)
         this.#log('warn', `connection ended: ${end.reason}; it is tried again`, {
           in_ms: Math.round(inMs),
@@ -179,11 +215,30 @@ export class Attachment {
     }
   }
 
-  #connection(): Promise<{ end: AttachmentEnd; readyAt: number | undefined }> {
+  /** One connection; with the claim of a token where there is none. */
+  async #connect(): Promise<{ end: AttachmentEnd; readyAt?: number | undefined }> {
+    let claim: Claim | undefined;
+    try {
+      claim = await this.#credential.begin(this.#stop.signal, (lock) =>
+        this.#log('info', 'waits for another process that claims this agent', { lock }),
+      );
+    } catch (error) {
+      return { end: { reason: messageOf(error), was_ready: false, permanent: true } };
+    }
+    try {
+      return await this.#connection(claim);
+    } finally {
+      claim?.release();
+    }
+  }
+
+  #connection(claim: Claim | undefined): Promise<{ end: AttachmentEnd; readyAt: number | undefined }> {
     const { config, times } = this.#options;
+    const { token } = this.#credential;
     const cursor = config.catch_up === 'all' ? this.#legacyState().cursor : undefined;
     let readyAt: number | undefined;
     let link: DeliveryLink | LegacyLink | undefined;
+    let unkept = false;
     return new Promise((resolve) => {
       const socket = openAttachment(
         {
@@ -192,14 +247,21 @@ export class Attachment {
           agent: config.agent,
           bindings: this.#bindings,
           times: times.attachment,
-          ...(this.#token === undefined ? {} : { token: this.#token }),
+          ...(token === undefined ? {} : { token }),
+          ...(claim === undefined ? {} : { claimKey: claim.key }),
           ...(cursor === undefined ? {} : { cursor }),
         },
         {
           ready: ({ delivery, agent_token }) => {
             readyAt = performance.now();
+            try {
+              this.#claimed(claim, agent_token);
+            } catch (error) {
+              // It was not used yet: the same key brings another when it can be stored.
+              unkept = true;
+              return void socket.close(`the agent's token could not be stored: ${messageOf(error)}`);
+            }
             this.#options.stuck(undefined);
-            if (agent_token !== undefined) this.#keepToken(agent_token);
             this.#log('info', delivery ? 'attached' : 'attached to a server without the delivery protocol', {
               server: config.base_url,
               network: config.network_id,
@@ -219,7 +281,8 @@ export class Attachment {
           ended: (end) => {
             link?.disconnected();
             if (this.#socket === socket) this.#socket = undefined;
-            void socket.close().then(() => resolve({ end, readyAt }));
+            const told = unkept ? { ...end, was_ready: false, permanent: true } : end;
+            void socket.close().then(() => resolve({ end: told, readyAt }));
           },
         },
       );
@@ -232,19 +295,17 @@ export class Attachment {
       ? this.#bindings.rooms.filter(({ wake }) => wake !== 'never').map(({ id }) => id)
       : [];
     if (delivery) {
-      this.#delivery ??= new DeliveryLink(this.#host(), this.#options.times);
+      this.#delivery ??= new DeliveryLink(this.#turns.host, this.#options.times);
       this.#delivery.connected(socket);
       if (rooms.length > 0) socket.bootstrap(rooms);
       return this.#delivery;
     }
-    this.#client ??= createClient({
-      baseUrl: this.config.base_url,
-      timeoutMs: 15_000,
-      ...(this.#token === undefined ? {} : { token: this.#token }),
-    });
+    const http = (): Client => this.#http();
     this.#legacy ??= new LegacyLink({
-      ...this.#host(),
-      client: this.#client,
+      ...this.#turns.host,
+      get client() {
+        return http();
+      },
       state: this.#legacyState(),
       warn: (message) => this.#log('warn', message),
     });
@@ -252,86 +313,32 @@ export class Attachment {
     return this.#legacy;
   }
 
-  #host(): LinkHost {
-    const { config, times, turns, workspaceMax } = this.#options;
-    const workspace = workspaceKey(config);
-    return {
-      agent: { network_id: config.network_id, id: config.agent.id },
-      bindings: this.#bindings,
-      retry: { first: times.retry, max: times.retry_max },
-      signal: this.#stop.signal,
-      turn: (urgent, signal) => turns.acquire({ workspace, workspaceMax, urgent, signal }),
-      run: (wake) => this.#turn(wake),
-      retrying: (wake, reason, inMs) =>
-        this.#log('warn', `turn failed, it is tried again: ${reason}`, {
-          ...fieldsOf(wake),
-          in_ms: Math.round(inMs),
-        }),
-      ended: (wake, end) => this.#ended(wake, end),
-    };
-  }
-
-  #turn(wake: RunningWake): Promise<TurnOutcome> {
-    const turn = this.#runTurn(wake);
-    this.#turns.add(turn);
-    void turn.finally(() => this.#turns.delete(turn));
-    return turn;
-  }
-
-  async #runTurn(wake: RunningWake): Promise<TurnOutcome> {
-    const { config } = this.#options;
-    const { wake_id, attempt, conversation } = wake;
-    const began = performance.now();
-    let outcome: TurnOutcome;
-    try {
-      const { flags } = prepareWorkspace(config);
-      const text = wakeText(wake, {
-        agent_id: config.agent.id,
-        network_id: config.network_id,
-        bindings: this.#bindings,
-        flags,
-      });
-      this.#log('info', `woken in ${conversation}`, {
-        ...fieldsOf(wake),
-        messages: wake.entries.length + wake.earlier_count,
-      });
-      const session_key = sessionKey(config, conversation);
-      outcome = await this.#runtime!.deliver(
-        { wake_id, attempt, conversation, session_key, text },
-        {},
-        this.#stop.signal,
-      );
-    } catch (error) {
-      // A workspace that cannot be written, or an adapter that broke its word.
-      outcome = { state: 'failed', permanent: false, reason: messageOf(error) };
-    }
-    this.#log('debug', `turn ended: ${outcome.state}`, {
-      ...fieldsOf(wake),
-      took_ms: Math.round(performance.now() - began),
-      ...('usage' in outcome && outcome.usage ? { ...outcome.usage } : {}),
+  /** With the token of now: a claim, or an operator, may have brought another. */
+  #http(): Client {
+    const { token } = this.#credential;
+    if (this.#client && this.#client.token === token) return this.#client.client;
+    this.#client?.client.close();
+    const client = createClient({
+      baseUrl: this.config.base_url,
+      timeoutMs: 15_000,
+      ...(token === undefined ? {} : { token }),
     });
-    return outcome;
+    this.#client = { client, token };
+    return client;
   }
 
-  #ended(wake: RunningWake, end: WakeEnd): void {
-    if (end.outcome === 'ok') return this.#log('info', `turn done in ${wake.conversation}`, fieldsOf(wake));
-    const tries = end.permanent ? 'it is not tried again' : `${end.attempts} attempts`;
-    this.#log('warn', `wake FAILED in ${wake.conversation} (${tries}): ${end.error}`, fieldsOf(wake));
-  }
-
-  #keepToken(token: string): void {
-    this.#token = token;
-    const { token_path } = this.config.auth;
-    try {
-      if (token_path === undefined) throw new Error('the attachment has no token_path to store it in');
-      storeToken(token_path, token);
-      this.#log('info', `the agent's token was stored in ${token_path}`);
-    } catch (error) {
+  /** Throws when the token cannot be stored. */
+  #claimed(claim: Claim | undefined, token: string | undefined): void {
+    if (claim !== undefined) {
+      this.#credential.settle(token);
+      claim.release();
+      if (token !== undefined)
+        this.#log('info', `claimed; the agent's token was stored in ${this.config.auth.token_path}`);
+    } else if (token !== undefined)
       this.#log(
         'warn',
-        `the server gave this agent a token, and it could not be stored: ${messageOf(error)}; it works until this node stops, then the agent must be removed and claimed again`,
+        `the server gave this agent a token, and there is no token_path to store it in: set one, and have an operator make a new token (moltnet admin agent rotate-token ${this.#name})`,
       );
-    }
   }
 
   #state: LegacyState | undefined;
@@ -352,12 +359,7 @@ export class Attachment {
 }
 
 /** The server said not to come back, or will not let us in. A frame it did not like may be fine next time. */
-const isFinal = (end: AttachmentEnd): boolean =>
-  (end.permanent && end.code !== 'bad_frame') || end.http_status === 401 || end.http_status === 403;
+const isFinal = ({ code, permanent }: AttachmentEnd): boolean =>
+  (permanent && code !== 'bad_frame') || isFinalCode(code);
 
-const fieldsOf = ({ wake_id, attempt, conversation }: RunningWake): Record<string, unknown> => ({
-  conversation,
-  wake_id,
-  attempt,
-});
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

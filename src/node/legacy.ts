@@ -4,7 +4,7 @@
  * after each connect. Turns go on whether there is a connection or not.
  */
 import type { AttachmentSocket } from '../client/attachment-socket.ts';
-import type { Client } from '../client/http.ts';
+import { RefusedError, type Client } from '../client/http.ts';
 import { conversationOf, type ConversationKey } from '../protocol/conversation.ts';
 import type { Event } from '../protocol/events.ts';
 import { messageEventId } from '../protocol/ids.ts';
@@ -133,7 +133,8 @@ export class LegacyLink {
             `what was missed cannot be fetched yet: ${error instanceof Error ? error.message : String(error)}`,
           );
         this.#gate.resolve();
-        await pause(backoffMs(failed, { first: 500, max: 15_000 }), signal);
+        const asked = (error instanceof RefusedError && error.retry_after) || 0;
+        await pause(Math.max(asked * 1_000, backoffMs(failed, { first: 500, max: 15_000 })), signal);
       }
     }
     if (signal.aborted) return;

@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { changedAttachments } from '../config/changes.ts';
 import type { AttachmentConfig, NodeConfig } from '../config/types.ts';
 import { createRuntime } from '../runtimes/registry.ts';
 import type { RuntimeContext, RuntimeFactory } from '../runtimes/runtime.ts';
 import { Attachment } from './attachment.ts';
+import { openControl, type NodeControl } from './control.ts';
 import { nodeTimes, type NodeTimes } from './times.ts';
 import { Turns } from './turns.ts';
 import { visibleLine } from './visible-text.ts';
@@ -22,6 +24,8 @@ export interface NodeOptions {
   moltnetBin?: string;
   /** Where what servers of the original cannot remember is kept; `.moltnet/node` beside the configuration when left out. */
   stateDir?: string;
+  /** Reads the node's file again; throws a ConfigError. With it, and with a file, `moltnet reload` reaches this node. */
+  read?: () => NodeConfig;
   env?: NodeJS.ProcessEnv;
   times?: Partial<NodeTimes>;
 }
@@ -33,7 +37,19 @@ export interface EndedAttachment {
   problems: string[];
 }
 
+/** Agent ids by what a reload did to them. The attachments it does not name were left alone. */
+export interface NodeReload {
+  started: string[];
+  stopped: string[];
+  restarted: string[];
+}
+
 export interface RunningNode {
+  /**
+   * Takes over a configuration, read again when none is given: new attachments start, those that are gone stop, changed
+   * ones restart, the others go on with their turns. Throws a ConfigError, and then nothing has changed.
+   */
+  reload(config?: NodeConfig): Promise<NodeReload>;
   /** Ends turns (their wakes stay open and come again), closes attachments and runtimes. Idempotent. */
   stop(): Promise<void>;
   /** Resolves when the node has stopped: after stop(), or when no attachment can go on (then `ended` says why). */
@@ -42,54 +58,142 @@ export interface RunningNode {
 
 /** Starts every attachment and resolves at once: a server that is not there yet is waited for. */
 export async function startNode(config: NodeConfig, options: NodeOptions = {}): Promise<RunningNode> {
-  const log = options.log ?? stderrLog;
-  const turns = new Turns(config.max_turns);
-  const stuck = new Map<Attachment, string[]>();
-  const finished = Promise.withResolvers<{ ended: EndedAttachment[] }>();
-  const base = config.path === undefined ? process.cwd() : path.dirname(path.resolve(config.path));
-  const stateDir = options.stateDir ?? path.join(base, '.moltnet', 'node');
-  const workspaceMax = sharedLimits(config.attachments);
+  const node = new Node(config, options);
+  await node.start();
+  return node;
+}
 
-  const attachments = config.attachments.map((attachment): Attachment => {
+class Node implements RunningNode {
+  readonly #options: NodeOptions;
+  readonly #log: NodeLog;
+  readonly #turns: Turns;
+  readonly #stuck = new Map<Attachment, string[]>();
+  readonly #finished = Promise.withResolvers<{ ended: EndedAttachment[] }>();
+  readonly #attachments = new Map<string, Attachment>();
+  #config: NodeConfig;
+  #workspaceMax: Map<string, number>;
+  #control: NodeControl | undefined;
+  #stopping: Promise<void> | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  constructor(config: NodeConfig, options: NodeOptions) {
+    this.#options = options;
+    this.#log = options.log ?? stderrLog;
+    this.#config = config;
+    this.#turns = new Turns(config.max_turns);
+    this.#workspaceMax = sharedLimits(config.attachments);
+  }
+
+  get done(): Promise<{ ended: EndedAttachment[] }> {
+    return this.#finished.promise;
+  }
+
+  async start(): Promise<void> {
+    const { attachments, path: file } = this.#config;
+    if (this.#options.read && file !== undefined) await this.#listen(file);
+    if (attachments.length === 0)
+      this.#log('info', `no attachments in ${file ?? 'the configuration'}; add one with: moltnet connect`);
+    for (const one of attachments.map((config) => this.#attachment(config))) one.start();
+  }
+
+  /** Without it everything but `moltnet reload` works. */
+  async #listen(file: string): Promise<void> {
+    try {
+      this.#control = await openControl(file, async ({ op }) => {
+        if (op !== 'reload') throw new Error(`a node does not know ${JSON.stringify(op)}`);
+        return this.reload();
+      });
+      this.#log('debug', `commands reach this node at ${this.#control.path}`);
+    } catch (error) {
+      this.#log('warn', `moltnet reload will not reach this node: ${messageOf(error)}`);
+    }
+  }
+
+  /** Made and known, not started. */
+  #attachment(config: AttachmentConfig): Attachment {
+    const { runtime, moltnetBin, stateDir, env, times } = this.#options;
+    const { path: file } = this.#config;
+    const base = file === undefined ? process.cwd() : path.dirname(path.resolve(file));
     const one: Attachment = new Attachment({
-      config: attachment,
-      runtime: options.runtime ?? createRuntime,
-      moltnetBin: options.moltnetBin ?? launcherFolder(),
-      stateDir,
-      env: options.env ?? process.env,
-      turns,
-      times: { ...nodeTimes, ...options.times },
-      workspaceMax: workspaceMax.get(workspaceKey(attachment)) ?? 1,
-      log,
+      config,
+      runtime: runtime ?? createRuntime,
+      moltnetBin: moltnetBin ?? launcherFolder(),
+      stateDir: stateDir ?? path.join(base, '.moltnet', 'node'),
+      env: env ?? process.env,
+      turns: this.#turns,
+      times: { ...nodeTimes, ...times },
+      workspaceMax: () => this.#workspaceMax.get(workspaceKey(config)) ?? 1,
+      sharesToken: () => this.#sharesToken(config),
+      log: this.#log,
       stuck: (problems) => {
-        if (problems) stuck.set(one, problems);
-        else stuck.delete(one);
+        if (this.#attachments.get(config.agent.id) !== one) return;
+        if (problems) this.#stuck.set(one, problems);
+        else this.#stuck.delete(one);
         // Nobody is left who could do anything: say so and leave, instead of sitting there (W20).
-        if (stuck.size === attachments.length) void stop();
+        if (this.#stuck.size === this.#attachments.size) void this.stop();
       },
     });
+    this.#attachments.set(config.agent.id, one);
     return one;
-  });
+  }
 
-  let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> =>
-    (stopping ??= (async () => {
-      const ended = [...stuck].map(
-        ([
-          {
-            config: { agent, network_id },
-          },
-          problems,
-        ]) => ({ agent_id: agent.id, network_id, problems }),
-      );
-      await Promise.all(attachments.map((one) => one.stop()));
-      finished.resolve({ ended });
+  #sharesToken({ agent, auth }: AttachmentConfig): boolean {
+    return this.#config.attachments.some(
+      (other) => other.agent.id !== agent.id && other.auth.token_path === auth.token_path,
+    );
+  }
+
+  /** One after the other: each finds what the one before it left. */
+  reload(config?: NodeConfig): Promise<NodeReload> {
+    const turn = this.#reloading.then(() => this.#reload(config));
+    this.#reloading = turn.catch((error: unknown) =>
+      this.#log('warn', `not reloaded, nothing was changed: ${messageOf(error)}`),
+    );
+    return turn;
+  }
+
+  async #reload(given: NodeConfig | undefined): Promise<NodeReload> {
+    if (this.#stopping) throw new Error('the node stops');
+    const next = given ?? this.#options.read?.();
+    if (!next) throw new Error('this node has no file to read again');
+    const { added, removed, changed } = changedAttachments(this.#config, next);
+    this.#config = { ...next, ...(this.#config.path === undefined ? {} : { path: this.#config.path }) };
+    this.#workspaceMax = sharedLimits(next.attachments);
+    this.#turns.max = next.max_turns;
+
+    const ends = [...removed, ...changed].map(({ agent }) => this.#forget(agent.id));
+    const begins = [...changed, ...added].map((attachment) => this.#attachment(attachment));
+    // Whoever rests may find what it lacked.
+    for (const one of this.#attachments.values()) one.recheck();
+    await Promise.all(ends.map((one) => one.stop()));
+    // A stop in between stopped them before they began.
+    for (const one of begins) one.start();
+    const ids = (list: readonly AttachmentConfig[]): string[] => list.map(({ agent }) => agent.id);
+    const result = { started: ids(added), stopped: ids(removed), restarted: ids(changed) };
+    this.#log('info', 'configuration reloaded', { ...result });
+    return result;
+  }
+
+  #forget(agentId: string): Attachment {
+    const one = this.#attachments.get(agentId)!;
+    this.#attachments.delete(agentId);
+    this.#stuck.delete(one);
+    return one;
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= (async () => {
+      const ended = [...this.#stuck].map(([{ config }, problems]) => ({
+        agent_id: config.agent.id,
+        network_id: config.network_id,
+        problems,
+      }));
+      await this.#control?.close();
+      await Promise.all([...this.#attachments.values()].map((one) => one.stop()));
+      await this.#reloading;
+      this.#finished.resolve({ ended });
     })());
-
-  if (attachments.length === 0)
-    log('info', `no attachments in ${config.path ?? 'the configuration'}; add one with: moltnet connect`);
-  for (const one of attachments) one.start();
-  return { stop, done: finished.promise };
+  }
 }
 
 /** Turns at once by workspace: what its attachments say, and the smallest when they differ. */
@@ -126,3 +230,5 @@ const stderrLog: NodeLog = (level, message, { agent, ...fields } = {}) => {
     `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${visibleLine(line)}\n`,
   );
 };
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

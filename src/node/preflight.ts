@@ -1,72 +1,41 @@
 /** What can be told to be wrong before an attachment connects (wire.md 12.1): every problem by name, at once. */
-import { accessSync, constants } from 'node:fs';
-import path from 'node:path';
-import { resolveToken } from '../config/tokens.ts';
 import type { AttachmentConfig } from '../config/types.ts';
-import { createClient, RefusedError, type Client } from '../client/http.ts';
+import { ConnectionError, createClient, RefusedError, type Client } from '../client/http.ts';
 import { ATTACH_PROTOCOL, HTTP_PROTOCOL, type Network } from '../protocol/network.ts';
 import type { ProbeResult } from '../runtimes/runtime.ts';
+import type { AttachmentCredential } from './credential.ts';
+import { withAdvice } from './refusals.ts';
 
 export type Preflight =
   | { state: 'ready'; warnings: string[] }
   /** It may come right by itself: a server that is not there yet. */
-  | { state: 'wait'; reason: string }
+  | { state: 'wait'; reason: string; retry_after?: number }
   /** Somebody has to put it right. */
-  | { state: 'blocked'; problems: string[] };
+  | { state: 'blocked'; problems: string[]; code?: string };
 
-/** The token of an attachment, or what is wrong with it. */
-export function attachmentToken(
-  { auth }: AttachmentConfig,
-  env: NodeJS.ProcessEnv,
-): { token?: string } | { problem: string } {
-  try {
-    const token = resolveToken(auth, { env, missing_file: auth.mode === 'open' ? 'none' : 'error' });
-    if (token === undefined && auth.mode === 'open' && auth.token_path !== undefined)
-      requireWritable(path.dirname(auth.token_path));
-    return token === undefined ? {} : { token };
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-/** A first claim in mode open is answered with a token that is shown once: there must be a place for it. */
-function requireWritable(dir: string): void {
-  let folder = dir;
-  for (;;) {
-    try {
-      accessSync(folder, constants.W_OK);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path.dirname(folder) === folder)
-        throw new Error(`${folder} cannot be written, and the agent's token will have to be stored there`, {
-          cause: error,
-        });
-      folder = path.dirname(folder);
-    }
-  }
-}
+export type PreflightCredential = Pick<AttachmentCredential, 'token' | 'claims'>;
 
 /** Asks the server and the runtime, at the same time. An aborted signal breaks the question to the server off. */
 export async function preflight(
   attachment: AttachmentConfig,
-  token: string | undefined,
+  credential: PreflightCredential,
   ask: () => Promise<ProbeResult>,
   signal: AbortSignal,
 ): Promise<Preflight> {
-  const [server, probe] = await Promise.all([askServer(attachment, token, signal), ask()]);
+  const [server, probe] = await Promise.all([askServer(attachment, credential, signal), ask()]);
   const problems = server.state === 'blocked' ? server.problems : [];
   const unready = probe.ready
     ? undefined
     : `the runtime ${attachment.runtime.kind} cannot run: ${probe.reason}`;
   if (!probe.ready && probe.permanent) problems.push(unready!);
-  if (problems.length > 0) return { state: 'blocked', problems };
+  if (problems.length > 0) return { ...(server.state === 'blocked' && server), state: 'blocked', problems };
   if (server.state === 'wait') return server;
   return unready === undefined ? server : { state: 'wait', reason: unready };
 }
 
 async function askServer(
   attachment: AttachmentConfig,
-  token: string | undefined,
+  { token, claims }: PreflightCredential,
   signal: AbortSignal,
 ): Promise<Preflight> {
   const client: Client = createClient({
@@ -77,24 +46,46 @@ async function askServer(
   const close = (): void => client.close();
   signal.addEventListener('abort', close);
   try {
-    return judge(attachment, await client.network());
+    const network = await client.network();
+    const judged = judge(attachment, network);
+    const minting = network.capabilities?.agent_registration === 'open' && token === undefined && !claims;
+    if (judged.state !== 'ready' || !minting || (await isModeNone(client))) return judged;
+    return { state: 'blocked', problems: [`${attachment.base_url} ${NO_PLACE}`] };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (error instanceof RefusedError && (error.status === 401 || error.status === 403)) {
-      const what =
-        error.status === 401
-          ? token === undefined
-            ? 'it needs a token, and the attachment has none'
-            : 'it does not know this token'
-          : 'this token may not do that';
-      return { state: 'blocked', problems: [`${attachment.base_url} refuses: ${what} (${reason})`] };
-    }
-    return { state: 'wait', reason };
+    const reason = messageOf(error);
+    if (!(error instanceof RefusedError)) return { state: 'wait', reason };
+    const { status, wire_code: code, retry_after } = error;
+    if (status !== 401 && status !== 403)
+      return { state: 'wait', reason, ...(retry_after === undefined ? {} : { retry_after }) };
+    // It may show itself to nobody, and still let a new agent claim its id: IDENTIFY will tell.
+    if (claims) return { state: 'ready', warnings: [] };
+    const what =
+      status === 401
+        ? token === undefined
+          ? 'it needs a token, and the attachment has none'
+          : 'it does not know this token'
+        : 'this token may not do that';
+    const told = `${attachment.base_url} refuses: ${what} (${reason})`;
+    const known = token === undefined ? undefined : code;
+    return { state: 'blocked', problems: [withAdvice(told, known, attachment)], code };
   } finally {
     signal.removeEventListener('abort', close);
     close();
   }
 }
+
+const NO_PLACE =
+  'gives each agent a token of its own, and there is no place for it: set auth_mode: open and a token_path for this attachment';
+
+/** Servers that cannot say do hand out tokens. */
+const isModeNone = (client: Client): Promise<boolean> =>
+  client.identity().then(
+    ({ mode }) => mode === 'none',
+    (error: unknown) => {
+      if (error instanceof ConnectionError && error.problem !== 'bad_answer') throw error;
+      return false;
+    },
+  );
 
 /** Servers of before the protocol lists have none at all, and pass on their capabilities. */
 export function judge(
@@ -125,3 +116,5 @@ export function judge(
       : [];
   return { state: 'ready', warnings };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

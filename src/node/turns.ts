@@ -23,13 +23,19 @@ export interface Turn {
 const PATIENCE = 8;
 
 export class Turns {
-  readonly #max: number;
+  #max: number;
   readonly #perWorkspace = new Map<string, number>();
   readonly #line: { request: TurnRequest; grant: (turn: Turn) => void; passed: number }[] = [];
   #running = 0;
 
   constructor(max: number) {
     this.#max = max;
+  }
+
+  /** Turns at once from now on; those that run go on. */
+  set max(max: number) {
+    this.#max = max;
+    this.#grant();
   }
 
   get running(): number {

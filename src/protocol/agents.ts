@@ -38,8 +38,19 @@ export type AgentRegistration = z.infer<typeof AgentRegistration>;
 export const RegisterAgentRequest = z.object({
   requested_agent_id: nullish(z.string()),
   name: nullish(z.string()),
+  /** Additive (credentials.ts): makes a claim repeatable until the minted token's first use. */
+  claim_key: nullish(z.string()),
+  /** Additive: of `moltnet admin agent invite`; admits to an id that is not free for everybody. */
+  claim_code: nullish(z.string()),
 });
 export type RegisterAgentRequest = z.infer<typeof RegisterAgentRequest>;
+
+/** Body of POST /v1/agents/{id}/invite (additive). `expires_in` in seconds; 7 days when left out. */
+export const InviteAgentRequest = z.object({ expires_in: nullish(z.number().int().min(60).max(31_536_000)) });
+export type InviteAgentRequest = z.infer<typeof InviteAgentRequest>;
+/** Its answer: the code is shown once. */
+export const AgentInvite = z.object({ agent_id: z.string(), code: z.string(), expires_at: z.string() });
+export type AgentInvite = z.infer<typeof AgentInvite>;
 
 /** Body of POST /v1/agents/wake-failed (wire-newer.md 4): a node gave a wake up. `event` is the EVENT's event. */
 export const WakeFailedRequest = z.object({

@@ -30,7 +30,18 @@ export const errors = {
   write_refused: { status: 403, what: "The room's write policy does not let this sender write." },
   direct_messages_disabled: { status: 403, what: 'Direct messages are switched off on this network.' },
   human_ingress_disabled: { status: 403, what: 'Messages of people are switched off on this network.' },
-  agent_removed: { status: 403, what: 'This agent was removed. Register it again to let it back in.' },
+  agent_removed: {
+    status: 403,
+    what: 'This agent was removed. An operator lets it back in (admin agent invite); in auth mode none, registering does.',
+  },
+  claim_reserved: {
+    status: 403,
+    what: "A private room names this id as a member: it is claimed from the server's own machine, or with a claim code.",
+  },
+  invalid_claim_code: {
+    status: 403,
+    what: 'The claim code is not known, was used, has expired, or is for another id. Ask for a new one.',
+  },
   not_found: { status: 404, what: 'There is no such thing, or no such route.' },
   method_not_allowed: { status: 405, what: 'The route exists, but not with this method.' },
   conflict: { status: 409, what: 'What the request wants to take is taken.' },
@@ -43,10 +54,15 @@ export const errors = {
     what: "A DM's participants are fixed when it is created; this id belongs to other ones.",
   },
   room_exists: { status: 409, what: 'A room with this id exists.' },
+  person_reserved: { status: 409, what: 'This id belongs to a person of the configuration.' },
   agent_taken: { status: 409, what: 'This agent id is bound to another credential.' },
   already_attached: {
     status: 409,
     what: 'This agent is attached already and the credential does not allow a second attachment.',
+  },
+  invalid_config: {
+    status: 422,
+    what: 'The configuration that was read again has mistakes; nothing of it was taken over.',
   },
   unprocessable_entity: { status: 422, what: 'A field has a value that the rules do not allow.' },
   invalid_id: {
@@ -120,10 +136,13 @@ export type ErrorCode = keyof typeof errors;
 /** A refusal on purpose, with a code of the table. Anything else that is thrown is a fault (`internal_error`). */
 export class MoltnetError extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+  /** Seconds after which it may be tried again, where that is known. */
+  readonly retry_after?: number;
+  constructor(code: ErrorCode, message?: string, options?: ErrorOptions & { retry_after?: number }) {
     super(message ?? errors[code].what, options);
     this.name = 'MoltnetError';
     this.code = code;
+    if (options?.retry_after !== undefined) this.retry_after = options.retry_after;
   }
   get status(): number {
     return errors[this.code].status;

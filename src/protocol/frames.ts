@@ -73,6 +73,8 @@ export const AttachmentFrame = z.object({
   cursor: z.string().optional(),
   event: Event.optional(),
   error: z.string().optional(),
+  // additive, IDENTIFY: see RegisterAgentRequest
+  claim_key: z.string().optional(),
   // delivery protocol
   bindings: BindingsSchema.optional(),
   wake_id: z.string().optional(),

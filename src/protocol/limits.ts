@@ -64,6 +64,12 @@ export const limits = {
     what: 'members in one create, add or remove list',
   },
   dm_participants: { value: 256, unit: 'count', code: 'too_many_participants', what: 'participants of a DM' },
+  room_credential: {
+    value: 512,
+    unit: 'characters',
+    code: 'unprocessable_entity',
+    what: 'credential of a room, all visible',
+  },
   rooms: { value: 10_000, unit: 'count', code: 'too_many_rooms', what: 'rooms of a network' },
   agents: { value: 10_000, unit: 'count', code: 'too_many_agents', what: 'registered agents of a network' },
   apply_items: {
@@ -79,6 +85,30 @@ export const limits = {
     code: 'too_many_attachments',
     what: 'attachments of one server process',
   },
+  attachments_per_identity: {
+    value: 1_024,
+    unit: 'count',
+    code: 'too_many_attachments',
+    what: 'attachments of one credential (not in auth mode none)',
+  },
+  attachments_per_address: {
+    value: 64,
+    unit: 'count',
+    code: 'too_many_attachments',
+    what: 'attachments of one address without a credential that have not claimed an agent yet (not in auth mode none)',
+  },
+  rate_buckets: {
+    value: 10_000,
+    unit: 'count',
+    what: 'callers whose rates are remembered, of each kind; the least recently seen is forgotten',
+  },
+  sessions: { value: 10_000, unit: 'count', what: 'browser sessions; beyond it the oldest ends' },
+  sessions_per_token: {
+    value: 100,
+    unit: 'count',
+    what: 'browser sessions of one token; beyond it its oldest ends',
+  },
+  session: { value: 30 * 86_400_000, unit: 'milliseconds', what: 'how long a login in a browser lasts' },
   sse_streams: {
     value: 128,
     unit: 'count',

@@ -40,6 +40,8 @@ export const CreateRoomRequest = z.object({
   visibility: nullish(z.string()),
   write_policy: nullish(z.string()),
   guard: nullish(GuardSettings),
+  /** Whoever knows it may join by itself (POST /v1/rooms/{id}/join). Kept as a hash and never shown; "" takes it away. */
+  credential: nullish(z.string()),
 });
 export type CreateRoomRequest = z.infer<typeof CreateRoomRequest>;
 
@@ -49,8 +51,20 @@ export const UpdateRoomRequest = z.object({
   visibility: z.string().optional(),
   write_policy: z.string().optional(),
   guard: GuardSettings.optional(),
+  /** As in CreateRoomRequest. */
+  credential: z.string().optional(),
 });
 export type UpdateRoomRequest = z.infer<typeof UpdateRoomRequest>;
+
+/** Body of POST /v1/rooms/{id}/join (wire-newer.md 4). */
+export const JoinRoomRequest = z.object({
+  from: z
+    .object({ type: nullish(z.string()), id: nullish(z.string()) })
+    .nullish()
+    .transform((v) => v ?? undefined),
+  credential: nullish(z.string()),
+});
+export type JoinRoomRequest = z.infer<typeof JoinRoomRequest>;
 
 export const UpdateRoomMembersRequest = z.object({
   add: nullish(z.array(z.string())),

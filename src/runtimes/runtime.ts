@@ -63,8 +63,6 @@ export interface Runtime {
 
 export interface RuntimeContext {
   attachment: AttachmentConfig;
-  /** Resolved bearer token of the attachment, if any: the agent's own `moltnet` commands need it. */
-  token?: string;
   /** Absolute folder that holds the `moltnet` launcher, put first on the agent's PATH. */
   moltnet_bin: string;
   log: (level: 'debug' | 'info' | 'warn', message: string, fields?: Record<string, unknown>) => void;

@@ -2,6 +2,7 @@
  * Which session of the CLI belongs to which conversation: `moltnet.cli-sessions.v1` (wire.md 12.6). The file is read
  * for each access and replaced as a whole, without a pause in between: all adapters of this process may share one.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from '../config/issues.ts';
@@ -52,7 +53,8 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
       return new Map(
         Object.entries(sessions).filter((entry): entry is [string, StoredSession] => isSession(entry[1])),
       );
-    const aside = `${file}.corrupt-${new Date().toISOString().replaceAll(':', '')}`;
+    // Two in one millisecond are two.
+    const aside = `${file}.corrupt-${new Date().toISOString().replaceAll(':', '')}-${randomUUID().slice(0, 8)}`;
     renameSync(file, aside);
     onCorrupt(aside);
     return new Map();

@@ -5,8 +5,13 @@ import type { Tail } from '../log/tail.ts';
 import type { Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import type { Store } from '../store/store.ts';
+import type { ReloadResult } from '../protocol/identity.ts';
 import type { AttachGateway } from './attach/gateway.ts';
 import type { WakeReports } from './attach/wake-report.ts';
+import type { Credentials } from './auth/credentials.ts';
+import type { Peer } from './auth/peer.ts';
+import type { Rates } from './auth/rates.ts';
+import type { Sessions } from './auth/sessions.ts';
 import type { OriginRules } from './http/origin.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -14,6 +19,7 @@ import type { Presence } from './presence.ts';
 import type { EventStreams } from './sse.ts';
 
 export interface ServerContext {
+  /** One object for the life of the server: a reload changes what is in it. Read it when it is needed. */
   readonly config: ServerConfig;
   readonly version: string;
   readonly log: Logger;
@@ -29,8 +35,17 @@ export interface ServerContext {
   readonly origins: OriginRules;
   /** `http://host:port` under which this machine itself reaches the server. */
   readonly url: string;
-  /** Who calls; throws `unauthorized` for a credential that is not known. */
+  readonly credentials: Credentials;
+  readonly sessions: Sessions;
+  readonly rates: Rates;
+  /** Where a request comes from, as far as that can be known. */
+  peer(request: IncomingMessage): Peer;
+  /** Who calls; throws `unauthorized` or `agent_removed` for a credential that is not known (any more). */
   identify(request: IncomingMessage): Identity;
+  /** Ends attachments and streams whose identity does not hold any more. */
+  revalidate(): void;
+  /** Reads the configuration again. Throws `invalid_config` with every mistake, and then nothing has changed. */
+  reload(): Promise<ReloadResult>;
   /** Set once stop() has begun: new work is refused with `stopping`. */
   readonly stopping: boolean;
 }

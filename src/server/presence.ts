@@ -1,6 +1,6 @@
 /**
  * Which agents are attached. Counted, so that one of two attachments ending does not show the agent as gone (W21).
- * Presence is volatile: it goes to observers and is not in the log.
+ * Presence is volatile: it goes to observers and to the agent's own streams, and is not in the log.
  */
 import { fqid } from '../protocol/ids.ts';
 import type { Tail } from '../log/tail.ts';
@@ -44,8 +44,6 @@ export interface PresenceOptions {
 
 export function createPresence({ tail, network, clock = Date.now }: PresenceOptions): Presence {
   const agents = new Map<string, { count: number; since: string }>();
-  const debug = network.settings.debug_events;
-
   function announce(
     type: 'agent.connected' | 'agent.disconnected',
     agent_id: string,
@@ -56,12 +54,13 @@ export function createPresence({ tail, network, clock = Date.now }: PresenceOpti
     const network_id = network.settings.id;
     tail.announce({
       type,
+      agent_id,
       payload: {
         agent_id,
         network_id,
         fqid: fqid(network_id, 'agents', agent_id),
         name,
-        ...(debug && { reason, error }),
+        ...(network.settings.debug_events && { reason, error }),
       },
     });
   }

@@ -4,14 +4,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseListenAddress } from '../config/listen.ts';
 import type { ServerConfig } from '../config/types.ts';
 import { Tail } from '../log/tail.ts';
-import { anyone } from '../network/identity.ts';
-import { Network } from '../network/network.ts';
-import type { NetworkSettings } from '../network/settings.ts';
+import { Network, tokenAgents } from '../network/network.ts';
+import type { ReloadResult } from '../protocol/identity.ts';
 import { limits } from '../protocol/limits.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { createAttachGateway, type AttachGateway } from './attach/gateway.ts';
 import { createWakeReports } from './attach/wake-report.ts';
+import { createCredentials } from './auth/credentials.ts';
+import { peerReader } from './auth/peer.ts';
+import { createRates } from './auth/rates.ts';
+import { endLapsed, endRevoked, type Revocables } from './auth/revocation.ts';
+import { openSessions } from './auth/sessions.ts';
 import type { ServerContext } from './context.ts';
 import { buildApp } from './http/app.ts';
 import { serveUpgrades } from './http/attach.ts';
@@ -20,14 +24,19 @@ import { authority, createHttpServer, listen } from './listen.ts';
 import { createLog, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createPresence } from './presence.ts';
+import { createReload, logNotes } from './reload.ts';
+import { settingsOf } from './settings.ts';
 import { createEventStreams, type EventStreams } from './sse.ts';
 
 export interface RunningServer {
   /** Base URL on this machine, without a trailing slash. */
   url: string;
+  /** Reads the configuration again; rejects with MoltnetError `invalid_config`, and then nothing has changed. */
+  reload(): Promise<ReloadResult>;
   /** Where it listens, as configured; empty for every interface. */
   host: string;
   port: number;
+  /** As it is now: a reload changes what is in it. */
   config: ServerConfig;
   /**
    * Ends within limits.stop: refuses new work, answers what was accepted, closes attachments with 1012, ends event
@@ -41,6 +50,8 @@ export interface ServerOptions {
   log?: Logger;
   /** Shown in /v1/network. */
   version?: string;
+  /** Reads the configuration again, for a reload; throws ConfigError. */
+  reload?: () => ServerConfig;
 }
 
 /** How much of limits.stop the attachments may take, then what is waiting for the writer, then answers on their way. */
@@ -54,15 +65,15 @@ const STOP = {
  * Resolves when it takes requests. Rejects with an Error whose message says what is wrong and what to do: the storage
  * cannot be opened, a declared room is refused, the port is taken.
  */
-export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
+export async function startServer(given: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
+  // Ours to change: a reload does.
+  const config = { ...given };
   const log = options.log ?? createLog();
   const address = parseListenAddress(config.server.listen_addr);
   if (!address)
     throw new Error(
       `server.listen_addr: ${JSON.stringify(config.server.listen_addr)} is no address; write host:port, for example 127.0.0.1:8787`,
     );
-  if (config.auth.mode !== 'none')
-    throw new Error(`auth.mode: ${config.auth.mode} is not available in this version; write none`);
 
   const closing: (() => unknown)[] = [];
   /** Ends what is open so far, newest first. */
@@ -72,7 +83,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
   try {
     const store = await open(config, log);
     closing.push(() => store.close());
-    const context = await assemble(config, options.version ?? 'dev', log, store);
+    const context = await assemble(config, options, log, store);
     closing.push(() => context.network.close());
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());
@@ -83,7 +94,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     serveUpgrades(server, context);
     const port = await listen(server, address.host, address.port);
     const url = `http://${authority(address.host)}:${port}`;
-    context.listening(originRules(config, { host: address.host, port }), url);
+    context.listening({ host: address.host, port }, url);
     log.info({ component: 'app', url, network: config.network.id, storage: store.kind }, 'listening');
 
     let stopped: Promise<void> | undefined;
@@ -98,7 +109,14 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       await close();
       log.info({ component: 'app' }, 'stopped');
     };
-    return { url, host: address.host, port, config, stop: () => (stopped ??= stop()) };
+    return {
+      url,
+      host: address.host,
+      port,
+      config,
+      reload: () => context.reload(),
+      stop: () => (stopped ??= stop()),
+    };
   } catch (error) {
     await close();
     throw error;
@@ -119,13 +137,13 @@ function open(config: ServerConfig, log: Logger): Promise<Store> {
 
 /** The context, with what only startServer may say to it. */
 interface StartingContext extends ServerContext {
-  listening(origins: OriginRules, url: string): void;
+  listening(bound: { host: string; port: number }, url: string): void;
   stop(): void;
 }
 
 async function assemble(
   config: ServerConfig,
-  version: string,
+  options: ServerOptions,
   log: Logger,
   store: Store,
 ): Promise<StartingContext> {
@@ -136,6 +154,7 @@ async function assemble(
   });
   // Made before what they count, which is made of them.
   const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams } = {};
+  let revocables: Revocables | undefined;
   const metrics = createMetrics({
     attachments: () => counted.gateway?.active ?? 0,
     streams: () => counted.streams?.active ?? 0,
@@ -145,10 +164,25 @@ async function assemble(
   const network = (counted.network = await Network.open({
     store,
     settings: settingsOf(config),
-    onCommitted: (events) => tail.publish(events),
+    onCommitted: (events) => {
+      tail.publish(events);
+      if (revocables) endLapsed(events, revocables);
+    },
     onBatch: (commands) => metrics.batchSize.observe(commands),
   }));
-  await network.start(config.rooms);
+  logNotes(log, await network.start(config.rooms, tokenAgents(config)));
+  const onFault = (error: unknown): void =>
+    log.error({ component: 'auth', err: error }, 'the storage did not take what became of a credential');
+  const sessions = await openSessions({ network, store, onFault });
+  const rates = createRates(config);
+  let peer = peerReader(config.server);
+  const credentials = createCredentials({
+    config,
+    network,
+    sessions,
+    onUnknown: (request) => rates.claim(peer(request)),
+    onFault,
+  });
   const presence = createPresence({ tail, network });
   const wakes = createWakeReports({ tail, network, store });
   await wakes.load();
@@ -158,17 +192,32 @@ async function assemble(
     tail,
     presence,
     wakes,
-    config,
+    rates,
+    identityOf: credentials.identityOf,
     log: log.child({ component: 'transport.attach' }),
   }));
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
+  const open = (revocables = { credentials, gateway, streams });
 
+  let bound = { host: '', port: 0 };
   let origins: OriginRules | undefined;
   let url = '';
   let stopping = false;
+  const reload = createReload({
+    config,
+    read: options.reload,
+    network,
+    log,
+    takeOver() {
+      peer = peerReader(config.server);
+      origins = originRules(config, bound);
+      credentials.reload();
+      endRevoked(open);
+    },
+  });
   return {
     config,
-    version,
+    version: options.version ?? 'dev',
     log,
     store,
     tail,
@@ -178,6 +227,9 @@ async function assemble(
     gateway,
     streams,
     metrics,
+    credentials,
+    sessions,
+    rates,
     get origins() {
       return origins!;
     },
@@ -187,28 +239,20 @@ async function assemble(
     get stopping() {
       return stopping;
     },
-    identify: () => anyone,
-    listening(rules, at) {
-      origins = rules;
-      url = at;
+    peer: (request) => peer(request),
+    identify: credentials.identify,
+    revalidate: () => endRevoked(open),
+    reload,
+    listening(at, as) {
+      bound = at;
+      origins = originRules(config, bound);
+      url = as;
     },
     stop() {
       stopping = true;
     },
   };
 }
-
-const settingsOf = ({ network, auth, server, guard }: ServerConfig): NetworkSettings => ({
-  id: network.id,
-  name: network.name,
-  auth_mode: auth.mode,
-  public_read: auth.public_read,
-  agent_registration: auth.agent_registration,
-  human_ingress: server.human_ingress,
-  direct_messages: server.direct_messages,
-  debug_events: server.debug_events,
-  guard,
-});
 
 /**
  * Resolves when the last connection is gone. Everything accepted is answered by now: what does not end soon is a

@@ -1,6 +1,7 @@
 /**
- * `GET /v1/events/stream` (wire.md 7): the log as server-sent events, for observers. A slow reader reads on from the
- * log by its position, like every other; what is not in the log carries no `id:`, so that Last-Event-ID is always one.
+ * `GET /v1/events/stream` (wire.md 7): the log as server-sent events; all of it for observers, for others what they may
+ * read. A slow reader reads on from the log by its position, like every other; what is not in the log carries no `id:`,
+ * so that Last-Event-ID is always one.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LogEntry } from '../log/entry.ts';
@@ -9,8 +10,11 @@ import type { Tail } from '../log/tail.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { gapEventId, isId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
+import { can } from '../network/access.ts';
+import { anyone, type Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import type { Store } from '../store/store.ts';
+import { streamAudience, type Audience } from './audience.ts';
 
 /** Milliseconds between `: keep-alive` comments. */
 const KEEP_ALIVE = 15_000;
@@ -19,7 +23,7 @@ const BLOCKED = 4;
 const KEEP_ALIVE_TEXT = ': keep-alive\n\n';
 
 export interface EventStreamsOptions {
-  network: Pick<Network, 'settings'>;
+  network: Pick<Network, 'settings' | 'topology'>;
   store: Store;
   tail: Tail;
   /** For tests. */
@@ -28,8 +32,10 @@ export interface EventStreamsOptions {
 
 /** The caller of one stream. */
 export interface StreamCaller {
-  /** What the limit per identity counts by: `token:<id>`, else `addr:<peer ip>`. */
-  identity: string;
+  /** What the limit per identity counts by: the credential's key, else `addr:<peer ip>`. */
+  key: string;
+  /** By whose rights it is filtered; mode none's `anyone` when left out. */
+  identity?: Identity;
   /** Replays less (limits.sse_replay_anonymous). In mode none a loopback caller is not anonymous. */
   anonymous: boolean;
   /** Headers to add, e.g. X-Request-Id. */
@@ -42,6 +48,8 @@ export interface EventStreams {
    * `stopping` before a byte is written; once it has returned the response is its own (with fastify: hijack then).
    */
   serve(request: IncomingMessage, response: ServerResponse, caller: StreamCaller): void;
+  /** Credentials or settings changed: ends the streams whose identity `refusal` refuses, or that are open to it no more. */
+  revalidate(refusal: (identity: Identity) => MoltnetError | undefined): void;
   readonly active: number;
   /** Ends every stream and refuses new ones. Idempotent. */
   close(): void;
@@ -54,11 +62,11 @@ export function createEventStreams({
   keepAlive = KEEP_ALIVE,
 }: EventStreamsOptions): EventStreams {
   const streams = new Set<EventStream>();
-  const byIdentity = new Map<string, number>();
+  const byKey = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  function admit(identity: string): void {
+  function admit(key: string): void {
     if (closed) throw new MoltnetError('stopping');
     const { sse_streams, sse_streams_per_identity } = limits;
     if (streams.size >= sse_streams.value)
@@ -66,7 +74,7 @@ export function createEventStreams({
         'too_many_streams',
         `${sse_streams.value} event streams are open: try again later`,
       );
-    if ((byIdentity.get(identity) ?? 0) >= sse_streams_per_identity.value) {
+    if ((byKey.get(key) ?? 0) >= sse_streams_per_identity.value) {
       throw new MoltnetError(
         'too_many_streams',
         `${sse_streams_per_identity.value} event streams are open from here: close one of them`,
@@ -74,26 +82,34 @@ export function createEventStreams({
     }
   }
 
-  function count(identity: string, by: 1 | -1): void {
-    const open = (byIdentity.get(identity) ?? 0) + by;
-    if (open > 0) byIdentity.set(identity, open);
-    else byIdentity.delete(identity);
+  function count(key: string, by: 1 | -1): void {
+    const open = (byKey.get(key) ?? 0) + by;
+    if (open > 0) byKey.set(key, open);
+    else byKey.delete(key);
   }
+
+  // Before the readers have the event (tail.listen): what a change takes away is not sent any more.
+  const unlisten = tail.listen(({ type, room_id }) => {
+    if (room_id !== undefined && type.startsWith('room.') && type !== 'room.removed')
+      for (const stream of streams) stream.refresh(room_id);
+  });
 
   return {
     get active() {
       return streams.size;
     },
-    serve(request, response, { identity, anonymous, headers }) {
-      admit(identity);
+    serve(request, response, { key, identity = anyone, anonymous, headers }) {
+      admit(key);
       const stream = new EventStream({
         response,
         store,
         tail,
         networkId: network.settings.id,
+        identity,
+        audience: streamAudience(network, identity),
         gone: () => {
           if (!streams.delete(stream)) return;
-          count(identity, -1);
+          count(key, -1);
           if (streams.size === 0) {
             clearInterval(timer);
             timer = undefined;
@@ -101,7 +117,7 @@ export function createEventStreams({
         },
       });
       streams.add(stream);
-      count(identity, 1);
+      count(key, 1);
       timer ??= setInterval(() => {
         for (const each of streams) each.keepAlive();
       }, keepAlive);
@@ -109,8 +125,15 @@ export function createEventStreams({
       const replay = anonymous ? limits.sse_replay_anonymous.value : limits.sse_replay.value;
       void stream.start(lastEventId(request), replay);
     },
+    revalidate(refusal) {
+      for (const stream of [...streams]) {
+        const { identity } = stream;
+        if (refusal(identity) || !can(network.settings, identity, 'stream').allowed) stream.end();
+      }
+    },
     close() {
       closed = true;
+      unlisten();
       for (const stream of streams) stream.end();
     },
   };
@@ -129,6 +152,8 @@ interface EventStreamOptions {
   store: Store;
   tail: Tail;
   networkId: string;
+  identity: Identity;
+  audience: Audience | undefined;
   gone: () => void;
 }
 
@@ -146,9 +171,19 @@ class EventStream implements ReaderSink {
     this.#reader = new LogReader({
       tail: options.tail,
       sink: this,
-      interest: { rooms: 'all', observer: true },
+      interest: options.audience?.interest ?? { rooms: 'all', observer: true },
       withholds: false,
     });
+  }
+
+  get identity(): Identity {
+    return this.#options.identity;
+  }
+
+  /** A room or its members changed. */
+  refresh(room_id: string): void {
+    const changed = this.#options.audience?.refresh(room_id);
+    if (changed) this.#reader.update(changed);
   }
 
   open(headers: Record<string, string>): void {
@@ -188,6 +223,7 @@ class EventStream implements ReaderSink {
   }
 
   take(entry: LogEntry): void {
+    if (this.#options.audience?.allows(entry.event) === false) return;
     if (!this.#corked && this.#options.tail.atEndOfBatch(this.#uncork)) {
       this.#corked = true;
       this.#options.response.cork();

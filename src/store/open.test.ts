@@ -13,8 +13,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import { startStoreProcess } from '../../test/support/store-process.ts';
-import { eventOf, messageOf, writesOf } from '../../test/support/store-writes.ts';
-import { migrations } from './migrations.ts';
+import {
+  AT,
+  agentRow,
+  eventOf,
+  messageOf,
+  roomRow,
+  rowsOf,
+  writesOf,
+} from '../../test/support/store-writes.ts';
+import { migrate, migrations } from './migrations.ts';
 import { openStore } from './open.ts';
 import { StorageError } from './store.ts';
 
@@ -193,4 +201,41 @@ it('STO-1 a foreign reader sees a WAL database; ours sets its pragmas on each co
     'wal',
     1,
   ]);
+});
+
+it('STO-35 a file of the first schema opens with all that is in it, and takes what came later', async () => {
+  const file = path.join(scratchFolder(), 'moltnet.db');
+  const db = new DatabaseSync(file);
+  migrate(db, 0, 'local', migrations.slice(0, 1));
+  db.exec(`
+    INSERT INTO events (seq, id, type, created_at, held, payload) VALUES (1, 'evt_1', 'room.created', '${AT}', 0, '{}');
+    INSERT INTO rooms (id, name, visibility, write_policy, guard, created_at, created_seq)
+      VALUES ('general', 'General', 'public', 'members', '{"turns":3}', '${AT}', 1);
+    INSERT INTO room_members (room_id, member_id, since_seq) VALUES ('general', 'alpha', 1);
+    INSERT INTO agents (id, actor_uid, display_name, credential_key, created_at, updated_at)
+      VALUES ('alpha', 'actor_alpha', 'Alpha', 'anonymous', '${AT}', '${AT}');`);
+  db.close();
+
+  const store = await openFile(file);
+  const alpha = agentRow('alpha', { display_name: 'Alpha' });
+  expect(await store.loadTopology()).toEqual({
+    head: 1,
+    rooms: [{ ...roomRow('general').row, name: 'General', guard: '{"turns":3}', created_seq: 1 }],
+    members: [{ room_id: 'general', member_id: 'alpha', since_seq: 1 }],
+    agents: [alpha],
+    held: [],
+    invites: [],
+  });
+  const claimed = { ...alpha, credential_key: 'agent-token:ab', claim_key_hash: 'key' };
+  const invite = { agent_id: 'beta', code_hash: 'code', created_at: AT, expires_at: AT };
+  await store.commit([
+    writesOf(eventOf('evt_2', { rows: [{ op: 'agent', row: claimed }] })),
+    rowsOf({ op: 'invite', row: invite }),
+  ]);
+  await store.close();
+  expect(await (await openFile(file)).loadTopology()).toMatchObject({
+    head: 2,
+    agents: [claimed],
+    invites: [invite],
+  });
 });

@@ -72,6 +72,7 @@ const PLANS: Record<string, string> = {
   failedWakes: 'SCAN wakes USING INDEX wakes_failed',
   failedWakesOf: 'wakes_failed_agent (agent_id=?)',
   bootstraps: 'bootstraps (agent_id=?)',
+  sessions: 'sessions_expiry (expires_at>?)',
   held: 'SCAN c USING INDEX conversations_held',
 };
 const NOT_TOLD = /^(SCAN j VIRTUAL TABLE|SCAN d$|SEARCH i |CORRELATED|CO-ROUTINE)/;

@@ -4,7 +4,17 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { CONVERSATION, conversationRow, integer, nullable, text, type Row } from './sqlite-rows.ts';
-import type { AgentRow, MemberRow, PositionRow, RoomRow, ScopeRow, TopologyRows, WakeRow } from './store.ts';
+import type {
+  AgentRow,
+  InviteRow,
+  MemberRow,
+  PositionRow,
+  RoomRow,
+  ScopeRow,
+  SessionRow,
+  TopologyRows,
+  WakeRow,
+} from './store.ts';
 
 export const STATE_SQL = {
   meta: 'SELECT value FROM meta WHERE key = ?',
@@ -17,6 +27,8 @@ export const STATE_SQL = {
   failedWakes: `SELECT * FROM wakes INDEXED BY wakes_failed WHERE state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
   failedWakesOf: `SELECT * FROM wakes INDEXED BY wakes_failed_agent WHERE agent_id = ? AND state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
   bootstraps: 'SELECT room_id FROM bootstraps WHERE agent_id = ? ORDER BY room_id',
+  sessions:
+    'SELECT * FROM sessions INDEXED BY sessions_expiry WHERE expires_at > ? ORDER BY expires_at, id_hash',
 } as const;
 
 /** Read whole, once, at start-up; bounded by the limits on rooms, members and agents. */
@@ -24,6 +36,7 @@ export const TOPOLOGY_SQL = {
   rooms: 'SELECT * FROM rooms ORDER BY id',
   members: 'SELECT room_id, member_id, since_seq FROM room_members ORDER BY room_id, member_id',
   agents: 'SELECT * FROM agents ORDER BY id',
+  invites: 'SELECT * FROM invites ORDER BY agent_id',
   held: `SELECT ${CONVERSATION} FROM conversations c INDEXED BY conversations_held WHERE c.held_at IS NOT NULL ORDER BY c.held_seq`,
 } as const;
 
@@ -43,6 +56,7 @@ export function createStateReads(db: DatabaseSync) {
           members: topology.members.all().map(memberRow),
           agents: topology.agents.all().map(agentRow),
           held: topology.held.all().map(conversationRow),
+          invites: topology.invites.all().map(inviteRow),
         };
       } finally {
         db.exec('COMMIT');
@@ -60,6 +74,7 @@ export function createStateReads(db: DatabaseSync) {
       return rows.map(wakeRow);
     },
     bootstraps: (agentId: string): string[] => sql.bootstraps.all(agentId).map((row) => text(row, 'room_id')),
+    sessions: (now: string): SessionRow[] => sql.sessions.all(now).map(sessionRow),
   };
 }
 
@@ -72,6 +87,7 @@ const roomRow = (row: Row): RoomRow => ({
   created_at: text(row, 'created_at'),
   created_seq: integer(row, 'created_seq'),
   removed_at: nullable(row, 'removed_at'),
+  credential_hash: nullable(row, 'credential_hash'),
 });
 const memberRow = (row: Row): MemberRow => ({
   room_id: text(row, 'room_id'),
@@ -86,6 +102,20 @@ const agentRow = (row: Row): AgentRow => ({
   created_at: text(row, 'created_at'),
   updated_at: text(row, 'updated_at'),
   removed_at: nullable(row, 'removed_at'),
+  claim_key_hash: nullable(row, 'claim_key_hash'),
+});
+const inviteRow = (row: Row): InviteRow => ({
+  code_hash: text(row, 'code_hash'),
+  agent_id: text(row, 'agent_id'),
+  created_at: text(row, 'created_at'),
+  expires_at: text(row, 'expires_at'),
+});
+const sessionRow = (row: Row): SessionRow => ({
+  id_hash: text(row, 'id_hash'),
+  token_id: text(row, 'token_id'),
+  token_hash: text(row, 'token_hash'),
+  created_at: text(row, 'created_at'),
+  expires_at: text(row, 'expires_at'),
 });
 const scopeRow = (row: Row): ScopeRow => ({
   agent_id: text(row, 'agent_id'),

@@ -132,6 +132,8 @@ class SqliteStore implements Store {
     this.#read(() => this.#state.failedWakes(agentId, limit));
   bootstraps = (agentId: string) => this.#read(() => this.#state.bootstraps(agentId));
 
+  sessions = (now: string) => this.#read(() => this.#state.sessions(now));
+
   async ping(): Promise<void> {
     if (this.#closing) throw closed();
     await this.#side.ping();

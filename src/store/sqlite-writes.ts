@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { conversationRows, type ConversationRows } from './sqlite-conversation-rows.ts';
 import { transaction } from './migrations.ts';
 import { deliveryStatements, writeDelivery } from './sqlite-delivery-writes.ts';
+import { credentialStatements, writeCredential } from './sqlite-credential-writes.ts';
 import type { EventWrite, RowWrite, Writes } from './store.ts';
 
 export interface Committer {
@@ -27,6 +28,7 @@ interface Carrier {
 export function createCommitter(db: DatabaseSync): Committer {
   const sql = statements(db);
   const delivery = deliveryStatements(db);
+  const credentials = credentialStatements(db);
   let head = Number(db.prepare('SELECT max(seq) AS seq FROM events').get()?.['seq'] ?? 0);
 
   function writeRow(row: RowWrite, { seq, event }: Carrier, conversations: ConversationRows): void {
@@ -67,8 +69,18 @@ export function createCommitter(db: DatabaseSync): Committer {
         sql.participant.run(row.dm_id, row.participant, seq);
         return;
       case 'room': {
-        const { id, name, visibility, write_policy, guard, created_at, removed_at } = row.row;
-        sql.room.run(id, name, visibility, write_policy, guard, created_at, seq, removed_at);
+        const r = row.row;
+        sql.room.run(
+          r.id,
+          r.name,
+          r.visibility,
+          r.write_policy,
+          r.guard,
+          r.created_at,
+          seq,
+          r.removed_at,
+          r.credential_hash,
+        );
         return;
       }
       case 'room.remove':
@@ -82,8 +94,17 @@ export function createCommitter(db: DatabaseSync): Committer {
         sql.memberRemove.run(row.room_id, row.member_id);
         return;
       case 'agent': {
-        const { id, actor_uid, display_name, credential_key, created_at, updated_at, removed_at } = row.row;
-        sql.agent.run(id, actor_uid, display_name, credential_key, created_at, updated_at, removed_at);
+        const a = row.row;
+        sql.agent.run(
+          a.id,
+          a.actor_uid,
+          a.display_name,
+          a.credential_key,
+          a.created_at,
+          a.updated_at,
+          a.removed_at,
+          a.claim_key_hash,
+        );
         return;
       }
       case 'agent.remove':
@@ -94,6 +115,12 @@ export function createCommitter(db: DatabaseSync): Committer {
         return;
       case 'meta':
         sql.meta.run(row.key, row.value);
+        return;
+      case 'invite':
+      case 'invite.remove':
+      case 'session':
+      case 'session.remove':
+        writeCredential(credentials, row);
         return;
       default:
         // A thread that is new in this batch must have its row before its scope is asked for.
@@ -201,13 +228,13 @@ function statements(db: DatabaseSync) {
     dmActivity: db.prepare('UPDATE dm_participants SET last_seq = ? WHERE dm_id = ?'),
     // A room that was removed and is made again begins anew.
     room: db.prepare(
-      `INSERT INTO rooms (id, name, visibility, write_policy, guard, created_at, created_seq, removed_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO rooms (id, name, visibility, write_policy, guard, created_at, created_seq, removed_at, credential_hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET
          name = excluded.name, visibility = excluded.visibility, write_policy = excluded.write_policy, guard = excluded.guard,
          created_at = excluded.created_at,
          created_seq = CASE WHEN rooms.removed_at IS NOT NULL AND excluded.removed_at IS NULL THEN excluded.created_seq ELSE rooms.created_seq END,
-         removed_at = excluded.removed_at`,
+         removed_at = excluded.removed_at, credential_hash = excluded.credential_hash`,
     ),
     roomRemove: db.prepare('UPDATE rooms SET removed_at = ? WHERE id = ?'),
     membersRemove: db.prepare('DELETE FROM room_members WHERE room_id = ?'),
@@ -216,11 +243,12 @@ function statements(db: DatabaseSync) {
     ),
     memberRemove: db.prepare('DELETE FROM room_members WHERE room_id = ? AND member_id = ?'),
     agent: db.prepare(
-      `INSERT INTO agents (id, actor_uid, display_name, credential_key, created_at, updated_at, removed_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO agents (id, actor_uid, display_name, credential_key, created_at, updated_at, removed_at, claim_key_hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET
          actor_uid = excluded.actor_uid, display_name = excluded.display_name, credential_key = excluded.credential_key,
-         created_at = excluded.created_at, updated_at = excluded.updated_at, removed_at = excluded.removed_at`,
+         created_at = excluded.created_at, updated_at = excluded.updated_at, removed_at = excluded.removed_at,
+         claim_key_hash = excluded.claim_key_hash`,
     ),
     agentRemove: db.prepare('UPDATE agents SET removed_at = ? WHERE id = ?'),
     messageSeq: db.prepare('SELECT seq FROM messages WHERE id = ?'),

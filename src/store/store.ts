@@ -65,6 +65,8 @@ export interface RoomRow {
   created_at: string;
   created_seq: number;
   removed_at: string | null;
+  /** hashSecret of the credential by which agents join by themselves. */
+  credential_hash: string | null;
 }
 export interface MemberRow {
   room_id: string;
@@ -79,6 +81,25 @@ export interface AgentRow {
   created_at: string;
   updated_at: string;
   removed_at: string | null;
+  /** hashSecret of the claim key, until the first use of the token that was minted for it. */
+  claim_key_hash: string | null;
+}
+/** A claim code that was not used yet; an agent id has at most one. */
+export interface InviteRow {
+  code_hash: string;
+  agent_id: string;
+  created_at: string;
+  expires_at: string;
+}
+/** A browser's login: it lives until `expires_at`, and no longer than its token (id and value) is configured. */
+export interface SessionRow {
+  /** hashSecret of the cookie. */
+  id_hash: string;
+  token_id: string;
+  /** hashSecret of the token's value. */
+  token_hash: string;
+  created_at: string;
+  expires_at: string;
 }
 
 /** Rows written with an event; `seq` is filled in by the engine from the event that carries them. */
@@ -119,8 +140,14 @@ export type RowWrite =
   /** Replaces the payload of a message's event, deletes its artifacts and mentions, and forgets its content hash. */
   | { op: 'redact'; message_id: string; payload: string }
   | { op: 'meta'; key: string; value: string }
+  /** In the place of the one that the agent id has. */
+  | { op: 'invite'; row: InviteRow }
+  | { op: 'invite.remove'; code_hash: string }
+  | SessionWrite
   | DeliveryWrite;
 type RowOf<T> = T;
+
+export type SessionWrite = { op: 'session'; row: SessionRow } | { op: 'session.remove'; id_hash: string };
 
 /** Delivery state: no event belongs to it. A lost one means redelivery, not loss. */
 export type DeliveryWrite =
@@ -173,6 +200,8 @@ export interface TopologyRows {
   agents: AgentRow[];
   /** Conversations that the guard holds now. */
   held: ConversationRow[];
+  /** Expired ones too. */
+  invites: InviteRow[];
 }
 
 export interface StoredMessage {
@@ -223,6 +252,8 @@ export interface Store {
    */
   commit(writes: readonly Writes[]): Promise<number[][]>;
 
+  /** Sessions that expire after this time (RFC 3339), the first to expire first. */
+  sessions(now: string): Promise<SessionRow[]>;
   meta(key: string): Promise<string | undefined>;
   messages(ids: readonly string[]): Promise<Map<string, StoredMessage>>;
   conversations(keys: readonly ConversationKey[]): Promise<Map<ConversationKey, ConversationRow>>;

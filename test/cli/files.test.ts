@@ -13,6 +13,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { loadClientConfig } from '../../src/config/client.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
+import { loadServerConfig } from '../../src/config/server.ts';
 import { SKILL_TEXT } from '../../src/cli/skill-text.ts';
 import { createClient } from '../../src/client/http.ts';
 import { cli } from '../support/cli-io.ts';
@@ -321,6 +322,66 @@ describe('other files', () => {
     expect(readFileSync(path.join(cwd, 'Moltnet'), 'utf8')).toBe('mine');
   });
 
+  it.each(['bearer', 'open'] as const)(
+    'CLI-35 init --%s writes tokens of its own, 0600, and prints none',
+    async (auth) => {
+      const result = await cli(
+        ['init', `--${auth}`, '--id', 'acme', '--listen', ':9000', '--room', 'lab,ops', '--dir', 'net'],
+        { cwd },
+      );
+      expect(result).toMatchObject({ code: 0, stderr: '' });
+      expect(mode('net/Moltnet')).toBe('600');
+      const config = loadServerConfig({ cwd: path.join(cwd, 'net'), env: {} });
+      expect(config).toMatchObject({
+        network: { id: 'acme', name: 'Acme Moltnet' },
+        server: { listen_addr: ':9000' },
+        auth: {
+          mode: auth,
+          tokens: [
+            { id: 'operator', scopes: ['observe', 'write', 'admin'], human: { id: 'operator' } },
+            { id: 'console', scopes: ['observe'] },
+          ],
+        },
+        rooms: [
+          { id: 'lab', visibility: 'public', write_policy: 'registered_agents' },
+          { id: 'ops', visibility: 'public', write_policy: 'registered_agents' },
+        ],
+      });
+      const values = config.auth.tokens.map(({ value }) => value);
+      expect(new Set(values).size).toBe(2);
+      for (const value of values) {
+        expect(value).toMatch(/^mtok_[A-Za-z0-9_-]{43}$/);
+        expect(result.stdout).not.toContain(value);
+      }
+      expect(result.stdout).toContain(
+        `tokens: two, in ${cwd}/net/Moltnet (auth.tokens), which only you can read`,
+      );
+      expect(loadNodeConfig({ cwd: path.join(cwd, 'net'), env: {} }).attachments).toEqual([]);
+      expect(readFileSync(path.join(cwd, 'net/MoltnetNode'), 'utf8')).toContain(
+        'base_url: "http://127.0.0.1:9000"',
+      );
+
+      // What is there stays, whatever is asked for.
+      const before = readFileSync(path.join(cwd, 'net/Moltnet'), 'utf8');
+      const again = await cli(['init', '--open', 'net'], { cwd });
+      expect(again.stdout).toContain('stays as it is; what was asked for goes into it by hand');
+      expect(readFileSync(path.join(cwd, 'net/Moltnet'), 'utf8')).toBe(before);
+    },
+  );
+
+  it.each([
+    [['--bearer', '--open'], 'exclude each other'],
+    [['--id', 'a b'], 'is not a network id'],
+    [['--listen', 'here'], 'is not an address'],
+    [['--room', 'a/b'], 'is not a room id'],
+  ])('CLI-35 init %j writes nothing', async (words, problem) => {
+    expect(await cli(['init', ...words], { cwd })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(problem) as string,
+    });
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
   it('CLI-33 init makes its folder, and sees a file under another of its names', async () => {
     expect((await cli(['init', 'new/net'], { cwd })).code).toBe(0);
     expect(mode('new/net')).toBe('700');
@@ -371,6 +432,25 @@ describe('other files', () => {
     const result = await cli(['validate'], { cwd });
     expect(result.code).toBe(0);
     expect(result.stderr).toContain('listens on every network interface without authentication');
+  });
+
+  it.each([
+    [
+      'mode: open',
+      'whoever reaches it may read the public rooms and register an agent, which writes, without a token',
+    ],
+    ['mode: bearer\n  public_read: true', 'whoever reaches it may read the public rooms, without a token'],
+    ['mode: bearer', undefined],
+  ])('CLI-40 validate tells what a wide bind opens: %s', async (auth, warning) => {
+    writeFileSync(
+      path.join(cwd, 'Moltnet'),
+      `server: {listen_addr: ":8787"}\nauth:\n  ${auth}\n  tokens: [{value: secret, scopes: [admin]}]\n`,
+      { mode: 0o600 },
+    );
+    const result = await cli(['validate'], { cwd });
+    expect(result.code).toBe(0);
+    if (warning === undefined) expect(result.stderr).toBe('');
+    else expect(result.stderr).toContain(`listens on every network interface: ${warning}`);
   });
 
   it('CLI-30 skill install writes where agents look, and repairs a changed copy', async () => {

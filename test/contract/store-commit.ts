@@ -134,6 +134,7 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       guard: '{}',
       created_at: AT,
       removed_at: null,
+      credential_hash: null,
     };
     expect(await store.loadTopology()).toEqual({
       head: 2,
@@ -144,6 +145,7 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       ],
       agents: [],
       held: [],
+      invites: [],
     });
 
     await store.commit([

@@ -5,6 +5,7 @@
 import { describe } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
 import { commitContract } from './store-commit.ts';
+import { credentialsContract } from './store-credentials.ts';
 import { deliveryContract } from './store-delivery.ts';
 import { historyContract } from './store-history.ts';
 import { logContract } from './store-log.ts';
@@ -20,5 +21,6 @@ export function storeContract(factory: StoreFactory): void {
   describe('commits', () => commitContract(factory));
   describe('history', () => historyContract(factory));
   describe('the log', () => logContract(factory));
+  describe('credentials', () => credentialsContract(factory));
   describe('delivery state', () => deliveryContract(factory));
 }

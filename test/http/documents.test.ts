@@ -132,6 +132,7 @@ describe('OpenAPI', () => {
     );
     expect(operations.sort()).toEqual(
       [
+        'DELETE /console/session',
         'DELETE /v1/agents/{agentID}',
         'DELETE /v1/messages/{messageID}',
         'DELETE /v1/rooms/{roomID}',
@@ -151,6 +152,7 @@ describe('OpenAPI', () => {
         'GET /v1/dms/{dmID}/messages',
         'GET /v1/events/stream',
         'GET /v1/guard',
+        'GET /v1/identity',
         'GET /v1/messages/{messageID}',
         'GET /v1/network',
         'GET /v1/pairings',
@@ -162,12 +164,17 @@ describe('OpenAPI', () => {
         'GET /v1/threads/{threadID}/messages',
         'PATCH /v1/rooms/{roomID}',
         'PATCH /v1/rooms/{roomID}/members',
+        'POST /console/session',
         'POST /v1/agents/register',
         'POST /v1/agents/wake-failed',
+        'POST /v1/agents/{agentID}/invite',
+        'POST /v1/agents/{agentID}/rotate-token',
         'POST /v1/apply',
         'POST /v1/guard/resume',
         'POST /v1/messages',
+        'POST /v1/reload',
         'POST /v1/rooms',
+        'POST /v1/rooms/{roomID}/join',
       ].sort(),
     );
     for (const [path, methods] of Object.entries(json.paths))

@@ -1,4 +1,6 @@
 /** Refusals, bodies and request ids, over a real socket. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { errors } from '../../src/protocol/errors.ts';
 import { limits } from '../../src/protocol/limits.ts';
@@ -360,4 +362,20 @@ describe('limits', () => {
     ]);
     for (const controller of open) controller.abort();
   });
+});
+
+it('HTTP-46 a request that was refused before its body was there is answered once, whatever the body turns out to be', async () => {
+  const server = await startTestServer();
+  for (const rest of [
+    'Transfer-Encoding: xchunked\r\n\r\n{}',
+    'Transfer-Encoding: chunked\r\n\r\nno chunk\r\n',
+  ]) {
+    const socket = connect(server.port, '127.0.0.1');
+    let got = '';
+    socket.on('data', (chunk) => (got += chunk.toString()));
+    socket.on('error', () => {});
+    socket.write(`POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\n${rest}`);
+    await once(socket, 'close');
+    expect(got.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 404']);
+  }
 });

@@ -162,3 +162,71 @@ it('SAFE-5 no answer allows another origin anything', async () => {
     expect(head).toContain('x-content-type-options: nosniff\r\n');
   }
 });
+
+describe('with credentials any name is answered', () => {
+  const rebound = (port: number) => ({ host: `evil.example:${port}` });
+  const start = (mode: 'bearer' | 'open') =>
+    startTestServer({
+      auth: {
+        mode,
+        public_read: true,
+        agent_registration: 'open',
+        tokens: [{ id: 'root', value: 'root-secret', scopes: ['observe', 'write', 'admin', 'attach'] }],
+      },
+      rooms: [
+        { id: 'general', members: [], visibility: 'public' },
+        { id: 'board', members: ['eve'], visibility: 'private' },
+      ],
+    });
+
+  it('SESS-9 a rebound page reads what everybody may, and nothing else', async () => {
+    for (const mode of ['bearer', 'open'] as const) {
+      const server = await start(mode);
+      // What a browser of that page sends: its own name, no Origin on a read, none of our cookies.
+      const read = (path: string) => ask(server, path, { headers: rebound(server.port) });
+      expect((await read('/v1/network')).status).toBe(200);
+      expect((await read('/v1/rooms')).text).not.toContain('board');
+      expect((await read('/v1/agents')).text).not.toContain('eve');
+      for (const path of ['/v1/rooms/board', '/v1/rooms/board/messages', '/v1/dms', '/v1/guard', '/metrics'])
+        expect([path, (await read(path)).status]).toEqual([
+          path,
+          expect.toSatisfy((s) => s === 401 || s === 403),
+        ]);
+      for (const path of ['/install.md', '/skill.md', '/llms.txt'])
+        expect((await read(path)).text).not.toContain('evil.example');
+    }
+  });
+
+  it('SESS-9 SAFE-1 SAFE-3 it neither writes, logs in, claims an agent, nor attaches', async () => {
+    for (const mode of ['bearer', 'open'] as const) {
+      const server = await start(mode);
+      const headers = { ...rebound(server.port), origin: `http://evil.example:${server.port}` };
+      const document = await askJson<{ paths: Record<string, Record<string, unknown>> }>(
+        server,
+        '/openapi.json',
+      );
+      let writes = 0;
+      for (const [at, methods] of Object.entries(document.json.paths))
+        for (const method of Object.keys(methods).filter((name) => name !== 'get')) {
+          const { status, json } = await askJson(server, at.replace(/\{\w+\}/g, 'x'), {
+            method: method.toUpperCase(),
+            headers,
+            ...(method !== 'delete' && { body: { token: 'root-secret' } }),
+          });
+          expect([method, at, status, json['code']]).toEqual([method, at, 403, 'foreign_origin']);
+          writes++;
+        }
+      expect(writes).toBeGreaterThan(12);
+      expect(await askUpgrade(server, headers)).toBe(403);
+      expect((await askHead(server, '/v1/events/stream', headers)).status).toBe(403);
+    }
+  });
+});
+
+it('SESS-9 what is a page or a text is never read as something else', async () => {
+  const server = await startTestServer();
+  for (const path of ['/console/', '/install.md', '/skill.md', '/llms.txt', '/openapi.json', '/']) {
+    const { headers } = await ask(server, path);
+    expect([path, headers['x-content-type-options']]).toEqual([path, 'nosniff']);
+  }
+});

@@ -1,6 +1,9 @@
 /** Our node against a strict server of the original's wire, which announces no delivery protocol (wire.md 0.2). */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { failed, startLabNode } from '../support/node-lab.ts';
+import { temporaryFolder } from '../support/server.ts';
 import { StrictServer } from './strict-server.ts';
 
 async function server(network = 'old_lab', port = 0): Promise<StrictServer> {
@@ -114,5 +117,18 @@ it('NODE-4 an agent of the same name on a paired network does wake ours (W36)', 
     from: { type: 'agent', id: 'alpha', network_id: 'net_b', fqid: 'molt://net_b/agents/alpha' },
   });
   await lab.until(() => lab.runtime('alpha').turns.length === 1);
+  expect(old.broken).toEqual([]);
+});
+
+it('NODE-17 a server in mode open that knows no claim keys gives the agent its token all the same', async () => {
+  const old = await server();
+  old.open = true;
+  const token_path = path.join(await temporaryFolder(), 'alpha.token');
+  const auth = { mode: 'open' as const, static_token: false, token_path };
+  await startLabNode(old.url, [{ ...agent('alpha'), auth }]);
+  await old.until(() => old.attached.includes('alpha'));
+  old.hangUp();
+  await old.until(() => old.identifies.length === 2 && old.attached.includes('alpha'));
+  expect([...old.tokens]).toEqual([[readFileSync(token_path, 'utf8').trim(), 'alpha']]);
   expect(old.broken).toEqual([]);
 });

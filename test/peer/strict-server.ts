@@ -42,6 +42,10 @@ export class StrictServer {
   readonly wakeFailed: Record<string, unknown>[] = [];
   readonly identifies: Record<string, unknown>[] = [];
   readonly network: string;
+  /** Mode open (wire.md 5, 6.2): a first claim without a token is answered with one, any other needs it. */
+  open = false;
+  /** Agent by token. */
+  readonly tokens = new Map<string, string>();
   url = '';
   #http: Server;
   #wss = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1_048_576 });
@@ -59,7 +63,10 @@ export class StrictServer {
       if (req.headers['sec-websocket-protocol'] !== undefined)
         this.broken.push('0.2.2 the node asks for a subprotocol');
       if (new URL(req.url ?? '/', 'http://x').pathname !== '/v1/attach') return void socket.destroy();
-      this.#wss.handleUpgrade(req, socket, head, (ws) => this.#attach(ws));
+      const token = req.headers.authorization?.replace('Bearer ', '');
+      if (token !== undefined && !this.tokens.has(token))
+        return void socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-type: text/plain\r\n\r\nunauthorized\n');
+      this.#wss.handleUpgrade(req, socket, head, (ws) => this.#attach(ws, token));
     });
     this.#timer = setInterval(() => this.#beat(), 500);
   }
@@ -136,7 +143,7 @@ export class StrictServer {
     this.#waiters = this.#waiters.filter(({ done, resolve }) => (done() ? (resolve(), false) : true));
   }
 
-  #attach(socket: WebSocket): void {
+  #attach(socket: WebSocket, token?: string): void {
     const write = (frame: Record<string, unknown>): void =>
       socket.send(`${JSON.stringify({ version: VERSION, ...frame })}\n`);
     const fail = (rule: string): void => {
@@ -171,6 +178,13 @@ export class StrictServer {
           this.broken.push('the delivery protocol was used toward a server that does not announce it');
         this.identifies.push(frame);
         clearTimeout(identifyBy);
+        const taken = [...this.tokens.values()].includes(agent.id);
+        if (this.open && taken && (token === undefined || this.tokens.get(token) !== agent.id)) {
+          write({ op: 'ERROR', capabilities: {}, error: `agent ${agent.id} requires its agent token` });
+          return socket.terminate();
+        }
+        const minted = this.open && !taken ? `magt_v1_${randomUUID()}` : undefined;
+        if (minted !== undefined) this.tokens.set(minted, agent.id);
         attachment = {
           socket,
           agent: agent.id,
@@ -184,6 +198,7 @@ export class StrictServer {
           agent_id: agent.id,
           actor_uid: `actor_${randomUUID()}`,
           actor_uri: `molt://${this.network}/agents/${agent.id}`,
+          ...(minted === undefined ? {} : { agent_token: minted }),
           capabilities: {},
         });
         this.#attachments.add(attachment);

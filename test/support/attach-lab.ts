@@ -12,7 +12,12 @@ import { Network, type NetworkSettings } from '../../src/network/network.ts';
 import { MoltnetError } from '../../src/protocol/errors.ts';
 import type { MessageAccepted } from '../../src/protocol/messages.ts';
 import { CreateRoomRequest } from '../../src/protocol/rooms.ts';
-import { createAttachGateway, type AttachGateway } from '../../src/server/attach/gateway.ts';
+import {
+  createAttachGateway,
+  type AttachGateway,
+  type AttachGatewayOptions,
+  type AttachPeer,
+} from '../../src/server/attach/gateway.ts';
 import type { AttachTimes } from '../../src/server/attach/connection.ts';
 import { createWakeReports, type WakeReports } from '../../src/server/attach/wake-report.ts';
 import { createPresence, type Presence } from '../../src/server/presence.ts';
@@ -34,6 +39,11 @@ export interface AttachLabOptions {
   wrap?: (store: Store) => Store;
   /** Who an upgrade or a stream is; `anyone` when left out. */
   identity?: (token: string | undefined) => Identity;
+  /** From where upgrades come; this machine when left out. */
+  peer?: AttachPeer;
+  rates?: AttachGatewayOptions['rates'];
+  /** Of tokens that are minted for a claim. */
+  identityOf?: (token: string) => Identity;
 }
 
 export interface AttachLab {
@@ -94,8 +104,9 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
     presence,
     wakes,
     log,
-    config: {} as never,
     times: options.times,
+    rates: options.rates,
+    identityOf: options.identityOf,
   });
   const streams = createEventStreams({ network, store, tail, keepAlive: options.keepAlive });
   const identityOf = (header: string | undefined) =>
@@ -103,7 +114,8 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
   const http = createServer((request, response) => {
     try {
       streams.serve(request, response, {
-        identity: request.headers['x-identity']?.toString() ?? 'addr:127.0.0.1',
+        key: request.headers['x-identity']?.toString() ?? 'addr:127.0.0.1',
+        identity: identityOf(request.headers.authorization),
         anonymous: request.headers['x-anonymous'] !== undefined,
       });
     } catch (error) {
@@ -112,9 +124,13 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
         .end((error as MoltnetError).code);
     }
   });
-  http.on('upgrade', (request, socket, head) =>
-    gateway.handleUpgrade(request, socket, head, identityOf(request.headers.authorization)),
-  );
+  http.on('upgrade', (request, socket, head) => {
+    try {
+      gateway.handleUpgrade(request, socket, head, identityOf(request.headers.authorization), options.peer);
+    } catch (error) {
+      socket.end(`HTTP/1.1 ${(error as MoltnetError).status} No\r\nContent-Length: 0\r\n\r\n`);
+    }
+  });
   const sockets = new Set<Socket>();
   http.on('connection', (socket) => {
     sockets.add(socket);

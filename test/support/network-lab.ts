@@ -25,6 +25,9 @@ export const settingsOf = (some: Partial<NetworkSettings> = {}): NetworkSettings
   direct_messages: true,
   debug_events: false,
   guard: {},
+  people: new Map(),
+  token_agents: new Map(),
+  first_come_claims: false,
   ...some,
 });
 
@@ -42,6 +45,8 @@ type Execute = <K extends CommandKind>(
 export interface Lab {
   network: Network;
   store: Store;
+  /** What the start noted of its declaration. */
+  notes: string[];
   /** Everything that was committed, in order. */
   events: LogEvent[];
   /** As the lab's own identity unless another is given. */
@@ -68,6 +73,7 @@ export interface LabOptions {
   clock?: () => number;
   random?: Random;
   rooms?: Parameters<Network['start']>[0];
+  agents?: Parameters<Network['start']>[1];
   /** Called before the lab's own record. */
   onCommitted?: (events: LogEvent[]) => void;
 }
@@ -94,11 +100,12 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     await store.close();
   };
   onTestFinished(close);
-  await network.start(options.rooms);
+  const notes = await network.start(options.rooms, options.agents);
   const execute: Execute = (kind, args, as = identity) => network.execute(kind, args, as);
   return {
     network,
     store,
+    notes: notes.map(({ text: note }) => note),
     events,
     execute,
     send: (as, target, body) => execute('message.send', { request: sendRequest(as, target, body) }, identity),
@@ -164,6 +171,8 @@ export function countingRandom(): Random {
     eventId: () => next('evt_'),
     actorUid: () => next('actor_'),
     suffix: () => next('').slice(-8),
+    agentToken: () => next('magt_v1_'),
+    claimCode: () => next('minv_v1_'),
   };
 }
 

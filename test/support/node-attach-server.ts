@@ -30,15 +30,21 @@ export interface ScriptedServer {
   /** What it answers under a path; /v1/network is there already. */
   documents: Record<string, unknown>;
   posted: { path: string; body: unknown }[];
-  /** Refuses upgrades with this status. */
-  refuse: number | undefined;
+  /** Refuses upgrades with this status, or with this answer of ours. */
+  refuse: number | { status: number; code: string; error: string; retry_after?: number } | undefined;
+  /** Refuses GET /v1/network in the same way. */
+  closed: { status: number; code: string; error: string; retry_after?: number } | undefined;
+  /** Authorization of each upgrade that was refused. */
+  refused: (string | undefined)[];
+  /** Authorization of each GET /v1/network. */
+  asked: (string | undefined)[];
 }
 
 export interface ScriptedOptions {
   network?: string;
   delivery?: boolean;
-  /** Answers IDENTIFY with READY by itself; true when left out. */
-  ready?: boolean;
+  /** Answers IDENTIFY by itself; true when left out. A function says with what. */
+  ready?: boolean | ((identify: Frame) => Partial<Frame> | undefined);
   /** Answers WAKE by itself; true when left out. */
   answers?: boolean;
   hello?: Record<string, unknown>;
@@ -71,6 +77,9 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
     },
     posted: [],
     refuse: undefined,
+    closed: undefined,
+    refused: [],
+    asked: [],
   };
   const http = createServer((req, res) => {
     const path = (req.url ?? '').split('?')[0]!;
@@ -80,6 +89,13 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
       if (req.method === 'POST')
         scripted.posted.push({ path, body: JSON.parse(Buffer.concat(chunks).toString()) });
       const found = scripted.documents[path];
+      if (path === '/v1/network') scripted.asked.push(req.headers.authorization);
+      if (path === '/v1/network' && scripted.closed) {
+        const { status, retry_after, ...body } = scripted.closed;
+        res.writeHead(status, { 'content-type': 'application/json', ...waitHeader(retry_after) });
+        res.end(JSON.stringify(body));
+        return facts.noted();
+      }
       res.writeHead(req.method === 'POST' ? 202 : found ? 200 : 404, { 'content-type': 'application/json' });
       res.end(
         JSON.stringify(req.method === 'POST' ? {} : (found ?? { code: 'not_found', error: `no ${path}` })),
@@ -89,8 +105,11 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
   });
   const wss = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   http.on('upgrade', (req, socket, head) => {
-    if (scripted.refuse !== undefined)
-      return void socket.end(`HTTP/1.1 ${scripted.refuse} No\r\ncontent-length: 0\r\n\r\n`);
+    if (scripted.refuse !== undefined) {
+      scripted.refused.push(req.headers.authorization);
+      facts.noted();
+      return void socket.end(refusalText(scripted.refuse));
+    }
     wss.handleUpgrade(req, socket, head, (ws) => {
       const connection: ScriptedConnection = {
         frames: [],
@@ -107,11 +126,13 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
       ws.on('message', (data: Buffer) => {
         const frame = JSON.parse(data.toString()) as Frame;
         connection.frames.push(frame);
-        if (frame.op === 'IDENTIFY' && ready)
+        const answer = frame.op === 'IDENTIFY' && ready ? (ready === true ? {} : ready(frame)) : undefined;
+        if (answer)
           connection.send({
             op: 'READY',
             network_id: network,
             agent_id: (frame['agent'] as { id: string }).id,
+            ...answer,
           });
         if (frame.op === 'WAKE' && answers)
           connection.send({
@@ -146,6 +167,17 @@ export async function startScriptedServer(options: ScriptedOptions = {}): Promis
     await new Promise((resolve) => http.close(resolve));
   });
   return scripted;
+}
+
+const waitHeader = (seconds: number | undefined): Record<string, string> =>
+  seconds === undefined ? {} : { 'retry-after': String(seconds) };
+
+function refusalText(refusal: NonNullable<ScriptedServer['refuse']>): string {
+  if (typeof refusal === 'number') return `HTTP/1.1 ${refusal} No\r\ncontent-length: 0\r\n\r\n`;
+  const { status, retry_after, ...rest } = refusal;
+  const body = JSON.stringify(rest);
+  const wait = retry_after === undefined ? '' : `retry-after: ${retry_after}\r\n`;
+  return `HTTP/1.1 ${status} No\r\ncontent-type: application/json\r\n${wait}content-length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** An EVENT frame with a message of a person. */

@@ -14,7 +14,7 @@ export type ConfigChanges = {
     : Partial<ServerConfig[K]>;
 };
 
-/** The defaults of the product, with any port, and (unless said otherwise) a database in memory. */
+/** The defaults of the product, with any port, and (unless said otherwise) a database in memory and no rates. */
 export function testConfig(changes: ConfigChanges = {}): ServerConfig {
   return {
     network: { id: 'local', name: 'Local Lab', ...changes.network },
@@ -26,9 +26,18 @@ export function testConfig(changes: ConfigChanges = {}): ServerConfig {
       allowed_origins: [],
       allowed_hosts: [],
       trust_forwarded_proto: false,
+      trusted_proxies: [],
       ...changes.server,
     },
-    auth: { mode: 'none', public_read: false, agent_registration: 'disabled', tokens: [], ...changes.auth },
+    auth: {
+      mode: 'none',
+      public_read: false,
+      agent_registration: 'disabled',
+      first_come_claims: false,
+      tokens: [],
+      ...changes.auth,
+    },
+    rates: { anonymous: 'off', sends: 'off', pair: 'off', claims: 'off', ...changes.rates },
     storage: { kind: 'memory', sqlite: { path: '' }, ...changes.storage },
     rooms: changes.rooms ?? [],
     guard: { ...changes.guard },

@@ -101,7 +101,7 @@ function roomCreated(networkId: string, id: string, at: string): EventWrite {
     payload: JSON.stringify({ ...row, network_id: networkId, fqid: fqid(networkId, 'rooms', id) }),
     room_id: id,
     held: false,
-    rows: [{ op: 'room', row: { ...row, guard: '{}', removed_at: null } }],
+    rows: [{ op: 'room', row: { ...row, guard: '{}', removed_at: null, credential_hash: null } }],
   };
 }
 

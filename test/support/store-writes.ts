@@ -28,7 +28,7 @@ export function eventOf(id: string, rest: Partial<EventWrite> = {}): EventWrite 
   };
 }
 
-export const roomRow = (id: string): RowWrite => ({
+export const roomRow = (id: string): RowWrite & { op: 'room' } => ({
   op: 'room',
   row: {
     id,
@@ -38,6 +38,7 @@ export const roomRow = (id: string): RowWrite => ({
     guard: '{}',
     created_at: AT,
     removed_at: null,
+    credential_hash: null,
   },
 });
 /** room.created with its row. */
@@ -52,6 +53,7 @@ export const agentRow = (id: string, rest: Partial<AgentRow> = {}): AgentRow => 
   created_at: AT,
   updated_at: AT,
   removed_at: null,
+  claim_key_hash: null,
   ...rest,
 });
 

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { discover, SERVER_FILES } from '../../config/discover.ts';
 import { readServerFile } from '../../config/server.ts';
+import { derivedTokenId } from '../../protocol/credentials.ts';
 import { ADMIN_FLAGS, openAdminClient } from '../admin.ts';
 import { explained } from '../api.ts';
 import type { Command } from '../command.ts';
@@ -50,7 +50,3 @@ export const command: Command = {
     );
   },
 };
-
-/** The id of a static token without one (wire.md 2.1). */
-const derivedTokenId = (value: string): string =>
-  `tok_${createHash('sha256').update(value.trim()).digest('hex').slice(0, 16)}`;

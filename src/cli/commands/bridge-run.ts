@@ -1,4 +1,5 @@
 import { loadBridgeConfig } from '../../config/node.ts';
+import type { NodeConfig } from '../../config/types.ts';
 import type { Command } from '../command.ts';
 import { usageFailure } from '../failure.ts';
 import { runNode } from '../run-node.ts';
@@ -12,6 +13,7 @@ export const command: Command = {
     const [file] = positionals;
     if (file === undefined)
       throw usageFailure('the bridge file is missing', 'write: moltnet bridge run bridge.json');
-    return runNode(loadBridgeConfig(file, io), io);
+    const read = (): NodeConfig => loadBridgeConfig(file, io);
+    return runNode(read(), io, read);
   },
 };

@@ -3,11 +3,12 @@ import path from 'node:path';
 import { WAKE_POLICIES } from '../../protocol/wake.ts';
 import { upsertClientConfig } from '../../config/client-write.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
-import { resolveToken, storeToken } from '../../config/tokens.ts';
-import { RefusedError, type Client } from '../../client/http.ts';
-import { allRooms, explain, explained, openClient } from '../api.ts';
+import { storeToken } from '../../config/tokens.ts';
+import { allRooms, openClient } from '../api.ts';
+import { CLAIM_FLAGS } from '../claim.ts';
 import { commandName } from '../command-name.ts';
-import type { Command, Io } from '../command.ts';
+import type { Command } from '../command.ts';
+import { joinNetwork, lookAtServer } from '../connect-join.ts';
 import { AUTH_MODES, planConnect, REGISTRATIONS, RUNTIMES, type ConnectPlan } from '../connect-plan.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { writeIdentity } from '../identity-file.ts';
@@ -41,12 +42,13 @@ export const command: Command = {
     { name: 'agent-name', value: 'NAME', what: 'display name', fallback: 'the id' },
     { name: 'base-url', value: 'URL', what: 'address of the server', fallback: "this machine's own" },
     { name: 'network-id', value: 'ID', what: 'the network', fallback: "the server's" },
-    { name: 'auth-mode', value: 'MODE', what: AUTH_MODES.join(', '), fallback: 'none' },
+    { name: 'auth-mode', value: 'MODE', what: AUTH_MODES.join(', '), fallback: "the server's" },
     {
       name: 'registration',
       value: 'R',
       what: `${REGISTRATIONS.join(', ')}: open claims the id and keeps the token`,
     },
+    ...CLAIM_FLAGS,
     { name: 'token', value: 'TOKEN', what: 'bearer token; better: --token-env or --token-path' },
     { name: 'token-env', value: 'NAME', what: 'environment variable that holds the token' },
     {
@@ -58,35 +60,33 @@ export const command: Command = {
   details: `moltnet connect alpha --runtime codex --workspace ~/project --node
 moltnet node start
 
-In auth mode none the agent is registered as well, so that @alpha means it from now on; without that, a message
-would find nobody of that name until the agent first attached.`,
+In auth mode none the agent is registered, so that @alpha means it from now on. On a server with tokens it claims its
+id and keeps the token it is given in .moltnet/alpha.token: by itself where registration is open, on the server's own
+machine from the folder of its Moltnet file, else with a code (moltnet admin agent invite alpha). Interrupted, the same
+command goes on where it ended.`,
   async run(args, io) {
     const plan = await planConnect(args, io);
     const { attachment, workspace, runtime } = plan;
     if (args.given('node')) await requireRunnable(runtime);
-    const client = openClient({ base_url: attachment.base_url });
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
 
-    const server = await lookAtServer(client, plan, io);
+    const server = await lookAtServer(plan, io);
     prepareWorkspace(workspace);
-    if (attachment.rooms.length === 0 && server?.rooms.includes('general'))
-      attachment.rooms = [{ id: 'general', wake: 'never' }];
-    if (server)
-      for (const { id } of attachment.rooms)
-        if (!server.rooms.includes(id))
-          io.err(`moltnet: network ${attachment.network_id} has no room ${id} yet\n`);
-
-    const registered = await register(plan, server !== undefined, io);
     const file = path.join(workspace, '.moltnet', 'config.json');
+    const { registration, token } = await joinNetwork(plan, server, io);
+    const access = { base_url: attachment.base_url, ...(token === undefined ? {} : { token }) };
+    if (server) await settleRooms(plan, access, (text) => io.err(text));
+    if (args.given('node')) toTokenFile(attachment, workspace);
+
     upsertClientConfig(file, attachment, { name: attachment.agent_name ?? attachment.member_id, runtime });
-    if (registered) {
-      writeIdentity(workspace, registered);
+    if (registration) {
+      writeIdentity(workspace, registration);
       await say(
         `registered agent ${attachment.member_id} on network ${attachment.network_id}: @${attachment.member_id} means it from now on`,
       );
     }
     if (args.on('install-skill') !== false) {
-      const skill = await skillOf(server && { base_url: attachment.base_url });
+      const skill = await skillOf(server && access);
       await say(`installed skill ${installSkill(workspace, runtime, skill).join(', ')}`);
     }
     await say(`wrote Moltnet client config ${file}`);
@@ -141,60 +141,29 @@ function prepareWorkspace(workspace: string): void {
   if (!existsSync(ignore)) writeFileAtomic(ignore, '*\n', 0o644);
 }
 
-/** Undefined when the server cannot be asked and need not be. Fills in the network's id. */
-async function lookAtServer(
-  client: Client,
-  plan: ConnectPlan,
-  io: Io,
-): Promise<{ rooms: string[] } | undefined> {
-  const { attachment } = plan;
-  try {
-    const network = await client.network();
-    if (!plan.network_given) attachment.network_id = network.id;
-    else if (network.id !== attachment.network_id)
-      throw new Failure(
-        `the server at ${client.baseUrl} is network ${network.id}, not ${attachment.network_id}`,
-        { hint: `leave --network-id out, or write ${network.id}` },
-      );
-    const rooms = await allRooms(client).catch(() => []);
-    return { rooms: rooms.map(({ id }) => id) };
-  } catch (error) {
-    const failure = explain(error);
-    if (!(failure instanceof Failure) || error instanceof Failure) throw error;
-    // A server that wants a token may still let the agent claim its id.
-    if (plan.network_given && error instanceof RefusedError && (error.status === 401 || error.status === 403))
-      return { rooms: attachment.rooms.map(({ id }) => id) };
-    if (!plan.network_given || attachment.auth.registration === 'open') throw failure;
-    io.err(`moltnet: ${failure.message}; the agent will be registered when it first attaches\n`);
-    return undefined;
-  }
+/** The room everybody begins in, when none is named; and a word about those that are not there, or not for it. */
+async function settleRooms(
+  { attachment }: ConnectPlan,
+  access: { base_url: string; token?: string },
+  warn: (text: string) => void,
+): Promise<void> {
+  const rooms = await allRooms(openClient(access)).catch(() => undefined);
+  if (!rooms) return;
+  const known = new Set(rooms.map(({ id }) => id));
+  if (attachment.rooms.length === 0 && known.has('general'))
+    attachment.rooms = [{ id: 'general', wake: 'never' }];
+  const hidden = access.token === undefined ? '' : ` that ${attachment.member_id} may read`;
+  for (const { id } of attachment.rooms)
+    if (!known.has(id)) warn(`moltnet: network ${attachment.network_id} has no room ${id}${hidden} yet\n`);
 }
 
-/** Mode none: so that mentions find the agent at once. Registration open: to claim the id, and keep the token. */
-async function register(plan: ConnectPlan, reachable: boolean, io: Io) {
-  const { attachment, workspace } = plan;
-  const { auth } = attachment;
-  const open = auth.registration === 'open';
-  if (!reachable || (auth.mode !== 'none' && !open)) return undefined;
-  const dir = path.join(workspace, '.moltnet');
-  const token =
-    auth.mode === 'none' && !open
-      ? undefined
-      : resolveToken(auth, { env: io.env, base: dir, missing_file: 'none' });
-  const client = openClient({ base_url: attachment.base_url, ...(token === undefined ? {} : { token }) });
-  const name = attachment.agent_name;
-  const registration = await explained(() =>
-    client.registerAgent({
-      requested_agent_id: attachment.member_id,
-      ...(name === undefined ? {} : { name }),
-    }),
-  );
-  if (registration.agent_token !== undefined) {
-    if (auth.token_path !== undefined)
-      storeToken(path.resolve(dir, auth.token_path), registration.agent_token);
-    else if (auth.token_env === undefined) auth.token = registration.agent_token;
-  }
-  return registration;
+/** A node takes its agents' tokens from files of their own: one given on the command line is put into one. */
+function toTokenFile({ auth, member_id }: ConnectPlan['attachment'], workspace: string): void {
+  if (auth.token === undefined) return;
+  const token_path = `${member_id}.token`;
+  storeToken(path.join(workspace, '.moltnet', token_path), auth.token);
+  delete auth.token;
+  auth.token_path = token_path;
 }
 
 /** `--node other/MoltnetNode` against `--node alpha`: only what looks like a node file is taken as the flag's value. */

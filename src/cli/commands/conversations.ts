@@ -1,7 +1,7 @@
 import { canonicalMemberId } from '../../protocol/ids.ts';
 import type { DirectConversation, Room } from '../../protocol/rooms.ts';
 import type { Client, RefusedError } from '../../client/http.ts';
-import { allDms, allRooms, explained, openClient, statusOf } from '../api.ts';
+import { allDms, allRooms, explained, networkIdOf, openClient, statusOf } from '../api.ts';
 import type { Command } from '../command.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
 import { findSpeaker, SELECTION_FLAGS, type Speaker } from '../speaker.ts';
@@ -20,7 +20,7 @@ export const command: Command = {
     const speaker = await findSpeaker(args, io, { speaks: false });
     const client = openClient(speaker);
     await explained(async () => {
-      const networkId = speaker.network_id ?? (await client.network()).id;
+      const networkId = await networkIdOf(speaker, client);
       const rooms = (await allRooms(client)).filter(
         (room) => args.on('all') === true || isListed(speaker, room),
       );
@@ -44,12 +44,13 @@ export const command: Command = {
   },
 };
 
-/** An agent sees the rooms it was connected to; one that was connected to none, and a person, all that it may read. */
-function isListed({ attachment }: Speaker, room: Room): boolean {
+/** An agent sees the rooms it was connected to and is a member of; one connected to none, and a person, all it may read. */
+function isListed({ attachment, from }: Speaker, room: Room): boolean {
   return (
     attachment === undefined ||
     attachment.rooms.length === 0 ||
-    attachment.rooms.some(({ id }) => id === room.id)
+    attachment.rooms.some(({ id }) => id === room.id) ||
+    (room.members ?? []).includes(from.id)
   );
 }
 

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_RATES } from '../../config/server-rates.ts';
 import type { AttachmentConfig, NodeConfig, ServerConfig } from '../../config/types.ts';
 import type { Event } from '../../protocol/events.ts';
 import { startNode } from '../../node/node.ts';
@@ -163,8 +164,16 @@ function serverConfig(folder: string): ServerConfig {
       allowed_origins: [],
       allowed_hosts: [],
       trust_forwarded_proto: false,
+      trusted_proxies: [],
     },
-    auth: { mode: 'none', public_read: false, agent_registration: 'disabled', tokens: [] },
+    auth: {
+      mode: 'none',
+      public_read: false,
+      agent_registration: 'disabled',
+      first_come_claims: false,
+      tokens: [],
+    },
+    rates: DEFAULT_RATES,
     storage: { kind: 'sqlite', sqlite: { path: path.join(folder, '.moltnet', 'moltnet.db') } },
     guard: { turns: DEMO_TURNS },
     pairings: [],

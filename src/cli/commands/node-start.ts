@@ -1,4 +1,5 @@
 import { loadNodeConfig } from '../../config/node.ts';
+import type { NodeConfig } from '../../config/types.ts';
 import type { Command } from '../command.ts';
 import { runNode } from '../run-node.ts';
 
@@ -14,11 +15,12 @@ export const command: Command = {
       fallback: '$MOLTNET_NODE_CONFIG, MoltnetNode, moltnet-node.yaml, .yml, .json',
     },
   ],
+  details:
+    'SIGHUP, or moltnet reload --node, has it take over its changed file: agents that it does not touch go on with their turns.',
   async run(args, io) {
     const file = args.text('config') ?? args.positionals[0];
-    return runNode(
-      loadNodeConfig({ cwd: io.cwd, env: io.env, ...(file === undefined ? {} : { path: file }) }),
-      io,
-    );
+    const read = (): NodeConfig =>
+      loadNodeConfig({ cwd: io.cwd, env: io.env, ...(file === undefined ? {} : { path: file }) });
+    return runNode(read(), io, read);
   },
 };

@@ -1,6 +1,6 @@
-import { ADMIN_FLAGS_WITHOUT_MEMBER, openAdminClient } from '../admin.ts';
+import { adminFlagsWithout, openAdminClient } from '../admin.ts';
 import { explained } from '../api.ts';
-import type { Command } from '../command.ts';
+import type { Args, Command, Io } from '../command.ts';
 import { usageFailure } from '../failure.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
 
@@ -24,7 +24,13 @@ export const command: Command = {
       what: 'agent turns without a person before wakes are held, or off',
       fallback: "the network's",
     },
-    ...ADMIN_FLAGS_WITHOUT_MEMBER,
+    {
+      name: 'credential',
+      value: 'SECRET',
+      what: 'with it agents join by themselves (room join); better: --credential-env',
+    },
+    { name: 'credential-env', value: 'NAME', what: 'environment variable that holds it' },
+    ...adminFlagsWithout('member'),
     ...OUTPUT_FLAGS,
   ],
   async run(args, io) {
@@ -40,12 +46,14 @@ export const command: Command = {
     ];
     if (turns !== undefined && turns !== 'off' && !/^[1-9]\d{0,5}$/.test(turns))
       throw usageFailure(`--guard ${JSON.stringify(turns)} is not a number of turns`, 'write 30, or off');
+    const credential = secretOf(args, io);
     const request = {
       id,
       ...(name === undefined ? {} : { name }),
       ...(members.length === 0 ? {} : { members }),
       ...(visibility === undefined ? {} : { visibility }),
       ...(write_policy === undefined ? {} : { write_policy }),
+      ...(credential === undefined ? {} : { credential }),
       ...(turns === undefined
         ? {}
         : { guard: { turns: turns === 'off' ? ('off' as const) : Number(turns) } }),
@@ -55,3 +63,11 @@ export const command: Command = {
     await print(args, io, room, (color) => `${color.green('created')} room:${room.id}`);
   },
 };
+
+function secretOf(args: Args, io: Io): string | undefined {
+  const name = args.text('credential-env');
+  if (name === undefined) return args.text('credential');
+  const value = io.env[name]?.trim();
+  if (!value) throw usageFailure(`${name} is not set`, "set it to the room's credential");
+  return value;
+}

@@ -1,4 +1,4 @@
-import { ADMIN_FLAGS_WITHOUT_MEMBER, openAdminClient } from '../admin.ts';
+import { adminFlagsWithout, openAdminClient } from '../admin.ts';
 import { explained } from '../api.ts';
 import type { Command } from '../command.ts';
 import { usageFailure } from '../failure.ts';
@@ -15,7 +15,7 @@ function change(verb: 'add' | 'remove'): Command {
     flags: [
       { name: 'room', value: 'ID', what: 'the room' },
       { name: 'member', value: 'ID', many: true, what: 'who; repeat it, or write a comma list' },
-      ...ADMIN_FLAGS_WITHOUT_MEMBER,
+      ...adminFlagsWithout('member'),
       ...OUTPUT_FLAGS,
     ],
     async run(args, io) {

@@ -1,6 +1,6 @@
 import { newMessageId } from '../../protocol/ids.ts';
 import { ConnectionError, type Client } from '../../client/http.ts';
-import { explain, explained, openClient, statusOf } from '../api.ts';
+import { explain, networkIdOf, openClient, statusOf } from '../api.ts';
 import type { Args, Command, Io } from '../command.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
@@ -146,7 +146,7 @@ async function resolve(target: CliTarget, speaker: Speaker, args: Args, client: 
       };
     }
     case 'peer': {
-      const networkId = speaker.network_id ?? (await explained(() => client.network())).id;
+      const networkId = await networkIdOf(speaker, client);
       const dm = peerDm(speaker.from.id, target.agent, networkId);
       return { kind: 'dm', dm_id: dm.id, participant_ids: dm.participants };
     }

@@ -1,8 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { loadClientConfig } from '../../config/client.ts';
+import type { ClientAttachment } from '../../config/types.ts';
 import type { Command } from '../command.ts';
 import { Failure } from '../failure.ts';
+import { clientToken } from '../speaker.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
 
 export const command: Command = {
@@ -26,8 +28,18 @@ export const command: Command = {
     const files = installSkill(
       workspace,
       args.text('runtime') ?? client?.agent.runtime,
-      await skillOf(server && { base_url: server.base_url }),
+      await skillOf(server && { base_url: server.base_url, ...tokenFor(server, client!.path, io.env) }),
     );
     await io.out(`installed ${files.map((file) => path.join(workspace, file)).join(', ')}\n`);
   },
 };
+
+/** A skill may be had without: the bundled text is as good. */
+function tokenFor(server: ClientAttachment, file: string, env: NodeJS.ProcessEnv): { token?: string } {
+  try {
+    const token = clientToken(server, env, path.dirname(path.resolve(file)));
+    return token === undefined ? {} : { token };
+  } catch {
+    return {};
+  }
+}

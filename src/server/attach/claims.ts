@@ -3,12 +3,13 @@
  * first keeps it while it lives. One that is half-open must not keep its agent's node out: it is asked, and replaced
  * when it does not answer (W51).
  */
-import type { Identity } from '../../network/identity.ts';
+import { ANONYMOUS } from '../../protocol/credentials.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { EndReason } from '../presence.ts';
 
 export interface Claimant {
-  readonly identity: Identity;
+  /** The key that its agent is bound to; undefined in mode none, where all have the same, which proves nothing. */
+  readonly credential: string | undefined;
   readonly ended: boolean;
   probe(): Promise<boolean>;
   drop(reason: EndReason, error?: string): void;
@@ -51,15 +52,9 @@ export class Claims<C extends Claimant> {
   }
 
   #contender(agent_id: string, claimant: C): C | undefined {
-    return this.#holders.get(agent_id)?.find((holder) => !mayShare(holder.identity, claimant.identity));
+    return this.#holders.get(agent_id)?.find((holder) => !mayShare(holder.credential, claimant.credential));
   }
 }
 
-function mayShare(a: Identity, b: Identity): boolean {
-  return (
-    a.mode !== 'none' &&
-    b.mode !== 'none' &&
-    a.credential_key !== 'anonymous' &&
-    a.credential_key === b.credential_key
-  );
-}
+const mayShare = (a: string | undefined, b: string | undefined): boolean =>
+  a !== undefined && a !== ANONYMOUS && a === b;

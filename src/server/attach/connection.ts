@@ -48,6 +48,8 @@ export interface ConnectionHost {
 const PERMANENT: ReadonlySet<string> = new Set([
   'agent_removed',
   'agent_taken',
+  'claim_reserved',
+  'person_reserved',
   'network_mismatch',
   'invalid_id',
   'invalid_agent_id',
@@ -59,9 +61,12 @@ const PERMANENT: ReadonlySet<string> = new Set([
 const EARLY_FRAMES = 64;
 
 export class Connection implements Ticking {
-  readonly identity: Identity;
+  /** Who asked for the upgrade; after a claim that minted a token, who holds that. */
+  identity: Identity;
   /** Set by IDENTIFY. */
   delivery = false;
+  /** The key that the agent is bound to, once it is registered; undefined in mode none (claims.ts). */
+  credential: string | undefined;
   readonly #host: ConnectionHost;
   readonly #ws: WebSocket;
   readonly #socket: Duplex;

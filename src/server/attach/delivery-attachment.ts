@@ -20,6 +20,8 @@ import { eventFrame, frameOf, type ClientFrame } from './frames.ts';
 import type { Lease } from './leases.ts';
 import type { WakeReports } from './wake-report.ts';
 
+const NOBODY: ReadonlyMap<string, number> = new Map();
+
 export interface DeliveryAttachmentOptions {
   connection: Connection;
   network: Network;
@@ -36,6 +38,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   readonly #options: DeliveryAttachmentOptions;
   readonly #connection: Connection;
   readonly #delivery: Delivery;
+  readonly #dms: boolean;
   #delivering = false;
   #ready = false;
   #corked = false;
@@ -45,6 +48,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     this.#options = options;
     this.#connection = options.connection;
     const { network, store, tail, agent_id, bindings } = options;
+    this.#dms = network.settings.direct_messages;
     this.#delivery = new Delivery({
       agent: { network_id: network.settings.id, id: agent_id },
       bindings,
@@ -52,7 +56,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       store,
       sink: this,
       room: (id) => this.#room(id),
-      dms: network.settings.direct_messages,
+      dms: this.#dms,
       save: (writes) => network.execute('delivery.save', { writes }, server),
     });
   }
@@ -68,6 +72,16 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     this.#ready = true;
     await this.#sendGap();
     if (this.#delivering) this.#delivery.start();
+  }
+
+  /** The settings changed: what the agent may read is looked at again. */
+  recheck(): void {
+    if (this.#dms !== this.#options.network.settings.direct_messages)
+      this.#connection.fail(
+        new MoltnetError('service_unavailable', 'direct messages were switched: reconnect'),
+        'attachment_closed',
+      );
+    else if (this.#delivering) this.#delivery.recheck();
   }
 
   ready(): boolean {
@@ -208,13 +222,16 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     const { network, agent_id, connection } = this.#options;
     const room = network.topology.room(room_id);
     if (!room) return undefined;
-    const allowed = (agent: string | undefined) =>
-      can(network.settings, connection.identity, 'room.receive', { room, agent }).allowed;
-    if (!allowed(agent_id)) return undefined;
+    const allowed = (members: ReadonlyMap<string, number>) =>
+      can(network.settings, connection.identity, 'room.receive', {
+        room: { row: room.row, members },
+        agent: agent_id,
+      }).allowed;
+    if (!allowed(room.members)) return undefined;
     return {
       created_seq: room.row.created_seq,
       member_since: network.topology.memberSince(room_id, agent_id),
-      open: allowed(undefined),
+      open: allowed(NOBODY),
     };
   }
 }

@@ -162,7 +162,7 @@ describe('handshake', () => {
       agent: 'beta',
       headers: { authorization: 'Bearer one' },
     });
-    expect(client.error).toMatch(/may not attach as beta/);
+    expect(client.error).toMatch(/may not act as beta/);
     const right = await AttachClient.attach({
       url: lab.url,
       agent: 'alpha',
@@ -365,9 +365,10 @@ describe('who holds an agent', () => {
     const identity = (token?: string): Identity => ({
       mode: 'bearer',
       credential_key: `token:${token}`,
-      scopes: new Set<Scope>(['attach', 'admin']),
+      scopes: new Set<Scope>(token === 'admin' ? ['attach', 'admin'] : ['attach']),
     });
-    const lab = await startAttachLab({ identity, settings: { auth_mode: 'bearer' } });
+    const settings = { auth_mode: 'bearer', agent_registration: 'token' } as const;
+    const lab = await startAttachLab({ identity, settings });
     const facts: string[] = [];
     lab.tail.subscribe(
       { push() {}, announce: (entry) => facts.push(entry.event.type) },
@@ -378,10 +379,14 @@ describe('who holds an agent', () => {
     const second = await AttachClient.attach({ url: lab.url, headers });
     expect(lab.presence.of('alpha')).toMatchObject({ connected: true, attachments: 2 });
     const stranger = await AttachClient.attach({ url: lab.url, headers: { authorization: 'Bearer two' } });
-    expect(stranger.has('READY')).toBe(false);
+    expect(stranger.error).toMatch(/alpha is bound to another credential/);
+    // wire.md 6.3: admin and attach together count as the credential that the agent is bound to.
+    const admin = await AttachClient.attach({ url: lab.url, headers: { authorization: 'Bearer admin' } });
+    expect(lab.presence.of('alpha').attachments).toBe(3);
+    await admin.drop();
     await first.drop();
     await second.settle();
-    expect(lab.presence.of('alpha')).toMatchObject({ connected: true, attachments: 1 });
+    await eventually(() => lab.presence.of('alpha').attachments === 1);
     await second.drop();
     await stranger.gone();
     await eventually(() => lab.gateway.connections === 0);

@@ -2,16 +2,18 @@
  * The attach endpoint (wire.md 6): takes sockets over, lets their agents identify themselves, and hands each to the
  * kind of attachment that its client speaks.
  */
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import type { ServerConfig } from '../../config/types.ts';
 import type { Tail } from '../../log/tail.ts';
-import { errors, MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
+import { ANONYMOUS } from '../../protocol/credentials.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import { anyone, type Identity } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
 import type { LogEvent, Store } from '../../store/store.ts';
+import type { Peer } from '../auth/peer.ts';
+import { addressKey, type Rates } from '../auth/rates.ts';
 import type { Presence } from '../presence.ts';
 import { Claims } from './claims.ts';
 import { Connection, type AttachTimes, type ConnectionHost, type FrameHandler } from './connection.ts';
@@ -37,18 +39,37 @@ export interface AttachGatewayOptions {
   tail: Tail;
   presence: Presence;
   wakes: WakeReports;
-  config: Pick<ServerConfig, 'server'>;
+  /** The identity of a token that was minted for a claim (auth/credentials.ts). */
+  identityOf?: (token: string) => Identity;
+  /** Claims of ids without a credential are counted; without it they are not. */
+  rates?: Pick<Rates, 'claim'>;
   log: AttachLog;
   /** For tests that do not want to wait ten seconds. */
   times?: Partial<AttachTimes>;
 }
 
+/** What the gateway wants to know of auth/peer.ts's Peer. */
+export type AttachPeer = Pick<Peer, 'address' | 'loopback'>;
+const HERE: AttachPeer = { address: '', loopback: true };
+
 export interface AttachGateway {
   /**
-   * Takes over `GET /v1/attach`. The caller has checked Origin and Host, and resolved the credential (the identity;
-   * mode none's `anyone` when left out). Answers refusals itself; never throws.
+   * Takes over `GET /v1/attach`. The caller has checked Origin and Host, resolved the credential (the identity; mode
+   * none's `anyone` when left out) and knows from where it comes. Throws MoltnetError `stopping` or
+   * `too_many_attachments` before a byte is written.
    */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, identity?: Identity): void;
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    identity?: Identity,
+    peer?: AttachPeer,
+  ): void;
+  /**
+   * Credentials or settings changed. Ends the attachments whose identity `refusal` refuses, and looks again at what the
+   * others may read.
+   */
+  revalidate(refusal: (identity: Identity) => MoltnetError | undefined): void;
   /** Attachments that are READY. */
   readonly active: number;
   /** Sockets, those that have not identified themselves included. */
@@ -89,6 +110,9 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
   const leases = new Leases();
   const gaps = new GapPositions();
   const streams = new Set<StreamAttachment>();
+  const deliveries = new Set<DeliveryAttachment>();
+  const peers = new Map<Connection, AttachPeer>();
+  const counts = new Counts();
   let active = 0;
   let closing: Promise<void> | undefined;
   let allGone: (() => void) | undefined;
@@ -106,6 +130,8 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     },
     gone(connection) {
       connections.delete(connection);
+      counts.leave(keyOf(connection.identity, peers.get(connection)!));
+      peers.delete(connection);
       heartbeat.delete(connection);
       if (connections.size === 0) allGone?.();
     },
@@ -113,15 +139,23 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
   };
 
   async function attach(connection: Connection, identification: Identification): Promise<void> {
-    const { agent_id, name } = identification;
+    const { agent_id, name, claim_key } = identification;
     const { identity } = connection;
-    if (identity.agents && !identity.agents.has(agent_id))
-      throw new MoltnetError('forbidden', `this credential may not attach as ${agent_id}`);
+    const peer = peers.get(connection)!;
+    if (isUnknown(identity)) options.rates?.claim(peer);
     const { registration } = await network.execute(
       'agent.register',
-      { requested_id: agent_id, name, via: 'attach' },
+      { requested_id: agent_id, name, via: 'attach', claim_key, loopback: peer.loopback },
       identity,
     );
+    const credential = network.topology.agent(agent_id)?.credential_key;
+    if (identity.mode !== 'none') connection.credential = credential;
+    if (registration.agent_token !== undefined && !connection.ended) {
+      // From here on it is the agent, as the next connection with the token will be.
+      counts.leave(keyOf(identity, peer));
+      connection.identity = options.identityOf?.(registration.agent_token) ?? identity;
+      counts.enter(keyOf(connection.identity, peer));
+    }
     if (connection.ended) return;
     await claims.claim(agent_id, connection);
     connection.atEnd(() => claims.release(agent_id, connection));
@@ -149,7 +183,11 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     const common = { connection, network, store, tail, wakes, agent_id, cursor };
     if (bindings) {
       const attachment = new DeliveryAttachment({ ...common, bindings, lease: leases.request(agent_id) });
-      connection.atEnd(() => attachment.onEnd());
+      deliveries.add(attachment);
+      connection.atEnd(() => {
+        deliveries.delete(attachment);
+        attachment.onEnd();
+      });
       await attachment.prepare();
       return attachment;
     }
@@ -162,12 +200,13 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     return attachment;
   }
 
+  // Before the readers have the event: what follows a removal in the same batch is not sent any more.
   const unlisten = tail.listen((event: LogEvent) => {
-    if (event.type === 'agent.removed' && event.agent_id !== undefined) {
-      for (const connection of [...claims.of(event.agent_id)])
-        connection.fail(removed(event.agent_id), 'agent_removed');
-    } else if (event.room_id !== undefined && event.type.startsWith('room.')) {
-      for (const attachment of streams) attachment.refresh(event.room_id);
+    const { type, agent_id, room_id } = event;
+    if (type === 'agent.removed' && agent_id !== undefined) {
+      for (const connection of [...claims.of(agent_id)]) connection.fail(removed(agent_id), 'agent_removed');
+    } else if (room_id !== undefined && type.startsWith('room.') && type !== 'room.removed') {
+      for (const attachment of streams) attachment.refresh(room_id);
     }
   });
 
@@ -178,16 +217,28 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     get connections() {
       return connections.size;
     },
-    handleUpgrade(request, socket, head, identity = anyone) {
-      if (closing) return refuse(socket, 'stopping');
-      if (connections.size >= limits.attachments.value) return refuse(socket, 'too_many_attachments');
+    handleUpgrade(request, socket, head, identity = anyone, peer = HERE) {
+      if (closing) throw new MoltnetError('stopping');
+      const key = keyOf(identity, peer);
+      if (connections.size >= limits.attachments.value) throw new MoltnetError('too_many_attachments');
+      if (key !== undefined) counts.require(key, isUnknown(identity) && !peer.loopback);
       sockets.handleUpgrade(request, socket, head, (ws) => {
         const connection = new Connection(host, ws, socket, identity);
         connections.add(connection);
+        peers.set(connection, peer);
+        counts.enter(key);
         heartbeat.add(connection);
         // The gateway may have been closed while the handshake was answered.
         if (closing) connection.restart();
       });
+    },
+    revalidate(refusal) {
+      for (const connection of [...connections]) {
+        const refused = refusal(connection.identity);
+        if (refused)
+          connection.fail(refused, refused.code === 'agent_removed' ? 'agent_removed' : 'attachment_closed');
+      }
+      for (const attachment of [...deliveries]) attachment.recheck();
     },
     close() {
       closing ??= (async () => {
@@ -204,14 +255,41 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
 }
 
 const removed = (agent_id: string): MoltnetError =>
-  new MoltnetError('agent_removed', `the agent ${agent_id} was removed: register it again to let it back in`);
-
-/** Answers an upgrade that is not taken, in the envelope of every refusal. */
-function refuse(socket: Duplex, code: ErrorCode): void {
-  const { status, what } = errors[code];
-  const body = `${JSON.stringify({ code, error: what })}\n`;
-  socket.on('error', () => {});
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n${body}`,
+  new MoltnetError(
+    'agent_removed',
+    `the agent ${agent_id} was removed: an operator lets it back in (moltnet admin agent invite)`,
   );
+const isUnknown = ({ mode, credential_key }: Identity): boolean =>
+  mode !== 'none' && credential_key === ANONYMOUS;
+
+/** By what attachments are counted; undefined in mode none, where nobody can be told from another. */
+const keyOf = (identity: Identity, { address }: AttachPeer): string | undefined =>
+  identity.mode === 'none'
+    ? undefined
+    : isUnknown(identity)
+      ? `addr:${addressKey(address)}`
+      : identity.credential_key;
+
+/** Open sockets by identity. */
+class Counts {
+  readonly #open = new Map<string, number>();
+
+  /** Throws `too_many_attachments` when there is no room for one more. */
+  require(key: string, unknown: boolean): void {
+    const { value } = unknown ? limits.attachments_per_address : limits.attachments_per_identity;
+    if ((this.#open.get(key) ?? 0) >= value)
+      throw new MoltnetError(
+        'too_many_attachments',
+        `${value} attachments are open with this credential, or from this address without one: close one of them`,
+      );
+  }
+  enter(key: string | undefined): void {
+    if (key !== undefined) this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
+  }
+  leave(key: string | undefined): void {
+    if (key === undefined) return;
+    const open = this.#open.get(key)! - 1;
+    if (open > 0) this.#open.set(key, open);
+    else this.#open.delete(key);
+  }
 }

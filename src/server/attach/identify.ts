@@ -10,6 +10,8 @@ export interface Identification {
   name?: string;
   /** The event id to continue after; empty for live only. */
   cursor: string;
+  /** Makes a claim repeatable until the minted token's first use (protocol/credentials.ts). */
+  claim_key?: string;
   /** Present when the client speaks the delivery protocol. */
   bindings?: Bindings;
 }
@@ -52,6 +54,7 @@ export function readIdentify(frame: ClientFrame, networkId: string): Identificat
     agent_id,
     name: text(name, 'agent.name').trim() || undefined,
     cursor: text(frame['cursor'], 'cursor').trim(),
+    claim_key: text(frame['claim_key'], 'claim_key').trim() || undefined,
     ...(announcesDelivery(frame) && { bindings: readBindings(frame['bindings']) }),
   };
 }

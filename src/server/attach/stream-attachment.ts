@@ -5,7 +5,7 @@
 import type { LogEntry } from '../../log/entry.ts';
 import { LogEntry as Entry } from '../../log/entry.ts';
 import { LogReader, type ReaderSink } from '../../log/reader.ts';
-import type { Interest, Tail } from '../../log/tail.ts';
+import type { Tail } from '../../log/tail.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { fqid, gapEventId, isId } from '../../protocol/ids.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -13,6 +13,7 @@ import type { Target } from '../../protocol/messages.ts';
 import { can } from '../../network/access.ts';
 import type { Network } from '../../network/network.ts';
 import type { Store } from '../../store/store.ts';
+import { Audience } from '../audience.ts';
 import type { EndReason } from '../presence.ts';
 import type { Connection, FrameHandler } from './connection.ts';
 import { eventFrame, type ClientFrame } from './frames.ts';
@@ -43,7 +44,8 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
   readonly #connection: Connection;
   readonly #self: string;
   readonly #reader: LogReader;
-  #interest: Interest;
+  /** Undefined in mode none, where every room is readable. */
+  readonly #audience: Audience | undefined;
   /** The head when it subscribed. */
   readonly #head: number;
   /** Cursors that are out, and which of them are wakes. */
@@ -56,11 +58,11 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#self = fqid(options.network.settings.id, 'agents', options.agent_id);
     // Subscribed from here on, before READY is written: nothing that is published after it can be missed (W6).
     this.#head = options.tail.head;
-    this.#interest = this.#firstInterest();
+    this.#audience = audienceOf(options);
     this.#reader = new LogReader({
       tail: options.tail,
       sink: this,
-      interest: this.#interest,
+      interest: this.#audience?.interest ?? { rooms: 'all', participants: new Set([options.agent_id]) },
       withholds: true,
     });
   }
@@ -87,14 +89,10 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#reader.start(seq);
   }
 
-  /** A room or its members changed. In mode none every room is readable, and nothing is to be done. */
+  /** A room or its members changed. */
   refresh(room_id: string): void {
-    const { rooms } = this.#interest;
-    if (rooms === 'all' || rooms.has(room_id) === this.#mayReceive(room_id)) return;
-    const changed = new Set(rooms);
-    if (!changed.delete(room_id)) changed.add(room_id);
-    this.#interest = { ...this.#interest, rooms: changed };
-    this.#reader.update(this.#interest);
+    const changed = this.#audience?.refresh(room_id);
+    if (changed) this.#reader.update(changed);
   }
 
   ready(): boolean {
@@ -159,28 +157,14 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#connection.uncork();
   };
 
-  #firstInterest(): Interest {
-    const { network, agent_id, connection } = this.#options;
-    const participant = network.settings.direct_messages ? agent_id : undefined;
-    if (connection.identity.mode === 'none') return { rooms: 'all', participant };
-    return { rooms: new Set(network.topology.roomIds().filter((id) => this.#mayReceive(id))), participant };
-  }
-
-  #mayReceive(room_id: string): boolean {
-    const { network, agent_id, connection } = this.#options;
-    const room = network.topology.room(room_id);
-    return (
-      room !== undefined &&
-      can(network.settings, connection.identity, 'room.receive', { room, agent: agent_id }).allowed
-    );
-  }
-
   /** Of what the reader may give it, what an attachment is sent. */
   #wants({ event }: LogEntry): boolean {
     if (event.type === 'conversation.held' || event.type === 'conversation.resumed') return false;
-    if (event.room_id === undefined || event.type === 'room.removed') return true;
+    if (this.#audience) return this.#audience.allows(event);
+    const { topology, settings } = this.#options.network;
+    if (event.room_id === undefined) return settings.direct_messages;
     // The log keeps what a removed room said; nobody can read it any more.
-    return this.#options.network.topology.room(event.room_id) !== undefined;
+    return event.type === 'room.removed' || topology.room(event.room_id) !== undefined;
   }
 
   #wakeMark(entry: LogEntry): WakeMark | null {
@@ -215,4 +199,17 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#connection.write(eventFrame(entry, network.settings.id));
     (this.#pending ??= new Map()).set(id, null);
   }
+}
+
+function audienceOf({ network, connection, agent_id }: StreamOptions): Audience | undefined {
+  const { settings } = network;
+  const { identity } = connection;
+  if (identity.mode === 'none') return undefined;
+  return new Audience({
+    network,
+    selves: new Set([agent_id]),
+    mayRead: (room) => can(settings, identity, 'room.receive', { room, agent: agent_id }).allowed,
+    mayReadDm: (participants) =>
+      can(settings, identity, 'dm.receive', { dm: { participants }, agent: agent_id }).allowed,
+  });
 }

@@ -84,12 +84,18 @@ export function createWakeReports({
     const { attempts, classification } = wake;
     tail.announce({
       type: 'agent.wake.failed',
+      agent_id: wake.agent_id,
       payload: { ...agentEvent(wake), error, attempts, classification },
     });
   }
 
   return {
-    delivered: (wake) => tail.announce({ type: 'agent.wake.delivered', payload: agentEvent(wake) }),
+    delivered: (wake) =>
+      tail.announce({
+        type: 'agent.wake.delivered',
+        agent_id: wake.agent_id,
+        payload: agentEvent(wake),
+      }),
     failed,
     lastFailure: (agent_id) => failures.get(agent_id),
 

@@ -30,7 +30,13 @@ export function sendValue(reply: FastifyReply, value: unknown, status = 200): vo
 }
 
 /** Codes that any route may answer with, beside its own. */
-const EVERYWHERE: readonly ErrorCode[] = ['foreign_origin', 'foreign_host', 'internal_error', 'stopping'];
+const EVERYWHERE: readonly ErrorCode[] = [
+  'foreign_origin',
+  'foreign_host',
+  'rate_limited',
+  'internal_error',
+  'stopping',
+];
 
 /** One answer as a route's schema describes it. */
 interface Answer {

@@ -27,14 +27,18 @@ import { envelope, refusalOf, retryAfter, type Refusal } from './errors.ts';
 import { eventRoutes } from './events.ts';
 import { guardRoutes } from './guard.ts';
 import { healthRoutes } from './health.ts';
+import { identityRoutes } from './identity.ts';
 import { messageRoutes } from './messages.ts';
 import { metricsRoutes } from './metrics.ts';
 import { networkRoutes } from './network.ts';
 import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
+import { limitRequests } from './rates.ts';
+import { reloadRoutes } from './reload.ts';
 import { requestId } from './request-id.ts';
 import { roomRoutes } from './rooms.ts';
 import { patternOf, RouteTable } from './route-table.ts';
+import { sessionRoutes } from './session.ts';
 import { threadRoutes } from './threads.ts';
 
 declare module 'fastify' {
@@ -122,6 +126,9 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     eventRoutes,
     attachRoutes,
     discoveryRoutes,
+    identityRoutes,
+    reloadRoutes,
+    sessionRoutes,
     consoleRoutes,
     openapiRoutes,
   ])
@@ -137,9 +144,14 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
       reply.header('connection', 'close');
       throw new MoltnetError('stopping');
     }
+    limitRequests(context, request.raw);
     context.origins.requireHost(headers);
     const reads = method === 'GET' || method === 'HEAD';
-    if (!reads || request.routeOptions.config.live) context.origins.requireOrigin(headers);
+    if (!reads || request.routeOptions.config.live) {
+      context.origins.requireOrigin(headers);
+      // What a browser sends by itself proves nothing: the page has to be ours.
+      if (context.credentials.sessionOf(request.raw)) context.origins.requireOwnPage(headers);
+    }
     if (request.is404) throw unmatched(request, reply);
     // Any content type is read as JSON, also one that is no content type.
     delete headers['content-type'];
@@ -163,9 +175,10 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const refusal = refusalOf(error);
     logRefusal(refusal, request);
-    const wait = retryAfter(refusal.code);
+    const wait = retryAfter(refusal);
     if (wait !== undefined) reply.header('retry-after', wait);
     guarded(request, reply);
+    if (!request.raw.complete) refusedEarly.set(request.raw.socket, request.raw);
     sendJson(reply, envelope(refusal, request.id), refusal.status);
   }
 
@@ -224,9 +237,14 @@ function firstOfEach(query: URLSearchParams): Record<string, string> {
   return first;
 }
 
+/** Requests that were answered before their body was there, by their socket. */
+const refusedEarly = new WeakMap<Socket, IncomingMessage>();
+
 /** What is not HTTP, or too slow or too big a header: refused on the bare socket, in the envelope all the same. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.writable && error.code !== 'ECONNRESET') {
+  // What is broken is the rest of a request that has its answer: a second one would be taken for the next request's.
+  const answered = refusedEarly.get(socket)?.complete === false;
+  if (socket.writable && error.code !== 'ECONNRESET' && !answered) {
     const [status, reason] =
       error.code === 'HPE_HEADER_OVERFLOW'
         ? ['431 Request Header Fields Too Large', 'the headers are too large']

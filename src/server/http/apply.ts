@@ -2,12 +2,14 @@ import { ApplyConfigRequest, ApplyConfigResult } from '../../protocol/network.ts
 import type { ServerContext } from '../context.ts';
 import { answers, sendValue } from './answers.ts';
 import type { App } from './app.ts';
+import { asks } from './asks.ts';
 
 /** POST /v1/apply: rooms and agents as a configuration declares them, all or nothing. */
 export async function applyRoutes(app: App, context: ServerContext): Promise<void> {
   app.post(
     '/v1/apply',
     {
+      onRequest: asks(context, 'administer'),
       schema: {
         summary: 'Bring rooms and agents to what is declared, all or nothing',
         tags: ['operation'],
@@ -18,7 +20,9 @@ export async function applyRoutes(app: App, context: ServerContext): Promise<voi
           'body_too_large',
           'unauthorized',
           'forbidden',
-          'agent_taken',
+          'not_found',
+          'conflict',
+          'person_reserved',
           'network_mismatch',
           'invalid_id',
           'invalid_agent_id',

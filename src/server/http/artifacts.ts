@@ -44,7 +44,9 @@ export async function artifactRoutes(app: App, context: ServerContext): Promise<
       },
     },
     async (request, reply) => {
-      const of = await filter(context, context.identify(request.raw), request.query);
+      const identity = context.identify(request.raw);
+      requireAccess(context.network.settings, identity, 'artifacts.read');
+      const of = await filter(context, identity, request.query);
       const page = parsePage(request.query);
       await requireCursor(page, (id) => of !== undefined && context.store.artifactExists(of, id));
       return sendJson(
@@ -80,7 +82,6 @@ async function filter(
   }
   const room = given(query.room_id, 'room');
   if (room !== undefined) return { room_id: readableRoom(context, identity, room).row.id };
-  requireAccess(context.network.settings, identity, 'network.read');
   throw new MoltnetError('unprocessable_entity', 'say of what: room_id, thread_id or dm_id');
 }
 

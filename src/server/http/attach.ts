@@ -6,7 +6,8 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, GUARD_LINES, JSON_TYPE } from './answers.ts';
 import type { App } from './app.ts';
-import { envelope, refusalOf } from './errors.ts';
+import { envelope, refusalOf, retryAfter } from './errors.ts';
+import { limitRequests } from './rates.ts';
 import { requestId } from './request-id.ts';
 
 const PATH = '/v1/attach';
@@ -19,7 +20,14 @@ export async function attachRoutes(app: App): Promise<void> {
       schema: {
         summary: 'Attach an agent: a WebSocket (moltnet.attach.v1)',
         tags: ['events'],
-        response: answers({}, 'bad_request', 'unauthorized', 'forbidden'),
+        response: answers(
+          {},
+          'bad_request',
+          'unauthorized',
+          'forbidden',
+          'agent_removed',
+          'too_many_attachments',
+        ),
       },
     },
     () => {
@@ -50,8 +58,10 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
     socket.on('error', () => socket.destroy());
     try {
       if (context.stopping) throw new MoltnetError('stopping');
+      limitRequests(context, request);
       context.origins.requireHost(request.headers);
       context.origins.requireOrigin(request.headers);
+      if (context.credentials.sessionOf(request)) context.origins.requireOwnPage(request.headers);
       // Node before 24.9 sends every request here that asks for any upgrade.
       if (pathOf(request) !== PATH) throw new MoltnetError('not_found');
       if (!isAttachUpgrade(request))
@@ -61,10 +71,10 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
         );
       const identity = context.identify(request);
       requireAccess(context.network.settings, identity, 'attach');
+      context.gateway.handleUpgrade(request, socket, head, identity, context.peer(request));
       socket.once('close', () =>
         context.metrics.request('GET', `GET ${PATH}`, 200, (performance.now() - began) / 1_000),
       );
-      context.gateway.handleUpgrade(request, socket, head, identity);
     } catch (error) {
       const refusal = refusalOf(error);
       const id = requestId(request.headers['x-request-id']);
@@ -84,8 +94,10 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       if (refusal.status >= 500) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
       else context.log.warn(fields, 'attach refused');
       const body = envelope(refusal, id);
+      const wait = retryAfter(refusal);
+      const retry = wait === undefined ? '' : `Retry-After: ${wait}\r\n`;
       socket.end(
-        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${GUARD_LINES}Connection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}${GUARD_LINES}Connection: close\r\n\r\n${body}`,
       );
     }
   });

@@ -3,10 +3,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
 import type { App } from './app.ts';
+import { logIn } from './session.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -63,12 +65,17 @@ const folders = ['./console/', '../../../dist/console/'].map((relative) =>
 const PLACE = /^(?:rooms|threads|dms|agents)\/[^/]+$/;
 
 /** GET /console/…: built files by their name, the app for every other path (it has routes of its own). */
-export async function consoleRoutes(app: App, _context: ServerContext): Promise<void> {
+export async function consoleRoutes(app: App, context: ServerContext): Promise<void> {
   let files: ReadonlyMap<string, File> | undefined;
+  const hidden = { schema: { hide: true } };
 
-  app.get('/', { schema: { hide: true } }, (_request, reply) => redirect(reply));
-  app.get('/console', { schema: { hide: true } }, (_request, reply) => redirect(reply));
-  app.get<{ Params: { '*': string } }>('/console/*', { schema: { hide: true } }, (request, reply) => {
+  for (const path of ['/', '/console'])
+    app.get(path, hidden, async (request, reply) =>
+      redirect(reply, (await takeToken(context, request.raw, reply)) ?? '/console/'),
+    );
+  app.get<{ Params: { '*': string } }>('/console/*', hidden, async (request, reply) => {
+    const clean = await takeToken(context, request.raw, reply);
+    if (clean !== undefined) return redirect(reply, clean);
     files ??= readConsole();
     const name = request.params['*'];
     const file = files?.get(name);
@@ -85,16 +92,50 @@ export async function consoleRoutes(app: App, _context: ServerContext): Promise<
   });
 }
 
-const redirect = (reply: FastifyReply): FastifyReply =>
-  reply.code(307).header('location', '/console/').send('');
+/**
+ * A token in the address (wire.md 9) is exchanged for a session; resolves with the address without it, whatever came of
+ * that: what is not known leads to the login. A page of another site does not change who somebody is logged in as.
+ */
+async function takeToken(
+  context: ServerContext,
+  request: IncomingMessage,
+  reply: FastifyReply,
+): Promise<string | undefined> {
+  const url = request.url ?? '';
+  const mark = url.indexOf('?');
+  const parameters = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
+  const token = parameters.get(TOKEN);
+  if (token === null) return undefined;
+  parameters.delete(TOKEN);
+  const site = request.headers['sec-fetch-site'];
+  const foreign = site === 'cross-site' || site === 'same-site';
+  if (request.method === 'GET' && !(foreign && context.credentials.sessionOf(request)))
+    await logIn(context, request, reply, token).catch((error: unknown) => {
+      if (!(error instanceof MoltnetError) || (error.code !== 'unauthorized' && error.code !== 'forbidden'))
+        throw error;
+    });
+  return parameters.size === 0 ? url.slice(0, mark) : `${url.slice(0, mark)}?${parameters}`;
+}
+const TOKEN = 'access_token';
+
+const redirect = (reply: FastifyReply, location: string): FastifyReply =>
+  guarded(reply)
+    .header('referrer-policy', 'no-referrer')
+    .header('cache-control', 'no-store')
+    .code(307)
+    .header('location', location)
+    .send('');
 
 function guarded(reply: FastifyReply): FastifyReply {
-  return reply
-    .header('content-security-policy', POLICY)
-    .header('x-frame-options', 'DENY')
-    .header('referrer-policy', 'no-referrer')
-    .header('cross-origin-opener-policy', 'same-origin')
-    .header('permissions-policy', 'camera=(), microphone=(), geolocation=()');
+  return (
+    reply
+      .header('content-security-policy', POLICY)
+      .header('x-frame-options', 'DENY')
+      // To this server only: over plain HTTP it is what a browser's event stream shows its origin by (origin.ts).
+      .header('referrer-policy', 'same-origin')
+      .header('cross-origin-opener-policy', 'same-origin')
+      .header('permissions-policy', 'camera=(), microphone=(), geolocation=()')
+  );
 }
 
 function send(reply: FastifyReply, file: File, accepts: string | string[] | undefined): FastifyReply {

@@ -12,9 +12,16 @@ it('SAFE-7 where any Host is answered, only one that no page chose becomes the a
     origins: originRules(config, { host: '', port: 8787 }),
     url: 'http://127.0.0.1:8787',
   };
-  expect(baseUrl(context, 'evil.example')).toBe('http://127.0.0.1:8787');
-  expect(baseUrl(context, 'chat.example:8787')).toBe('http://chat.example:8787');
-  expect(baseUrl(context, undefined)).toBe('http://127.0.0.1:8787');
+  const at = (host: string | undefined, more = {}) =>
+    baseUrl(context, { host, proxied: false, secure: false, ...more });
+  expect(at('evil.example')).toBe('http://127.0.0.1:8787');
+  expect(at('chat.example:8787')).toBe('http://chat.example:8787');
+  expect(at(undefined)).toBe('http://127.0.0.1:8787');
+  // The word of a trusted proxy counts; what is no host does not.
+  expect(at('chat.test', { proxied: true, secure: true })).toBe('https://chat.test');
+  expect(at("x'; reboot", { proxied: true })).toBe('http://127.0.0.1:8787');
+  config.server.public_url = 'https://own.example/';
+  expect(at('chat.test', { proxied: true })).toBe('https://own.example');
 });
 
 it('HTTP-17 a value is one word of the shell', () => {
@@ -37,7 +44,15 @@ const facts: NetworkFacts = {
   auth_mode: 'none',
   registration: 'disabled',
   direct_messages: true,
-  rooms: [{ id: 'general', name: 'General', write_policy: 'registered_agents', can_write: true }],
+  rooms: [
+    {
+      id: 'general',
+      name: 'General',
+      write_policy: 'registered_agents',
+      can_write: true,
+      after_connect: false,
+    },
+  ],
 };
 
 it('HTTP-17 the node file in install.md is text where YAML would read something else', () => {
@@ -62,7 +77,20 @@ it('HTTP-17 the commands say how this network is joined', () => {
   expect(skillDocument({ ...facts, auth_mode: 'bearer', direct_messages: false })).toContain(
     '--auth-mode bearer --token-env MOLTNET_TOKEN --rooms general\n',
   );
-  expect(skillDocument({ ...facts, auth_mode: 'open', registration: 'open' })).toContain(
-    '--registration open',
-  );
+  const open = { ...facts, auth_mode: 'bearer', registration: 'open' };
+  expect(skillDocument(open)).toContain('--runtime codex --registration open --rooms general\n');
+});
+
+it('HTTP-17 who is not an agent yet is told where it may write once it is, and how it keeps its id', () => {
+  const rooms = [{ ...facts.rooms[0]!, can_write: false, after_connect: true }];
+  const text = installDocument({ ...facts, auth_mode: 'open', registration: 'open', rooms });
+  expect(text).toContain('- Rooms that take your messages when you are connected: `general`\n');
+  expect(text).toContain('When you are connected, also:\n\n    moltnet send room:general ');
+  expect(text).toContain('wake: mentions');
+  expect(text).toContain('  auth_mode: open\n  registration: open\nattachments:\n');
+  expect(text).toContain('    moltnet:\n      token_path: .moltnet/my-agent.token\n    runtime:\n');
+  const bearer = installDocument({ ...facts, auth_mode: 'bearer' });
+  expect(bearer).toContain('--claim-code CODE');
+  expect(bearer).toContain('  auth_mode: bearer\nattachments:\n');
+  expect(installDocument(facts)).not.toMatch(/token|auth_mode/);
 });

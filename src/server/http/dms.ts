@@ -1,4 +1,4 @@
-import { requireAccess } from '../../network/access.ts';
+import { can, requireAccess } from '../../network/access.ts';
 import type { Identity } from '../../network/identity.ts';
 import { parsePage } from '../../network/paging.ts';
 import { dmView } from '../../network/views.ts';
@@ -6,7 +6,7 @@ import { conversationKey } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { DirectConversationPage, MessagePage, PageQuery } from '../../protocol/pages.ts';
 import { DirectConversation } from '../../protocol/rooms.ts';
-import type { ConversationRow } from '../../store/store.ts';
+import type { ConversationRow, PageRequest, PageRows, Store } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
@@ -24,15 +24,35 @@ export async function readableDm(
   identity: Identity,
   id: string,
 ): Promise<ConversationRow> {
-  requireDms(context);
   const key = conversationKey('dm', id);
   const row = (await context.store.conversations([key])).get(key);
-  // Who may not read DMs is told so before anything is said about this one.
+  // Who may not read this one is told so, whether or not there is one.
   requireAccess(context.network.settings, identity, 'dm.read', {
     dm: { participants: row?.participants ?? [] },
   });
+  requireDms(context);
   if (!row) throw new MoltnetError('not_found', `no such DM: ${id}`);
   return row;
+}
+
+/** DMs of those that the caller is: what each takes part in, each DM once. */
+async function ownDmPage(
+  store: Store,
+  { agents, human }: Identity,
+  range: PageRequest,
+): Promise<PageRows<ConversationRow>> {
+  const selves = [...(agents ?? []), ...(human ? [human.id] : [])];
+  const pages = await Promise.all(selves.map((self) => store.dmPage(self, range)));
+  const byId = new Map(pages.flatMap(({ rows }) => rows.map((row) => [row.id, row] as const)));
+  const all = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const backwards = range.before !== undefined;
+  const rows = backwards ? all.slice(-range.limit) : all.slice(0, range.limit);
+  const cut = rows.length < all.length;
+  return {
+    rows,
+    more_before: pages.some((page) => page.more_before) || (backwards && cut),
+    more_after: pages.some((page) => page.more_after) || (!backwards && cut),
+  };
 }
 
 export async function dmRoutes(app: App, context: ServerContext): Promise<void> {
@@ -44,7 +64,7 @@ export async function dmRoutes(app: App, context: ServerContext): Promise<void> 
     '/v1/dms',
     {
       schema: {
-        summary: 'DMs, by id',
+        summary: 'DMs that the caller may read, by id',
         tags,
         querystring: PageQuery,
         response: answers(
@@ -57,18 +77,22 @@ export async function dmRoutes(app: App, context: ServerContext): Promise<void> 
       },
     },
     async (request, reply) => {
+      const identity = context.identify(request.raw);
+      const { settings } = network;
+      requireAccess(settings, identity, 'dm.list');
       requireDms(context);
-      requireAccess(network.settings, context.identify(request.raw), 'observe');
       const page = parsePage(request.query);
       await requireCursor(page, async (id) => {
         const key = conversationKey('dm', id);
-        return (await store.conversations([key])).has(key);
+        const dm = (await store.conversations([key])).get(key);
+        return dm !== undefined && can(settings, identity, 'dm.read', { dm }).allowed;
       });
+      const everything = can(settings, identity, 'observe').allowed;
       return sendJson(
         reply,
         await storedPageText(
           'dms',
-          (range) => store.dmPage(undefined, range),
+          (range) => (everything ? store.dmPage(undefined, range) : ownDmPage(store, identity, range)),
           (row) => ({ id: row.id, json: JSON.stringify(dmView(networkId, row)) }),
           page,
           'oldest',

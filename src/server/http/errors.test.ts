@@ -5,6 +5,7 @@ import { anyone } from '../../network/identity.ts';
 import { errors, MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
 import { StorageError } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
+import { createRates } from '../auth/rates.ts';
 import { createLog } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { buildApp } from './app.ts';
@@ -38,10 +39,10 @@ it('HTTP-2 a fault says nothing of the inside', () => {
 
 it('HTTP-2 what may pass by itself says when to try again', () => {
   expect([
-    retryAfter('overloaded'),
-    retryAfter('stopping'),
-    retryAfter('not_found'),
-    retryAfter('internal_error'),
+    retryAfter(refusalOf(new MoltnetError('overloaded'))),
+    retryAfter(refusalOf(new MoltnetError('stopping'))),
+    retryAfter(refusalOf(new MoltnetError('not_found'))),
+    retryAfter(refusalOf(new MoltnetError('internal_error'))),
   ]).toEqual([1, 1, undefined, undefined]);
 });
 
@@ -56,6 +57,8 @@ async function appOverBrokenParts() {
     version: 'test',
     log,
     identify: () => anyone,
+    rates: createRates(config),
+    credentials: { sessionOf: () => undefined } as unknown as ServerContext['credentials'],
     stopping: false,
     origins: originRules(config, { host: '127.0.0.1', port: 1 }),
     metrics: createMetrics({ attachments: () => 0, streams: () => 0, writerQueue: () => 0, head: () => 0 }),

@@ -8,6 +8,8 @@ export interface Refusal {
   code: ErrorCode;
   /** For the caller. Says nothing of the inside when the fault is ours. */
   message: string;
+  /** Seconds for Retry-After, where the refusal knows better than its code. */
+  retry_after?: number;
   /** The fault behind an `internal_error`, for the log. */
   fault?: unknown;
 }
@@ -29,7 +31,8 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof MoltnetError) {
     const { status } = errors[error.code];
     if (error.code === 'internal_error') return fault(error);
-    return { status, code: error.code, message: error.message };
+    const { code, message, retry_after } = error;
+    return { status, code, message, ...(retry_after !== undefined && { retry_after }) };
   }
   const { code, statusCode, message } = (error ?? {}) as {
     code?: unknown;
@@ -64,5 +67,5 @@ export const envelope = (refusal: Refusal, requestId: string): string =>
   `{"code":"${refusal.code}","error":${JSON.stringify(refusal.message)},"request_id":${JSON.stringify(requestId)}}`;
 
 /** Seconds to put into Retry-After, for refusals that may pass by themselves. */
-export const retryAfter = (code: ErrorCode): number | undefined =>
-  'retry' in errors[code] && code !== 'internal_error' ? 1 : undefined;
+export const retryAfter = ({ code, retry_after }: Refusal): number | undefined =>
+  retry_after ?? ('retry' in errors[code] && code !== 'internal_error' ? 1 : undefined);

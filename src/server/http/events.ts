@@ -1,5 +1,6 @@
-import { isLoopbackHost } from '../../config/listen.ts';
 import { requireAccess } from '../../network/access.ts';
+import { ANONYMOUS } from '../../protocol/credentials.ts';
+import { addressKey } from '../auth/rates.ts';
 import type { ServerContext } from '../context.ts';
 import { GUARDS, textAnswer } from './answers.ts';
 import type { App } from './app.ts';
@@ -13,7 +14,8 @@ export async function eventRoutes(app: App, context: ServerContext): Promise<voi
     {
       config: { live: true },
       schema: {
-        summary: 'Events as they happen (text/event-stream); Last-Event-ID continues',
+        summary:
+          'Events as they happen (text/event-stream), as far as the caller may read them; Last-Event-ID continues',
         tags: ['events'],
         response: textAnswer(
           'text/event-stream',
@@ -23,15 +25,16 @@ export async function eventRoutes(app: App, context: ServerContext): Promise<voi
     },
     (request, reply) => {
       const identity = context.identify(request.raw);
-      requireAccess(context.network.settings, identity, 'observe');
+      requireAccess(context.network.settings, identity, 'stream');
       if (request.method === 'HEAD')
         return reply.header('content-type', 'text/event-stream').header('cache-control', 'no-cache').send();
       const began = performance.now();
-      const address = (request.raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-      const unknown = identity.credential_key === 'anonymous';
+      const { address, loopback } = context.peer(request.raw);
+      const unknown = identity.credential_key === ANONYMOUS;
       context.streams.serve(request.raw, reply.raw, {
-        identity: unknown ? `addr:${address}` : identity.credential_key,
-        anonymous: unknown && !(identity.mode === 'none' && isLoopbackHost(address)),
+        key: unknown ? `addr:${addressKey(address)}` : identity.credential_key,
+        identity,
+        anonymous: unknown && !(identity.mode === 'none' && loopback),
         headers: {
           'x-request-id': request.id,
           ...GUARDS,

@@ -8,6 +8,7 @@ import { GuardPage, PageQuery } from '../../protocol/pages.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
+import { asks } from './asks.ts';
 import { pageText } from './pages.ts';
 
 const ResumeRequest = z.object({ conversation: z.string().describe('`room:ID`, `thread:ID` or `dm:ID`') });
@@ -39,6 +40,7 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
   app.post(
     '/v1/guard/resume',
     {
+      onRequest: asks(context, 'guard.resume'),
       schema: {
         summary: 'Let a held conversation go on',
         tags,

@@ -8,7 +8,7 @@ const Health = z.object({ status: z.string() });
 
 /** GET /healthz: the process and its store answer. GET /readyz: and it takes requests. */
 export async function healthRoutes(app: App, context: ServerContext): Promise<void> {
-  const response = answers({ 200: Health }, 'service_unavailable');
+  const response = answers({ 200: Health }, 'unauthorized', 'service_unavailable');
   for (const [path, status] of [
     ['/healthz', 'ok'],
     ['/readyz', 'ready'],
@@ -16,7 +16,9 @@ export async function healthRoutes(app: App, context: ServerContext): Promise<vo
     app.get(
       path,
       { schema: { summary: `Answers \`${status}\` while the store does`, tags: ['operation'], response } },
-      async (_request, reply) => {
+      async (request, reply) => {
+        // Whoever watches over the server needs no credential; where all may read, a wrong one is told (wire.md 3.2).
+        if (context.config.auth.public_read) context.identify(request.raw);
         try {
           await context.store.ping();
           context.metrics.storeHealth.set(1);

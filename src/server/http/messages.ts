@@ -1,15 +1,14 @@
-import { requireAccess } from '../../network/access.ts';
 import { conversationKey, parseConversation } from '../../protocol/conversation.ts';
-import { MoltnetError } from '../../protocol/errors.ts';
 import { Message, MessageAccepted, MessageRedacted, SendMessageRequest } from '../../protocol/messages.ts';
 import { MessagePage, PageQuery } from '../../protocol/pages.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
+import { asks } from './asks.ts';
 import { readableDm } from './dms.ts';
 import { messagePageText } from './history.ts';
 import { MessageParams, pathId, RoomParams } from './params.ts';
-import { readableRoom } from './rooms.ts';
+import { readableRoom, unreadable } from './rooms.ts';
 
 export async function messageRoutes(app: App, context: ServerContext): Promise<void> {
   const { network, store } = context;
@@ -18,6 +17,7 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
   app.post(
     '/v1/messages',
     {
+      onRequest: asks(context, 'message.send'),
       schema: {
         summary: 'Send a message; 202 says that it is on disk',
         tags,
@@ -55,11 +55,9 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
       },
     },
     async (request, reply) => {
-      const accepted = await network.execute(
-        'message.send',
-        { request: request.body },
-        context.identify(request.raw),
-      );
+      const identity = context.identify(request.raw);
+      context.rates.send(identity);
+      const accepted = await network.execute('message.send', { request: request.body }, identity);
       return sendJson(reply, acceptedText(accepted), 202);
     },
   );
@@ -99,12 +97,11 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
       },
     },
     async (request, reply) => {
+      const identity = context.identify(request.raw);
       const id = pathId(request.params.messageID, 'message');
       const message = (await store.messages([id])).get(id);
-      const identity = context.identify(request.raw);
-      requireAccess(network.settings, identity, 'network.read');
-      if (!message) throw new MoltnetError('not_found', `no such message: ${id}`);
-      if (message.room_id !== null) readableRoom(context, identity, message.room_id);
+      if (!message) throw unreadable(network, identity, `no such message: ${id}`);
+      if (message.room_id !== null) readableRoom(context, identity, message.room_id, `message: ${id}`);
       else await readableDm(context, identity, parseConversation(message.conversation).id);
       return sendJson(reply, message.payload);
     },

@@ -1,3 +1,4 @@
+import { requireAccess } from '../../network/access.ts';
 import type { ServerContext } from '../context.ts';
 import { textAnswer } from './answers.ts';
 import type { App } from './app.ts';
@@ -13,7 +14,8 @@ export async function metricsRoutes(app: App, context: ServerContext): Promise<v
         response: textAnswer('text/plain', 'Prometheus text format 0.0.4'),
       },
     },
-    async (_request, reply) => {
+    async (request, reply) => {
+      requireAccess(context.network.settings, context.identify(request.raw), 'metrics.read');
       const text = await context.metrics.registry.metrics();
       return reply
         .header('content-type', context.metrics.registry.contentType)

@@ -14,6 +14,7 @@ import { z } from 'zod';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
+import { canSendHuman } from './identity.ts';
 import { pageText } from './pages.ts';
 
 const Pairing = z.looseObject({
@@ -26,7 +27,7 @@ const Pairing = z.looseObject({
 const PairingPage = z.object({ pairings: z.array(Pairing), page: PageInfo });
 
 export async function networkRoutes(app: App, context: ServerContext): Promise<void> {
-  const { config, network } = context;
+  const { network } = context;
 
   app.get(
     '/v1/network',
@@ -34,19 +35,13 @@ export async function networkRoutes(app: App, context: ServerContext): Promise<v
       schema: {
         summary: 'What this network is and can do',
         tags: ['network'],
-        response: answers({ 200: NetworkDocument }, 'unauthorized'),
+        response: answers({ 200: NetworkDocument }, 'unauthorized', 'forbidden'),
       },
     },
     (request, reply) => {
       const identity = context.identify(request.raw);
       requireAccess(network.settings, identity, 'network.read');
-      return sendValue(
-        reply,
-        networkDocument(
-          context,
-          identity.scopes.has('write') && !identity.credential_key.startsWith('agent-token:'),
-        ),
-      );
+      return sendValue(reply, networkDocument(context, canSendHuman(context, identity)));
     },
   );
 
@@ -62,7 +57,7 @@ export async function networkRoutes(app: App, context: ServerContext): Promise<v
     },
     (request, reply) => {
       requireAccess(network.settings, context.identify(request.raw), 'observe');
-      const pairings = new Map(config.pairings.map((pairing) => [pairing.id, pairing]));
+      const pairings = new Map(context.config.pairings.map((pairing) => [pairing.id, pairing]));
       const page = parsePage(request.query);
       const { ids, info } = pageOfIds([...pairings.keys()].sort(), page, () => true);
       const item = (id: string) => {
@@ -84,7 +79,7 @@ export async function networkRoutes(app: App, context: ServerContext): Promise<v
 }
 
 /** Fields in the order of the wire. */
-function networkDocument({ config, version }: ServerContext, mayWriteAsPerson: boolean): NetworkDocument {
+function networkDocument({ config, version }: ServerContext, can_send_human: boolean): NetworkDocument {
   const { server, auth } = config;
   const list = warnings(config);
   return {
@@ -104,7 +99,7 @@ function networkDocument({ config, version }: ServerContext, mayWriteAsPerson: b
       pairings: config.pairings.length > 0,
       delivery: DELIVERY_VERSION,
     },
-    console: { can_send_human: server.human_ingress && mayWriteAsPerson },
+    console: { can_send_human },
     ...(list.length > 0 ? { warnings: list } : {}),
   };
 }

@@ -3,8 +3,11 @@ import swagger from '@fastify/swagger';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as agents from '../../protocol/agents.ts';
+import { requireAccess } from '../../network/access.ts';
 import { Actor } from '../../protocol/actors.ts';
+import { SESSION_COOKIE } from '../../protocol/credentials.ts';
 import * as events from '../../protocol/events.ts';
+import * as identity from '../../protocol/identity.ts';
 import * as messages from '../../protocol/messages.ts';
 import * as network from '../../protocol/network.ts';
 import * as pages from '../../protocol/pages.ts';
@@ -19,6 +22,8 @@ const components: Record<string, z.ZodType> = {
   AgentSummary: agents.AgentSummary,
   AgentEvent: events.AgentEvent,
   RegisterAgentRequest: agents.RegisterAgentRequest,
+  InviteAgentRequest: agents.InviteAgentRequest,
+  AgentInvite: agents.AgentInvite,
   WakeFailedRequest: agents.WakeFailedRequest,
   Event: events.Event,
   GuardState: events.GuardState,
@@ -43,11 +48,15 @@ const components: Record<string, z.ZodType> = {
   PageInfo: pages.PageInfo,
   RoomPage: pages.RoomPage,
   ThreadPage: pages.ThreadPage,
+  CallerIdentity: identity.CallerIdentity,
+  LoginRequest: identity.LoginRequest,
+  ReloadResult: identity.ReloadResult,
   Artifact: rooms.Artifact,
   CreateRoomRequest: rooms.CreateRoomRequest,
   DirectConversation: rooms.DirectConversation,
   GuardSettings: rooms.GuardSettings,
   RemoveResult: rooms.RemoveResult,
+  JoinRoomRequest: rooms.JoinRoomRequest,
   Room: rooms.Room,
   RoomAccess: rooms.RoomAccess,
   Thread: rooms.Thread,
@@ -56,7 +65,7 @@ const components: Record<string, z.ZodType> = {
 };
 
 /** Must be registered before the routes it documents. */
-export async function installOpenapi(app: App, { config, version }: ServerContext): Promise<void> {
+export async function installOpenapi(app: App, { version }: ServerContext): Promise<void> {
   const schemaRegistry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(components)) schemaRegistry.add(schema, { id });
   await app.register(swagger, {
@@ -67,7 +76,25 @@ export async function installOpenapi(app: App, { config, version }: ServerContex
         description: 'A chat network for AI agents: rooms, threads, direct messages, durable history.',
         version,
       },
-      ...(config.server.public_url === undefined ? {} : { servers: [{ url: config.server.public_url }] }),
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              "A token of the server's configuration (auth.tokens), or an agent's own (magt_v1_…).",
+          },
+          cookie: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: SESSION_COOKIE,
+            description:
+              'Of POST /console/session. Writes and streams need an Origin of this server with it, or Sec-Fetch-Site: same-origin.',
+          },
+        },
+      },
+      // None in auth mode none, and for what public_read and open registration let everybody do.
+      security: [{ bearer: [] }, { cookie: [] }, {}],
     },
     transform: createJsonSchemaTransform({ schemaRegistry }),
     transformObject: createJsonSchemaTransformObject({ schemaRegistry }),
@@ -75,19 +102,23 @@ export async function installOpenapi(app: App, { config, version }: ServerContex
 }
 
 /** GET /openapi.json */
-export async function openapiRoutes(app: App): Promise<void> {
-  let document: string | undefined;
+export async function openapiRoutes(app: App, context: ServerContext): Promise<void> {
+  let document: { at: string | undefined; text: string } | undefined;
   app.get(
     '/openapi.json',
     {
       schema: {
         summary: 'This document',
         tags: ['operation'],
-        response: answers({ 200: z.looseObject({}) }),
+        response: answers({ 200: z.looseObject({}) }, 'unauthorized', 'forbidden', 'agent_removed'),
       },
     },
-    (_request, reply) => {
-      sendJson(reply, (document ??= documentText(app)));
+    (request, reply) => {
+      requireAccess(context.network.settings, context.identify(request.raw), 'documents.read');
+      const { public_url } = context.config.server;
+      if (!document || document.at !== public_url)
+        document = { at: public_url, text: documentText(app, public_url) };
+      sendJson(reply, document.text);
     },
   );
 }
@@ -96,11 +127,12 @@ export async function openapiRoutes(app: App): Promise<void> {
  * The document as text. Of each schema there are two forms, as it is sent and as it is after parsing; only the first
  * is the wire's. And an answer may have more fields one day: no schema forbids them.
  */
-function documentText(app: App): string {
+function documentText(app: App, public_url: string | undefined): string {
   const document = app.swagger() as { components?: { schemas?: Record<string, unknown> } };
   const sent = Object.entries(document.components?.schemas ?? {}).filter(([name]) => name.endsWith(SENT));
   const schemas = Object.fromEntries(sent.map(([name, schema]) => [name.slice(0, -SENT.length), schema]));
-  return JSON.stringify({ ...document, components: { ...document.components, schemas } })
+  const servers = public_url !== undefined && { servers: [{ url: public_url }] };
+  return JSON.stringify({ ...document, ...servers, components: { ...document.components, schemas } })
     .replaceAll(/"(#\/components\/schemas\/\w+?)Input"/g, '"$1"')
     .replaceAll(',"additionalProperties":false', '');
 }

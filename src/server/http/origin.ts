@@ -14,6 +14,7 @@ export interface OriginHeaders {
   host?: string | undefined;
   origin?: string | string[] | undefined;
   'sec-fetch-site'?: string | string[] | undefined;
+  referer?: string | undefined;
 }
 
 export interface OriginRules {
@@ -21,6 +22,11 @@ export interface OriginRules {
   requireHost(headers: OriginHeaders): void;
   /** Writes, attach and the event stream: throws `foreign_origin` when a page of another origin sends it. */
   requireOrigin(headers: OriginHeaders): void;
+  /**
+   * Writes and streams of a browser's session, after requireOrigin: throws `foreign_origin` when nothing says that a
+   * page of ours sends it.
+   */
+  requireOwnPage(headers: OriginHeaders): void;
   /** Whether a Host header names this server in a way no foreign page can bring about. */
   isTrustedHost(host: string | undefined): boolean;
 }
@@ -105,6 +111,12 @@ export function originRules(config: ServerConfig, bound: { host: string; port: n
     return isIP(host) !== 0 || isLocalhost(host) || isSingleLabel(host) || configuredHosts.has(host);
   };
 
+  const isOwn = (
+    origin: { scheme: string; host: string; port: string } | undefined,
+    hostHeader: string | undefined,
+  ): boolean =>
+    origin !== undefined && (ownOrigins.has(originText(origin)) || isServedHere(origin, hostHeader));
+
   /** Most requests come to one host: the last that passed. */
   let passed: string | undefined;
 
@@ -132,10 +144,20 @@ export function originRules(config: ServerConfig, bound: { host: string; port: n
         );
       }
       const origin = typeof value === 'string' ? parseOrigin(value) : undefined;
-      if (origin && (ownOrigins.has(originText(origin)) || isServedHere(origin, headers.host))) return;
+      if (isOwn(origin, headers.host)) return;
       throw new MoltnetError(
         'foreign_origin',
         `the web page at ${quoted(String(value))} may not call this server; add its origin to server.allowed_origins if it may`,
+      );
+    },
+    requireOwnPage({ origin, referer, host, 'sec-fetch-site': site }) {
+      // An Origin that is there has been looked at.
+      if (origin !== undefined || site === 'same-origin') return;
+      // Over plain HTTP a browser's event stream carries neither; no page can send a Referer that is not its own.
+      if (referer !== undefined && isOwn(parseOrigin(URL.parse(referer)?.origin ?? ''), host)) return;
+      throw new MoltnetError(
+        'foreign_origin',
+        "a browser's session writes and reads the event stream only from a page of this server (Origin, or Sec-Fetch-Site: same-origin)",
       );
     },
   };

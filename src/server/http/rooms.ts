@@ -1,36 +1,60 @@
 import { can, requireAccess } from '../../network/access.ts';
 import type { Identity } from '../../network/identity.ts';
 import { pageOfIds, parsePage } from '../../network/paging.ts';
+import type { RoomState } from '../../network/state.ts';
 import { roomView } from '../../network/views.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { PageQuery, RoomPage } from '../../protocol/pages.ts';
 import {
   CreateRoomRequest,
+  JoinRoomRequest,
   RemoveResult,
   Room,
   UpdateRoomMembersRequest,
   UpdateRoomRequest,
 } from '../../protocol/rooms.ts';
+import type { RoomRow } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
+import { asks } from './asks.ts';
 import { pageText } from './pages.ts';
 import { pathId, RoomParams } from './params.ts';
 
-type RoomState = NonNullable<ReturnType<ServerContext['network']['topology']['room']>>;
+/** A room that everybody could read who may read any. */
+const ANY_ROOM = { row: { visibility: 'public' } as RoomRow, members: new Map<string, number>() };
 
-/** The room of a path, if there is one and the caller may read it. Throws `not_found`, `unauthorized`, `forbidden`. */
-export function readableRoom({ network }: ServerContext, identity: Identity, id: string): RoomState {
+/**
+ * A room, if there is one and the caller may read it. Throws `not_found`, `unauthorized`, `forbidden`.
+ * @param asked what was asked for, when it is something in that room: it is gone with it
+ */
+export function readableRoom(
+  { network }: ServerContext,
+  identity: Identity,
+  id: string,
+  asked = `room: ${id}`,
+): RoomState {
   const room = network.topology.room(id);
-  if (!room) throw new MoltnetError('not_found', `no such room: ${id}`);
+  if (!room) throw unreadable(network, identity, `no such ${asked}`);
   requireAccess(network.settings, identity, 'room.read', { room });
   return room;
+}
+
+/** `not_found` for those who may read something here; who may not is told that, and nothing else. */
+export function unreadable(
+  { settings }: ServerContext['network'],
+  identity: Identity,
+  why: string,
+): MoltnetError {
+  requireAccess(settings, identity, 'room.read', { room: ANY_ROOM });
+  return new MoltnetError('not_found', why);
 }
 
 export async function roomRoutes(app: App, context: ServerContext): Promise<void> {
   const { network } = context;
   const { topology, settings } = network;
   const tags = ['rooms'];
+  const onRequest = asks(context, 'administer');
 
   app.get(
     '/v1/rooms',
@@ -39,12 +63,12 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
         summary: 'Rooms that the caller may read, by id',
         tags,
         querystring: PageQuery,
-        response: answers({ 200: RoomPage }, 'unauthorized', 'invalid_cursor'),
+        response: answers({ 200: RoomPage }, 'unauthorized', 'forbidden', 'invalid_cursor'),
       },
     },
     (request, reply) => {
       const identity = context.identify(request.raw);
-      requireAccess(settings, identity, 'network.read');
+      requireAccess(settings, identity, 'roster.read');
       const page = parsePage(request.query);
       const { ids, info } = pageOfIds(
         topology.roomIds(),
@@ -62,6 +86,7 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
   app.post(
     '/v1/rooms',
     {
+      onRequest,
       schema: {
         summary: 'Create a room',
         tags,
@@ -111,6 +136,7 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
   app.patch(
     '/v1/rooms/:roomID',
     {
+      onRequest,
       schema: {
         summary: 'Change a room: what is not given stays as it is',
         tags,
@@ -144,6 +170,7 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
   app.delete(
     '/v1/rooms/:roomID',
     {
+      onRequest,
       schema: {
         summary: 'Remove a room; its messages are kept',
         tags,
@@ -163,6 +190,7 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
   app.patch(
     '/v1/rooms/:roomID/members',
     {
+      onRequest,
       schema: {
         summary: 'Add members, then remove members',
         tags,
@@ -188,6 +216,36 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
           { room_id, request: request.body },
           context.identify(request.raw),
         ),
+      );
+    },
+  );
+
+  app.post(
+    '/v1/rooms/:roomID/join',
+    {
+      schema: {
+        summary: "Become a member with the room's credential",
+        tags,
+        params: RoomParams,
+        body: JoinRoomRequest,
+        response: answers(
+          { 200: Room },
+          'bad_request',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'invalid_id',
+          'too_many_members',
+        ),
+      },
+    },
+    async (request, reply) => {
+      const identity = context.identify(request.raw);
+      const room_id = pathId(request.params.roomID, 'room', 'invalid_id');
+      context.rates.join(identity);
+      return sendValue(
+        reply,
+        await network.execute('room.join', { room_id, request: request.body }, identity),
       );
     },
   );

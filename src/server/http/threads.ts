@@ -2,7 +2,6 @@ import type { Identity } from '../../network/identity.ts';
 import { parsePage } from '../../network/paging.ts';
 import { threadView } from '../../network/views.ts';
 import { conversationKey } from '../../protocol/conversation.ts';
-import { MoltnetError } from '../../protocol/errors.ts';
 import { MessagePage, PageQuery, ThreadPage } from '../../protocol/pages.ts';
 import { Thread } from '../../protocol/rooms.ts';
 import type { ConversationRow } from '../../store/store.ts';
@@ -12,7 +11,7 @@ import type { App } from './app.ts';
 import { messagePageText, storedPageText } from './history.ts';
 import { requireCursor } from './pages.ts';
 import { pathId, RoomParams, ThreadParams } from './params.ts';
-import { readableRoom } from './rooms.ts';
+import { readableRoom, unreadable } from './rooms.ts';
 
 /** A thread, if it and its room exist and the caller may read the room. */
 export async function readableThread(
@@ -22,8 +21,8 @@ export async function readableThread(
 ): Promise<ConversationRow> {
   const key = conversationKey('thread', id);
   const row = (await context.store.conversations([key])).get(key);
-  if (!row) throw new MoltnetError('not_found', `no such thread: ${id}`);
-  readableRoom(context, identity, row.room_id!);
+  if (!row) throw unreadable(context.network, identity, `no such thread: ${id}`);
+  readableRoom(context, identity, row.room_id!, `thread: ${id}`);
   return row;
 }
 

@@ -1,0 +1,44 @@
+/** What the decision table asks of a credential, and of what an action is about. */
+import { ANONYMOUS } from '../protocol/credentials.ts';
+import type { Resource } from './access.ts';
+import type { Identity, Scope } from './identity.ts';
+import type { NetworkSettings } from './settings.ts';
+
+export function isAnonymous(identity: Identity): boolean {
+  return identity.credential_key === ANONYMOUS;
+}
+/** Bound: it is somebody here, and not only allowed something. */
+export function isBound(identity: Identity): boolean {
+  return identity.human !== undefined || (identity.agents?.size ?? 0) > 0;
+}
+export function isStatic(identity: Identity): boolean {
+  return identity.credential_key.startsWith('token:');
+}
+/** A token that is bound to agents is an agent's, not an operator's (W13). */
+export function isOperator(identity: Identity): boolean {
+  return isStatic(identity) && identity.scopes.has('write') && !identity.agents;
+}
+export function isOwn(identity: Identity, { agent, registration }: Resource): boolean {
+  return (
+    identity.agents?.has(agent ?? '') === true &&
+    (!registration || registration.credential_key === identity.credential_key)
+  );
+}
+export function isMember(about: Resource, agent: string | undefined): boolean {
+  return agent !== undefined && (about.room?.members.has(agent) ?? false);
+}
+export function participates(about: Resource, agent: string | undefined): boolean {
+  return agent !== undefined && (about.dm?.participants?.includes(agent) ?? false);
+}
+export function isPublicRead(settings: NetworkSettings, { room }: Resource): boolean {
+  return settings.public_read && room?.row.visibility === 'public';
+}
+export function scoped(identity: Identity, ...scopes: Scope[]): boolean {
+  return scopes.some((scope) => identity.scopes.has(scope));
+}
+/** Holds for one of those that this credential is. */
+export function some(identity: Identity, holds: (self: string) => boolean): boolean {
+  if (identity.human && holds(identity.human.id)) return true;
+  for (const agent of identity.agents ?? []) if (holds(agent)) return true;
+  return false;
+}

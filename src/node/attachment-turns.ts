@@ -1,0 +1,111 @@
+/** The turns of one attachment: a place in the line, the text of the wake, the runtime, and the log of how it ended. */
+import type { AttachmentConfig } from '../config/types.ts';
+import type { Bindings } from '../protocol/wake.ts';
+import type { Runtime, RuntimeContext, TurnOutcome } from '../runtimes/runtime.ts';
+import type { LinkHost } from './delivery.ts';
+import { sessionKey } from './session-key.ts';
+import type { NodeTimes } from './times.ts';
+import type { Turns } from './turns.ts';
+import type { RunningWake, WakeEnd } from './wake.ts';
+import { wakeText } from './wake-text.ts';
+import { prepareWorkspace, workspaceKey } from './workspace.ts';
+
+export interface AttachmentTurnsOptions {
+  config: AttachmentConfig;
+  bindings: Bindings;
+  turns: Turns;
+  times: Pick<NodeTimes, 'retry' | 'retry_max'>;
+  /** Asked for each turn, because a reload may change it. */
+  workspaceMax: () => number;
+  /** Ends every turn. */
+  signal: AbortSignal;
+  runtime: () => Runtime;
+  log: RuntimeContext['log'];
+}
+
+export class AttachmentTurns {
+  readonly #options: AttachmentTurnsOptions;
+  readonly #running = new Set<Promise<unknown>>();
+  /** What a link asks of its attachment. */
+  readonly host: LinkHost;
+
+  constructor(options: AttachmentTurnsOptions) {
+    this.#options = options;
+    const { config, bindings, turns, times, workspaceMax, signal, log } = options;
+    const workspace = workspaceKey(config);
+    this.host = {
+      agent: { network_id: config.network_id, id: config.agent.id },
+      bindings,
+      retry: { first: times.retry, max: times.retry_max },
+      signal,
+      turn: (urgent, given) =>
+        turns.acquire({ workspace, workspaceMax: workspaceMax(), urgent, signal: given }),
+      run: (wake) => this.#track(this.#run(wake)),
+      retrying: (wake, reason, inMs) =>
+        log('warn', `turn failed, it is tried again: ${reason}`, {
+          ...fieldsOf(wake),
+          in_ms: Math.round(inMs),
+        }),
+      ended: (wake, end) => this.#ended(wake, end),
+    };
+  }
+
+  /** Resolves when none is running. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+
+  #track(turn: Promise<TurnOutcome>): Promise<TurnOutcome> {
+    this.#running.add(turn);
+    void turn.finally(() => this.#running.delete(turn));
+    return turn;
+  }
+
+  async #run(wake: RunningWake): Promise<TurnOutcome> {
+    const { config, bindings, runtime, signal, log } = this.#options;
+    const { wake_id, attempt, conversation } = wake;
+    const began = performance.now();
+    let outcome: TurnOutcome;
+    try {
+      const { flags } = prepareWorkspace(config);
+      const text = wakeText(wake, {
+        agent_id: config.agent.id,
+        network_id: config.network_id,
+        bindings,
+        flags,
+      });
+      log('info', `woken in ${conversation}`, {
+        ...fieldsOf(wake),
+        messages: wake.entries.length + wake.earlier_count,
+      });
+      const session_key = sessionKey(config, conversation);
+      outcome = await runtime().deliver({ wake_id, attempt, conversation, session_key, text }, {}, signal);
+    } catch (error) {
+      // A workspace that cannot be written, or an adapter that broke its word.
+      outcome = {
+        state: 'failed',
+        permanent: false,
+        reason: error instanceof Error ? error.message : String(error),
+      };
+    }
+    log('debug', `turn ended: ${outcome.state}`, {
+      ...fieldsOf(wake),
+      took_ms: Math.round(performance.now() - began),
+      ...('usage' in outcome && outcome.usage ? { ...outcome.usage } : {}),
+    });
+    return outcome;
+  }
+
+  #ended(wake: RunningWake, end: WakeEnd): void {
+    const { log } = this.#options;
+    if (end.outcome === 'ok') return log('info', `turn done in ${wake.conversation}`, fieldsOf(wake));
+    const tries = end.permanent ? 'it is not tried again' : `${end.attempts} attempts`;
+    log('warn', `wake FAILED in ${wake.conversation} (${tries}): ${end.error}`, fieldsOf(wake));
+  }
+}
+
+const fieldsOf = ({ wake_id, attempt, conversation }: RunningWake): Record<string, unknown> => ({
+  conversation,
+  wake_id,
+  attempt,
+});

@@ -1,0 +1,38 @@
+/** Credentials as they look on the wire and in storage (wire.md 2.1). Secrets are kept as SHA-256, never as they are. */
+import { hash, randomBytes } from 'node:crypto';
+
+/** What a credential of the configuration may do (wire.md 3.2). */
+export const SCOPES = ['observe', 'write', 'admin', 'attach', 'pair'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** SHA-256 of the trimmed secret, in hex: what is stored and compared in its place. */
+export const hashSecret = (secret: string): string => hash('sha256', secret.trim());
+
+/** A prefix and 32 random bytes as base64url, 43 characters. */
+const secret = (prefix: string): string => `${prefix}${randomBytes(32).toString('base64url')}`;
+
+/** Shown once to the agent that claims an id. */
+export const newAgentToken = (): string => secret('magt_v1_');
+export const isAgentToken = (token: string): boolean => token.startsWith('magt_v1_');
+
+/**
+ * A claim key stands in `token_path` until the server's token replaces it: whoever sends it with a claim gets the token
+ * minted again until its first use, so that a claim that crashes half-way locks nobody out. It is never a bearer token.
+ */
+export const newClaimKey = (): string => secret('mkey_v1_');
+export const isClaimKey = (text: string): boolean => text.startsWith('mkey_v1_');
+
+/** Lets its holder claim one id, once (`moltnet admin agent invite`). */
+export const newClaimCode = (): string => secret('minv_v1_');
+
+/** The value of the console's cookie. */
+export const newSessionId = (): string => secret('mses_v1_');
+export const SESSION_COOKIE = 'moltnet_auth';
+
+/** Credential keys, by which registrations are bound. */
+export const ANONYMOUS = 'anonymous';
+export const agentTokenKey = (token: string): string => `agent-token:${hashSecret(token)}`;
+export const staticTokenKey = (tokenId: string): string => `token:${tokenId}`;
+
+/** The id of a static token that is given none. */
+export const derivedTokenId = (value: string): string => `tok_${hashSecret(value).slice(0, 16)}`;
