@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { log } from './migrations/0001-log.ts';
+import { eventIds } from './migrations/0002-event-ids.ts';
 import { StorageError } from './store.ts';
 
 export interface Migration {
@@ -16,7 +17,7 @@ export interface Migration {
 }
 
 /** Append only: a step that was released never changes. */
-export const migrations: readonly Migration[] = [log];
+export const migrations: readonly Migration[] = [log, eventIds];
 
 /** Key of `meta` that says whose database this is. */
 const NETWORK_ID = 'store.network_id';
