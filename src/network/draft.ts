@@ -21,12 +21,10 @@ export class BatchRules implements Rules<Command, Answer> {
     this.#random = random;
   }
 
-  async draft(commands: readonly Command[]): Promise<Draft<Command, Answer>> {
-    return new BatchDraft(
-      this.#topology,
-      await Facts.load(this.#store, this.#topology, commands),
-      this.#random,
-    );
+  draft(commands: readonly Command[]): Draft<Command, Answer> | Promise<Draft<Command, Answer>> {
+    const facts = Facts.load(this.#store, this.#topology, commands);
+    const over = (known: Facts) => new BatchDraft(this.#topology, known, this.#random);
+    return facts instanceof Facts ? over(facts) : facts.then(over);
   }
 }
 

@@ -28,9 +28,16 @@ export class Facts implements State {
     this.#metas = metas;
   }
 
-  static async load(store: Store, topology: Topology, commands: readonly Command[]): Promise<Facts> {
+  /** At once when nothing has to be read from the store: the usual case, and the writer's waiting time. */
+  static load(store: Store, topology: Topology, commands: readonly Command[]): Facts | Promise<Facts> {
     const need: Need = { conversations: new Map(), absent: new Set(), messages: new Set(), metas: new Set() };
     for (const command of commands) collect(need, topology, command);
+    if (need.absent.size + need.messages.size + need.metas.size === 0)
+      return new Facts(topology, need.conversations, NO_MESSAGES, new Map());
+    return Facts.#read(store, topology, need);
+  }
+
+  static async #read(store: Store, topology: Topology, need: Need): Promise<Facts> {
     const [stored, messages, metas] = await Promise.all([
       need.absent.size > 0 ? store.conversations([...need.absent]) : undefined,
       need.messages.size > 0 ? store.messages([...need.messages]) : NO_MESSAGES,

@@ -37,6 +37,8 @@ export class Network {
   readonly topology: Topology;
   readonly #writer: Writer<Command, Answer>;
   readonly #clock: () => number;
+  #now = Number.NaN;
+  #at = '';
 
   private constructor(options: NetworkOptions, topology: Topology) {
     this.settings = options.settings;
@@ -90,9 +92,19 @@ export class Network {
       ...args,
       kind,
       identity,
-      at: new Date(this.#clock()).toISOString(),
+      at: this.#time(),
     } as unknown as Command;
     return this.#writer.submit(command) as Promise<Answer<K>>;
+  }
+
+  /** Now, as it is stored: written out once for all commands of one millisecond. */
+  #time(): string {
+    const now = this.#clock();
+    if (now !== this.#now) {
+      this.#now = now;
+      this.#at = new Date(now).toISOString();
+    }
+    return this.#at;
   }
 
   /** Conversations that the guard holds now, sorted by key. */

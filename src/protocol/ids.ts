@@ -74,18 +74,25 @@ export function requireId(value: unknown, field: string): string {
   return id;
 }
 
-// In one call: every message's event id is made so, and a Hash object costs twice as much.
-const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
+// In one call and as text: every message's event id is made so, and a Hash object or a Buffer costs twice as much.
+const sha256 = (text: string): string => hash('sha256', text, 'hex');
 
 /**
  * `msg_` + a UUID v7 (RFC 9562): in order of time, so that the index of message ids grows at its end instead of touching
  * a page of its own for every message of a batch. The original's are v4; clients take both for opaque.
  */
 export function newMessageId(): string {
-  const hex = randomUUID().replaceAll('-', '');
-  const ms = Date.now().toString(16).padStart(12, '0');
-  return `msg_${ms.slice(0, 8)}-${ms.slice(8)}-7${hex.slice(0, 3)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const now = Date.now();
+  if (now !== stamped) {
+    stamped = now;
+    const ms = now.toString(16).padStart(12, '0');
+    stamp = `msg_${ms.slice(0, 8)}-${ms.slice(8)}-7`;
+  }
+  // A v4 from behind its version on: three random digits, the variant, the rest.
+  return stamp + randomUUID().slice(15);
 }
+let stamped = -1;
+let stamp = '';
 export const newEventId = (): string => `evt_${randomUUID()}`;
 export const newActorUid = (): string => `actor_${randomUUID()}`;
 export const newRequestId = (): string => `req_${randomBytes(8).toString('hex')}`;
@@ -93,26 +100,24 @@ export const newWakeId = (): string => `wake_${randomUUID()}`;
 
 /** `evt_` + the first 16 bytes of SHA-256(message id) with the bits of a UUID v4: the same on every network. */
 export function messageEventId(messageId: string): string {
-  const bytes = sha256(messageId.trim()).subarray(0, 16);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return `evt_${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = sha256(messageId.trim());
+  const variant = '89ab'[Number.parseInt(hex[16]!, 16) & 3];
+  return `evt_${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** `evt_gap_` + SHA-256 of the cursor that was asked for. */
-export const gapEventId = (requested: string): string => `evt_gap_${sha256(requested).toString('hex')}`;
+export const gapEventId = (requested: string): string => `evt_gap_${sha256(requested)}`;
 
 /** Artifact id; over-long message ids are hashed so that the id can always be a cursor (W29). */
 export function artifactId(messageId: string, partIndex: number): string {
   const plain = `art_${messageId}_${partIndex}`;
-  return plain.length <= 128 ? plain : `art_${sha256(messageId).toString('hex').slice(0, 32)}_${partIndex}`;
+  return plain.length <= 128 ? plain : `art_${sha256(messageId).slice(0, 32)}_${partIndex}`;
 }
 
 /** The id of the DM of exactly these participants (canonical ids): `dm_` + 32 hex of the sorted FQIDs. */
 export function dmIdOf(participants: readonly string[], networkId: string): string {
   const fqids = [...new Set(participants.map((p) => memberFqid(p, networkId)))].sort();
-  return `dm_${sha256(fqids.join('\n')).toString('hex').slice(0, 32)}`;
+  return `dm_${sha256(fqids.join('\n')).slice(0, 32)}`;
 }
 export const isHashedDmId = (id: string): boolean => HASHED_DM.test(id);
 

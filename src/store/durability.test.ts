@@ -4,14 +4,15 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import { lastCommitted, startStoreProcess } from '../../test/support/store-process.ts';
-import { upTo } from '../../test/support/store-writes.ts';
+import { messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
+import { RUN } from './sqlite-event-ids.ts';
 import type { Store } from './store.ts';
 
 const works = (command: string, ...args: string[]): boolean =>
   spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 const strace = works('strace', '-f', '-o', '/dev/null', 'true');
 
-/** Every seq from 1 to the head is there, and each message has its row of the log. */
+/** Every seq from 1 to the head is there, each message has its row of the log, and events are found by their ids. */
 async function expectWhole(store: Store): Promise<void> {
   const topology = await store.loadTopology();
   expect(topology.head).toBe(store.head);
@@ -22,6 +23,7 @@ async function expectWhole(store: Store): Promise<void> {
     expect(events.map(({ seq }) => seq)).toEqual(upTo(events.length).map((i) => after + 1 + i));
     const { rows } = await store.messagePage('room:general', { after, limit: 500 });
     expect(rows.map(({ event_id }) => event_id)).toEqual(events.map(({ id }) => id));
+    for (const { id, seq } of [events[0]!, events.at(-1)!]) expect(await store.eventSeq(id)).toBe(seq);
     after = events.at(-1)!.seq;
   }
   expect(after).toBe(store.head);
@@ -58,6 +60,24 @@ it('STO-18 kill -9 around a checkpoint loses nothing', async () => {
   const store = await openFile(file);
   expect(store.head).toBeGreaterThanOrEqual(lastCommitted(child.lines));
   await expectWhole(store);
+}, 60_000);
+
+it('STO-36 kill -9 while a batch ends a run of event ids loses none of them', async () => {
+  for (let round = 0; round < 3; round++) {
+    const file = path.join(scratchFolder(), 'moltnet.db');
+    const child = startStoreProcess({ file, messages: 4_000 });
+    // The batch after this one holds the end of the run.
+    await child.line((line) => lastCommitted([line]) >= RUN - 4_000);
+    await child.kill();
+    const store = await openFile(file);
+    expect(store.head).toBeGreaterThanOrEqual(lastCommitted(child.lines));
+    await expectWhole(store);
+    while (store.head < RUN + 10)
+      await store.commit([
+        writesOf(...upTo(500).map((i) => messageOf(`after-${store.head}-${i}`, 'room:general'))),
+      ]);
+    await expectWhole(store);
+  }
 }, 60_000);
 
 it('STO-17 a store that is closed in good order leaves one database file and an unused lock', async () => {

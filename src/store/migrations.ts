@@ -4,7 +4,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { log } from './migrations/0001-log.ts';
-import { credentials } from './migrations/0002-credentials.ts';
+import { eventIds } from './migrations/0002-event-ids.ts';
+import { credentials } from './migrations/0003-credentials.ts';
 import { StorageError } from './store.ts';
 
 export interface Migration {
@@ -17,7 +18,7 @@ export interface Migration {
 }
 
 /** Append only: a step that was released never changes. */
-export const migrations: readonly Migration[] = [log, credentials];
+export const migrations: readonly Migration[] = [log, eventIds, credentials];
 
 /** Key of `meta` that says whose database this is. */
 const NETWORK_ID = 'store.network_id';

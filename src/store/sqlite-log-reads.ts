@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ConversationKey } from '../protocol/conversation.ts';
+import { createEventIds } from './sqlite-event-ids.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { CONVERSATION, conversationRow, EVENT, logEvent } from './sqlite-rows.ts';
@@ -14,7 +15,6 @@ const SCANNED = 1_000;
 const ROOMS_PER_TURN = 256;
 
 export const LOG_SQL = {
-  eventSeq: 'SELECT seq FROM events WHERE id = ?',
   oldestEvent: 'SELECT id FROM events ORDER BY seq LIMIT 1',
   newestEvent: 'SELECT id FROM events ORDER BY seq DESC LIMIT 1',
   allEvents: `SELECT ${EVENT} FROM events e WHERE e.seq > ? AND e.seq <= ? ORDER BY e.seq LIMIT ?`,
@@ -48,6 +48,7 @@ export type LogReads = ReturnType<typeof createLogReads>;
 
 export function createLogReads(db: DatabaseSync) {
   const sql = prepareAll(db, LOG_SQL);
+  const ids = createEventIds(db);
 
   /** The first `limit` seqs of some sources, merged: each source is asked only for what can still be among them. */
   async function mergedSeqs(
@@ -103,7 +104,9 @@ export function createLogReads(db: DatabaseSync) {
   }
 
   return {
-    eventSeq: (id: string): number | undefined => sql.eventSeq.get(id)?.['seq'] as number | undefined,
+    /** Told every event that was committed, in order of seq. */
+    committed: (seq: number, id: string): void => ids.add(seq, id),
+    eventSeq: (id: string): number | undefined => ids.seqOf(id),
     eventBounds(): { oldest?: string; newest?: string } {
       const oldest = sql.oldestEvent.get()?.['id'] as string | undefined;
       const newest = sql.newestEvent.get()?.['id'] as string | undefined;

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { seedMessages } from '../../test/support/store-seed.ts';
 import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import { eventOf, messageOf, rowsOf, upTo, wakeOf, writesOf } from '../../test/support/store-writes.ts';
+import { EVENT_ID_SQL } from './sqlite-event-ids.ts';
 import { LOG_SQL } from './sqlite-log-reads.ts';
 import { PAGE_SQL } from './sqlite-page-reads.ts';
 import { STATE_SQL, TOPOLOGY_SQL } from './sqlite-state-reads.ts';
@@ -50,7 +51,10 @@ const PLANS: Record<string, string> = {
   dmsOfBefore: 'dm_participants_id (participant=? AND dm_id>? AND dm_id<?) then c (key=?)',
   dmsOfUpTo: 'dm_participants_id (participant=? AND dm_id<?)',
   dmsOfFrom: 'dm_participants_id (participant=? AND dm_id>?)',
-  eventSeq: 'sqlite_autoindex_events_1 (id=?)',
+  idEntries: 'event_ids (rowid>? AND rowid<?)',
+  idOfSeq: 'events (rowid=?)',
+  lastRun: 'event_ids (rowid<?)',
+  idsOfRun: 'events (rowid>? AND rowid<?)',
   oldestEvent: 'SCAN events',
   newestEvent: 'SCAN events',
   allEvents: 'e (rowid>? AND rowid<?)',
@@ -118,7 +122,7 @@ it.each([1, 20])(
 );
 
 function plans(db: DatabaseSync): Record<string, string> {
-  const statements = { ...PAGE_SQL, ...LOG_SQL, ...STATE_SQL, held: TOPOLOGY_SQL.held };
+  const statements = { ...PAGE_SQL, ...LOG_SQL, ...EVENT_ID_SQL, ...STATE_SQL, held: TOPOLOGY_SQL.held };
   return Object.fromEntries(
     Object.entries(statements).map(([name, sql]) => {
       const details = db

@@ -92,7 +92,12 @@ class SqliteStore implements Store {
   async commit(writes: readonly Writes[]): Promise<number[][]> {
     if (this.#closing) throw closed();
     let seq = await this.#side.commit(writes);
-    const seqs = writes.map(({ events }) => events.map(() => ++seq));
+    const seqs = writes.map(({ events }) =>
+      events.map(({ id }) => {
+        this.#log.committed(++seq, id);
+        return seq;
+      }),
+    );
     // Answers come in the order of the commits, but this may be a batch without events.
     this.#head = Math.max(this.#head, seq);
     return seqs;

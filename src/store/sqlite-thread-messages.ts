@@ -1,6 +1,6 @@
 /** What the main thread and the storage thread say to each other. Requests are answered in the order in which they came. */
 import type { ErrorData } from './sqlite-errors.ts';
-import type { Writes } from './store.ts';
+import type { PackedWrites } from './sqlite-packing.ts';
 
 /** workerData of the storage thread. */
 export interface ThreadData {
@@ -8,7 +8,7 @@ export interface ThreadData {
   networkId: string;
 }
 
-export type ThreadRequest = { op: 'commit'; writes: readonly Writes[] } | { op: 'ping' } | { op: 'close' };
+export type ThreadRequest = { op: 'commit'; writes: PackedWrites } | { op: 'ping' } | { op: 'close' };
 
 export type ThreadAnswer =
   /** Once, first: the database is open. */

@@ -1,6 +1,7 @@
 /** The main thread's side of the storage thread: requests out, answers back in order, and what its death means. */
 import { Worker } from 'node:worker_threads';
 import { errorOf } from './sqlite-errors.ts';
+import { pack } from './sqlite-packing.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './sqlite-thread-messages.ts';
 import { StorageError, type Writes } from './store.ts';
 
@@ -68,7 +69,7 @@ export function startStorageThread(
   let closing: Promise<void> | undefined;
   const thread = (openedAt: number): StorageThread => ({
     openedAt,
-    commit: (writes) => ask({ op: 'commit', writes }),
+    commit: (writes) => ask({ op: 'commit', writes: pack(writes) }),
     ping: async () => void (await ask({ op: 'ping' })),
     close: () => (closing ??= dead ? ended : ask({ op: 'close' }).then(() => ended)),
     kill: async () => void (await worker.terminate()),

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openEngine, type Engine } from './sqlite-engine.ts';
 import { errorData } from './sqlite-errors.ts';
+import { unpack } from './sqlite-packing.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './sqlite-thread-messages.ts';
 
 /** Milliseconds without a request after which the WAL is copied into the database, or one that could not be emptied is tried again. */
@@ -24,7 +25,7 @@ function serve(engine: Engine): void {
     }
     try {
       let before = 0;
-      if (request.op === 'commit') before = engine.commit(request.writes);
+      if (request.op === 'commit') before = engine.commit(unpack(request.writes));
       else engine.ping();
       answer({ op: 'done', before });
     } catch (error) {

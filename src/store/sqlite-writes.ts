@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { conversationRows, type ConversationRows } from './sqlite-conversation-rows.ts';
 import { transaction } from './migrations.ts';
+import { createRunWriter } from './sqlite-event-ids.ts';
 import { deliveryStatements, writeDelivery } from './sqlite-delivery-writes.ts';
 import { credentialStatements, writeCredential } from './sqlite-credential-writes.ts';
 import type { EventWrite, RowWrite, Writes } from './store.ts';
@@ -30,6 +31,7 @@ export function createCommitter(db: DatabaseSync): Committer {
   const delivery = deliveryStatements(db);
   const credentials = credentialStatements(db);
   let head = Number(db.prepare('SELECT max(seq) AS seq FROM events').get()?.['seq'] ?? 0);
+  const ids = createRunWriter(db, head);
 
   function writeRow(row: RowWrite, { seq, event }: Carrier, conversations: ConversationRows): void {
     switch (row.op) {
@@ -144,48 +146,46 @@ export function createCommitter(db: DatabaseSync): Committer {
     },
     commit(writes) {
       const before = head;
-      head = transaction(db, () => {
-        const conversations = conversationRows(sql.conversation, sql.dmActivity);
-        let seq = before;
-        for (const { events, rows } of writes) {
-          for (const event of events) {
-            seq++;
-            const {
-              id,
-              type,
-              created_at,
-              conversation,
-              room_id,
-              dm_id,
-              participants,
-              agent_id,
-              held,
-              payload,
-            } = event;
-            sql.event.run(
-              seq,
-              id,
-              type,
-              created_at,
-              conversation ?? null,
-              room_id ?? null,
-              dm_id ?? null,
-              participants ? JSON.stringify(participants) : null,
-              agent_id ?? null,
-              held ? 1 : 0,
-              payload,
-            );
-            if (participants) for (const participant of participants) sql.dmEvent.run(participant, seq);
-            for (const row of event.rows) writeRow(row, { seq, event }, conversations);
-          }
-          for (const row of rows) writeRow(row, { seq, event: undefined }, conversations);
-        }
-        conversations.flush();
-        return seq;
-      });
+      try {
+        head = transaction(db, () => writeAll(writes, before));
+      } catch (error) {
+        ids.undone(before);
+        throw error;
+      }
       return before;
     },
   };
+
+  function writeAll(writes: readonly Writes[], before: number): number {
+    const conversations = conversationRows(sql.conversation, sql.dmActivity);
+    let seq = before;
+    for (const { events, rows } of writes) {
+      for (const event of events) {
+        seq++;
+        const { id, type, created_at, conversation, room_id, dm_id, participants, agent_id, held, payload } =
+          event;
+        sql.event.run(
+          seq,
+          id,
+          type,
+          created_at,
+          conversation ?? null,
+          room_id ?? null,
+          dm_id ?? null,
+          participants ? JSON.stringify(participants) : null,
+          agent_id ?? null,
+          held ? 1 : 0,
+          payload,
+        );
+        ids.add(seq, id);
+        if (participants) for (const participant of participants) sql.dmEvent.run(participant, seq);
+        for (const row of event.rows) writeRow(row, { seq, event }, conversations);
+      }
+      for (const row of rows) writeRow(row, { seq, event: undefined }, conversations);
+    }
+    conversations.flush();
+    return seq;
+  }
 }
 
 function requireEvent(row: RowWrite, event: EventWrite | undefined): void {

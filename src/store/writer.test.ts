@@ -1,12 +1,12 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { openFile, openMemory } from '../../test/support/store-open.ts';
-import { eventOf, messageOf, upTo } from '../../test/support/store-writes.ts';
+import { messageOf, upTo } from '../../test/support/store-writes.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { StorageError, type LogEvent, type Store, type Writes } from './store.ts';
 import { Writer, type Decision, type Draft, type Rules } from './writer.ts';
 
-/** Writes one event of that id; `refuse:` refuses, `fault:` throws, `read:` answers without writing. */
+/** Writes one message of that id; `refuse:` refuses, `fault:` throws, `read:` answers without writing. */
 type Command = string;
 
 class RecordingRules implements Rules<Command, string> {
@@ -15,14 +15,18 @@ class RecordingRules implements Rules<Command, string> {
   /** Called before each draft; a test holds the writer here. */
   gate: Promise<void> | undefined;
 
-  async draft(commands: readonly Command[]): Promise<Draft<Command, string>> {
-    await this.gate;
+  draft(commands: readonly Command[]): Draft<Command, string> | Promise<Draft<Command, string>> {
+    return this.gate ? this.gate.then(() => this.#over(commands)) : this.#over(commands);
+  }
+
+  #over(commands: readonly Command[]): Draft<Command, string> {
     this.batches.push([...commands]);
     return {
       decide: (command): Decision<string> => {
         if (command.startsWith('refuse:')) return { refusal: new MoltnetError('forbidden', command) };
         if (command.startsWith('fault:')) throw new Error(command);
-        const writes: Writes = { events: command.startsWith('read:') ? [] : [eventOf(command)], rows: [] };
+        const event = { ...messageOf(command, 'room:general'), id: command };
+        const writes: Writes = { events: command.startsWith('read:') ? [] : [event], rows: [] };
         return { writes, answer: `answer to ${command}` };
       },
       committed: (seqs) => void this.seqs.push([...seqs]),
@@ -79,26 +83,56 @@ it('STO-4 an answer is given only after the commit, and after its events were pu
   expect((await store.events({ all: true }, 0, 10)).map(({ id }) => id)).toEqual(['a', 'b']);
 });
 
-it('STO-4 what waits while a batch is written is one batch, however much it is, up to the limit', async () => {
+it('STO-4 what waits while a batch is written is the next one, however much it is, up to the limit', async () => {
   const { writer, rules, published } = writerOf(await openMemory());
   const { shut, open } = gate();
   rules.gate = shut;
   const first = writer.submit('first');
   await Promise.resolve();
-  const rest = upTo(limits.batch.value + 10).map((i) => writer.submit(`c${i}`));
+  const max = limits.batch.value;
+  const rest = upTo(3 * max).map((i) => writer.submit(`c${i}`));
   open();
   await Promise.all([first, ...rest]);
-  expect(rules.batches.map((batch) => batch.length)).toEqual([1, limits.batch.value, 10]);
-  expect(published.map(({ seq }) => seq)).toEqual(upTo(limits.batch.value + 11).map((i) => i + 1));
-  expect(published.map(({ id }) => id)).toEqual([
-    'first',
-    ...upTo(limits.batch.value + 10).map((i) => `c${i}`),
-  ]);
+  expect(rules.batches.map((batch) => batch.length)).toEqual([1, max, max, max]);
+  expect(published.map(({ seq }) => seq)).toEqual(upTo(3 * max + 1).map((i) => i + 1));
+  expect(rules.batches.flat()).toEqual(['first', ...upTo(3 * max).map((i) => `c${i}`)]);
+});
+
+it('STO-4 a batch is at most half of what is under way, unless that is little', async () => {
+  const batches = async (waiting: number): Promise<number[]> => {
+    const { writer, rules } = writerOf(await openMemory());
+    const { shut, open } = gate();
+    rules.gate = shut;
+    const first = writer.submit('first');
+    await Promise.resolve();
+    const rest = upTo(waiting).map((i) => writer.submit(`c${i}`));
+    open();
+    await Promise.all([first, ...rest]);
+    return rules.batches.map((batch) => batch.length);
+  };
+  expect(await batches(16)).toEqual([1, 16]);
+  expect(await batches(63)).toEqual([1, 32, 31]);
+});
+
+it('STO-4 the next batch is on its way to the disk before the one before it is published and answered', async () => {
+  const store = await openFile();
+  const order: string[] = [];
+  const told: Store = Object.assign(Object.create(store) as Store, {
+    commit: (writes: readonly Writes[]) => {
+      order.push(`commit of ${writes.length}`);
+      return store.commit(writes);
+    },
+  });
+  const { writer } = writerOf(told, { onCommitted: (events) => order.push(`published ${events.length}`) });
+  const first = writer.submit('first').then(() => order.push('answer'));
+  await Promise.resolve();
+  await Promise.all([first, writer.submit('a'), writer.submit('b')]);
+  expect(order).toEqual(['commit of 1', 'commit of 2', 'published 1', 'answer', 'published 2']);
 });
 
 it('STO-5 a command whose id is taken harms no neighbour of its batch', async () => {
   const store = await openFile();
-  await store.commit([{ events: [eventOf('taken')], rows: [] }]);
+  await store.commit([{ events: [messageOf('taken', 'room:general')], rows: [] }]);
   const { writer, published } = writerOf(store);
   expect(await outcomes(['a', 'taken', 'b', 'b', 'c'].map((id) => writer.submit(id)))).toEqual([
     'answer to a',
@@ -221,14 +255,12 @@ it('STO-30 a fault after the commit answers what is on disk, and stops the write
     process.removeAllListeners('unhandledRejection');
     for (const listener of others) process.on('unhandledRejection', listener);
   });
-  const results = outcomes([
-    ...upTo(limits.batch.value).map((i) => writer.submit(`c${i}`)),
-    writer.submit('next'),
-  ]);
-  const ended = await results;
-  expect(ended.slice(0, limits.batch.value)).toEqual(upTo(limits.batch.value).map((i) => `answer to c${i}`));
-  expect(ended.at(-1)).toBe('stopping');
-  expect(store.head).toBe(limits.batch.value);
+  const ended = await outcomes(upTo(100).map((i) => writer.submit(`c${i}`)));
+  // The first batch, and the one that was on its way when the fault came: both are stored.
+  const stored = ended.filter((outcome) => outcome.startsWith('answer to'));
+  expect(stored).toEqual(upTo(store.head).map((i) => `answer to c${i}`));
+  expect(stored).toHaveLength(50 + 50);
+  expect(ended.slice(store.head)).toEqual(upTo(100 - store.head).map(() => 'stopping'));
   expect(await outcomes([writer.submit('late')])).toEqual(['stopping']);
   await new Promise((resolve) => setImmediate(resolve));
   expect(faults.map(String)).toEqual(['Error: the tail is broken']);

@@ -1,6 +1,7 @@
 /**
- * The writer: commands wait in one queue; when the previous batch is on disk, all that wait are decided in order by a
- * pure rule and committed in ONE durable transaction; then all are answered. What the rule is, the network floor says.
+ * The writer: commands wait in one queue; when the previous batch is on disk, those that wait are decided in order by a
+ * pure rule and committed in ONE durable transaction; while that is written, the previous batch is answered. What the
+ * rule is, the network floor says.
  *
  * STO-4 an answer is given only after the commit. STO-5 a batch that fails as a whole is run command by command, so
  * that only the guilty one is refused.
@@ -28,7 +29,7 @@ export interface Draft<C, A> {
 
 export interface Rules<C, A> {
   /** Loads what the commands need to be decided (existing ids, conversations) and opens a draft over the state. */
-  draft(commands: readonly C[]): Promise<Draft<C, A>>;
+  draft(commands: readonly C[]): Draft<C, A> | Promise<Draft<C, A>>;
 }
 
 export interface WriterOptions<C, A> {
@@ -45,6 +46,32 @@ interface Waiting<C, A> {
   resolve: (answer: A) => void;
   reject: (error: unknown) => void;
 }
+
+/** Commands on their way to the disk. */
+interface Batch<C, A> {
+  commands: Waiting<C, A>[];
+  stored: Promise<Stored<C, A> | Failed>;
+}
+
+/** A batch that is on disk and not yet answered. */
+interface Stored<C, A> {
+  draft: Draft<C, A>;
+  accepted: { waiting: Waiting<C, A>; answer: A }[];
+  refused: { waiting: Waiting<C, A>; refusal: unknown }[];
+  /** Of the accepted ones that write. */
+  writes: Writes[];
+  seqs: number[][];
+}
+
+class Failed {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** So few commands are one batch, whatever else is under way: a sync of the disk costs as much as they do. */
+const WHOLE = 16;
 
 export class Writer<C, A> {
   readonly #options: WriterOptions<C, A>;
@@ -83,9 +110,8 @@ export class Writer<C, A> {
       // Let everything that arrives in this turn of the event loop join the first batch.
       await Promise.resolve();
       while (this.#waiting.length > 0) {
-        const batch = this.#waiting.splice(0, limits.batch.value);
-        if (!(await this.#commit(batch)) && batch.length > 1)
-          for (const one of batch) await this.#commit([one], true);
+        let batch: Batch<C, A> | undefined = this.#begin(0);
+        while (batch) batch = await this.#finish(batch);
       }
     } catch (error) {
       // A fault after a commit: what is in memory no longer follows the log, so nothing more may be decided on it.
@@ -98,41 +124,92 @@ export class Writer<C, A> {
     }
   }
 
-  /** False when the batch failed as a whole and nothing of it was stored or answered. */
-  async #commit(batch: Waiting<C, A>[], last = batch.length === 1): Promise<boolean> {
-    const { store, rules, onCommitted, onBatch } = this.#options;
-    const accepted: { waiting: Waiting<C, A>; writes: Writes; answer: A }[] = [];
-    const refused: { waiting: Waiting<C, A>; refusal: unknown }[] = [];
-    let draft: Draft<C, A>;
-    let writing: typeof accepted;
-    let seqs: number[][];
+  /**
+   * Takes the next batch of what waits, decides it and hands it to the storage. Under load that is half of what is
+   * under way: the callers of the other half are answered and send again meanwhile, instead of all of them waiting for
+   * the disk and then the disk for all of them.
+   */
+  #begin(answering: number): Batch<C, A> {
+    const half = Math.ceil((answering + this.#waiting.length) / 2);
+    const commands = this.#waiting.splice(0, Math.min(Math.max(half, WHOLE), limits.batch.value));
+    return { commands, stored: this.#store(commands) };
+  }
+
+  /** Answers a batch when it is stored, and begins the next one before that: the storage writes while answers go out. */
+  async #finish({ commands, stored }: Batch<C, A>): Promise<Batch<C, A> | undefined> {
+    const outcome = await stored;
+    if (!(outcome instanceof Failed)) return this.#answer(outcome, true);
+    // Storage that fails is no command's guilt: it is not asked again for each of them.
+    if (commands.length === 1 || outcome.error instanceof StorageError)
+      for (const { reject } of commands) reject(asRefusal(outcome.error));
+    else for (const one of commands) await this.#alone(one);
+    return undefined;
+  }
+
+  async #alone(one: Waiting<C, A>): Promise<void> {
+    const outcome = await this.#store([one]);
+    if (outcome instanceof Failed) one.reject(asRefusal(outcome.error));
+    else this.#answer(outcome, false);
+  }
+
+  /** Decides commands against what is committed, and commits them. Failed: nothing of them was stored or answered. */
+  async #store(commands: readonly Waiting<C, A>[]): Promise<Stored<C, A> | Failed> {
+    const { store, rules } = this.#options;
     try {
-      draft = await rules.draft(batch.map((waiting) => waiting.command));
-      for (const waiting of batch) {
+      const drafting = rules.draft(commands.map(({ command }) => command));
+      const draft = drafting instanceof Promise ? await drafting : drafting;
+      const accepted: Stored<C, A>['accepted'] = [];
+      const refused: Stored<C, A>['refused'] = [];
+      const writes: Writes[] = [];
+      for (const waiting of commands) {
         const decision = draft.decide(waiting.command);
-        if ('refusal' in decision) refused.push({ waiting, refusal: decision.refusal });
-        else accepted.push({ waiting, ...decision });
+        if ('refusal' in decision) {
+          refused.push({ waiting, refusal: decision.refusal });
+          continue;
+        }
+        accepted.push({ waiting, answer: decision.answer });
+        if (decision.writes.events.length + decision.writes.rows.length > 0) writes.push(decision.writes);
       }
-      writing = accepted.filter(({ writes }) => writes.events.length + writes.rows.length > 0);
-      seqs = writing.length > 0 ? await store.commit(writing.map(({ writes }) => writes)) : [];
+      const seqs = writes.length > 0 ? await store.commit(writes) : [];
+      return { draft, accepted, refused, writes, seqs };
     } catch (error) {
-      // Storage that fails is no command's guilt: it is not asked again for each of them.
-      if (!last && !(error instanceof StorageError)) return false;
-      for (const { reject } of batch) reject(asRefusal(error));
-      return true;
+      return new Failed(error);
     }
+  }
+
+  /** Makes a stored batch the state, begins the next if it may, publishes and answers. */
+  #answer({ draft, accepted, refused, writes, seqs }: Stored<C, A>, begin: boolean): Batch<C, A> | undefined {
+    const { onCommitted, onBatch } = this.#options;
+    let next: Batch<C, A> | undefined;
     try {
-      if (writing.length > 0) onBatch?.(writing.length);
+      if (writes.length > 0) onBatch?.(writes.length);
       draft.committed(seqs);
-      onCommitted(
-        writing.flatMap(({ writes }, i) => writes.events.map((event, j) => logEventOf(event, seqs[i]![j]!))),
-      );
+      if (begin && this.#waiting.length > 0) next = this.#begin(accepted.length + refused.length);
+      const events: LogEvent[] = [];
+      for (let i = 0; i < writes.length; i++)
+        for (let j = 0; j < writes[i]!.events.length; j++)
+          events.push(logEventOf(writes[i]!.events[j]!, seqs[i]![j]!));
+      onCommitted(events);
+    } catch (error) {
+      if (next) void this.#answerOnly(next);
+      throw error;
     } finally {
       // It is on disk, whatever became of the rest.
       for (const { waiting, answer } of accepted) waiting.resolve(answer);
       for (const { waiting, refusal } of refused) waiting.reject(refusal);
     }
-    return true;
+    return next;
+  }
+
+  /** After a fault: the batch that was begun is answered as what becomes of it, and decides nothing more. */
+  async #answerOnly({ commands, stored }: Batch<C, A>): Promise<void> {
+    const outcome = await stored;
+    if (outcome instanceof Failed) {
+      for (const { reject } of commands) reject(asRefusal(outcome.error));
+      return;
+    }
+    for (const { waiting, answer } of outcome.accepted) waiting.resolve(answer);
+    for (const { waiting, refusal } of outcome.refused) waiting.reject(refusal);
   }
 }
 

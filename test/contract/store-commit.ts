@@ -57,13 +57,13 @@ export function commitContract({ open, reopen }: StoreFactory): void {
     );
   });
 
-  it('STO-3 a taken event id stores nothing of its batch and takes no seq', async () => {
+  it('STO-3 a taken message id stores nothing of its batch and takes no seq', async () => {
     const store = await open();
-    await store.commit([writesOf(eventOf('a'))]);
+    await store.commit([writesOf(messageOf('a', 'dm:d', { participants: ['alpha', 'beta'] }))]);
     const batch = [
       rowsOf({ op: 'meta', key: 'k', value: 'v' }),
       writesOf(messageOf('m1', 'room:general', { mentions: ['beta'], artifacts: 1 })),
-      writesOf(eventOf('a')),
+      writesOf(messageOf('a', 'room:general')),
     ];
     await expect(store.commit(batch)).rejects.toThrow(ConstraintError);
     expect(store.head).toBe(1);
@@ -74,7 +74,7 @@ export function commitContract({ open, reopen }: StoreFactory): void {
     expect(await store.commit([writesOf(eventOf('b'))])).toEqual([[2]]);
   });
 
-  it('STO-3 a taken message or artifact id is a ConstraintError too, in a later batch and within one', async () => {
+  it('STO-3 a taken message or artifact id is a ConstraintError, in a later batch and within one', async () => {
     const store = await open();
     await store.commit([writesOf(messageOf('m1', 'room:general', { artifacts: 1 }))]);
     const sameMessage = { ...messageOf('m1', 'room:general'), id: 'evt_other' };
@@ -90,7 +90,8 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       payload: '{}',
     });
     await expect(store.commit([writesOf(sameArtifact)])).rejects.toThrow(ConstraintError);
-    await expect(store.commit([writesOf(eventOf('twin')), writesOf(eventOf('twin'))])).rejects.toThrow(
+    const twin = messageOf('twin', 'room:general');
+    await expect(store.commit([writesOf(twin), writesOf({ ...twin, id: 'evt_twin' })])).rejects.toThrow(
       ConstraintError,
     );
     expect(store.head).toBe(1);

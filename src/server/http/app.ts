@@ -15,7 +15,7 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { ServerContext } from '../context.ts';
 import { agentRoutes } from './agents.ts';
-import { GUARD_LINES, GUARDS, JSON_TYPE, sendJson } from './answers.ts';
+import { GUARD_HEADERS, GUARD_LINES, JSON_TYPE, sendJson } from './answers.ts';
 import { applyRoutes } from './apply.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { attachRoutes } from './attach.ts';
@@ -73,7 +73,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     routerOptions: {
       maxParamLength: LONGEST_PARAMETER,
       // The first of repeated parameters counts; nothing a query can hold is an error by itself.
-      querystringParser: (text) => firstOfEach(new URLSearchParams(text)),
+      querystringParser: (text) => (text === '' ? NO_QUERY : firstOfEach(new URLSearchParams(text))),
     },
   }).withTypeProvider<ZodTypeProvider>() as unknown as App;
 
@@ -228,8 +228,10 @@ const routeMethod = (request: FastifyRequest): string => (request.method === 'HE
 /** What every answer carries, refusals of the framework too. */
 function guarded(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
-  for (const [name, value] of Object.entries(GUARDS)) reply.header(name, value);
+  for (const [name, value] of GUARD_HEADERS) reply.header(name, value);
 }
+
+const NO_QUERY: Record<string, string> = Object.freeze(Object.create(null));
 
 function firstOfEach(query: URLSearchParams): Record<string, string> {
   const first: Record<string, string> = Object.create(null);

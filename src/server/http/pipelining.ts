@@ -9,7 +9,8 @@ import type { Socket } from 'node:net';
 const MOST_WAITING = 64;
 
 interface Connection {
-  busy: boolean;
+  /** The request in hand; over when its `closed` says so. */
+  current: ServerResponse;
   readonly waiting: { request: IncomingMessage; response: ServerResponse }[];
 }
 
@@ -17,23 +18,28 @@ interface Connection {
 export function oneAtATime(handler: RequestListener): RequestListener {
   const connections = new WeakMap<Socket, Connection>();
 
-  function serve(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
-    response.once('close', () => {
-      const next = connection.waiting.shift();
-      if (next === undefined || request.socket.destroyed) connection.busy = false;
-      else serve(connection, next.request, next.response);
-    });
+  /** The current answer is out. Listened for only while somebody waits: nearly every request comes alone. */
+  function next(connection: Connection): void {
+    const following = connection.waiting.shift();
+    if (following === undefined || following.request.socket.destroyed) return;
+    const { request, response } = following;
+    connection.current = response;
+    if (connection.waiting.length > 0) response.once('close', () => next(connection));
     handler(request, response);
   }
 
   return (request, response) => {
     const { socket } = request;
-    let connection = connections.get(socket);
-    if (connection === undefined) connections.set(socket, (connection = { busy: false, waiting: [] }));
-    if (!connection.busy) {
-      connection.busy = true;
-      serve(connection, request, response);
-    } else if (connection.waiting.length < MOST_WAITING) connection.waiting.push({ request, response });
-    else socket.destroy();
+    const connection = connections.get(socket);
+    if (connection === undefined) {
+      connections.set(socket, { current: response, waiting: [] });
+      handler(request, response);
+    } else if (connection.current.closed && connection.waiting.length === 0) {
+      connection.current = response;
+      handler(request, response);
+    } else if (connection.waiting.length < MOST_WAITING) {
+      connection.waiting.push({ request, response });
+      if (connection.waiting.length === 1) connection.current.once('close', () => next(connection));
+    } else socket.destroy();
   };
 }

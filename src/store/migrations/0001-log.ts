@@ -21,7 +21,7 @@ CREATE TABLE meta (
 
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE,
+  id TEXT NOT NULL,
   type TEXT NOT NULL,
   created_at TEXT NOT NULL,
   conversation TEXT,

@@ -8,9 +8,9 @@ import type { Migration } from '../migrations.ts';
  * none of this is looked at, and its writes leave the new columns as they are.
  */
 export const credentials: Migration = {
-  version: 2,
+  version: 3,
   name: 'credentials',
-  min_reader: 1,
+  min_reader: 2,
   sql: `
 ALTER TABLE agents ADD COLUMN claim_key_hash TEXT;
 ALTER TABLE rooms ADD COLUMN credential_hash TEXT;
