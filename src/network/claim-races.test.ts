@@ -132,7 +132,12 @@ it('AGENT-26 raced in one batch, each claim, confirmation, rotation, removal and
           claimCode: () => `code ${++codes}`,
         };
         const lab = await openLab({
-          settings: { auth_mode: 'bearer', agent_registration: open ? 'open' : 'disabled' },
+          // The DM that is written here is not what this is about.
+          settings: {
+            auth_mode: 'bearer',
+            agent_registration: open ? 'open' : 'disabled',
+            first_come_claims: true,
+          },
           identity: bearer('op', ['admin']),
           random,
         });

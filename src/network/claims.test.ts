@@ -293,6 +293,35 @@ describe('rotating a token', () => {
     expect(JSON.stringify(lab.events)).not.toContain(rotated.agent_token);
   });
 
+  it('AGENT-22 what was said to an id in a DM is not for whoever claims it first', async () => {
+    const lab = await openRegistration();
+    const { registration } = await claim(lab, 'alpha');
+    const dm = await say(lab, owner(registration.agent_token));
+    expect(dm).toBe('accepted');
+    for (const via of ['http', 'attach'] as const)
+      expect(await codeOf(claim(lab, 'far', { via }))).toBe('claim_reserved');
+    // A name that would make this id makes another.
+    const named = await lab.execute('agent.register', { name: 'Far', via: 'http' }, nobody);
+    expect(named.registration.agent_id).toMatch(/^far-[0-9a-f]{8}$/);
+    // In one batch with the DM's first message too.
+    const [said, raced] = await Promise.all([
+      lab.execute(
+        'message.send',
+        {
+          request: {
+            from: { type: 'agent', id: 'alpha' },
+            target: { kind: 'dm', participant_ids: ['alpha', 'near'] },
+            parts: [{ kind: 'text', text: 'hi' }],
+          } as never,
+        },
+        owner(registration.agent_token),
+      ),
+      codeOf(claim(lab, 'near')),
+    ]);
+    expect([said.dm_created, raced]).toEqual([true, 'claim_reserved']);
+    expect(await codeOf(claim(lab, 'far', { loopback: true }))).toBe('accepted');
+  });
+
   it('AGENT-30 who came in mode none is bound by a token, or on this machine, and by nobody else', async () => {
     const lab = await openRegistration();
     for (const id of ['one', 'two', 'three']) await claim(lab, id, {}, anyone);

@@ -1,8 +1,9 @@
 /** What a batch needs to know that is not in memory: conversations, messages by id, meta values. Loaded once, by keys. */
 import { conversationKey, type ConversationKey, type ConversationKind } from '../protocol/conversation.ts';
-import { canonicalMemberId, dmIdOf, isId, parseMemberId } from '../protocol/ids.ts';
+import { canonicalMemberId, dmIdOf, isId, isLocalAgentId, parseMemberId, slugOf } from '../protocol/ids.ts';
 import type { SendMessageRequest } from '../protocol/messages.ts';
 import type { AgentRow, ConversationRow, InviteRow, Store, StoredMessage } from '../store/store.ts';
+import { isAnonymous } from './access-facts.ts';
 import type { Command } from './commands.ts';
 import { FIRST_ROOM, declarationKey } from './declaration.ts';
 import type { NetworkSettings } from './settings.ts';
@@ -15,33 +16,47 @@ export class Facts implements State {
   readonly #conversations: ReadonlyMap<ConversationKey, ConversationRow>;
   readonly #messages: ReadonlyMap<string, StoredMessage>;
   readonly #metas: ReadonlyMap<string, string>;
+  readonly #addressed: ReadonlySet<string>;
 
   private constructor(
     topology: Topology,
     conversations: ReadonlyMap<ConversationKey, ConversationRow>,
     messages: ReadonlyMap<string, StoredMessage>,
     metas: ReadonlyMap<string, string>,
+    addressed: ReadonlySet<string>,
   ) {
     this.#topology = topology;
     this.#conversations = conversations;
     this.#messages = messages;
     this.#metas = metas;
+    this.#addressed = addressed;
   }
 
   /** At once when nothing has to be read from the store: the usual case, and the writer's waiting time. */
   static load(store: Store, topology: Topology, commands: readonly Command[]): Facts | Promise<Facts> {
-    const need: Need = { conversations: new Map(), absent: new Set(), messages: new Set(), metas: new Set() };
+    const need: Need = {
+      conversations: new Map(),
+      absent: new Set(),
+      messages: new Set(),
+      metas: new Set(),
+      claimed: new Set(),
+    };
     for (const command of commands) collect(need, topology, command);
-    if (need.absent.size + need.messages.size + need.metas.size === 0)
-      return new Facts(topology, need.conversations, NO_MESSAGES, new Map());
+    if (need.absent.size + need.messages.size + need.metas.size + need.claimed.size === 0)
+      return new Facts(topology, need.conversations, NO_MESSAGES, new Map(), need.claimed);
     return Facts.#read(store, topology, need);
   }
 
   static async #read(store: Store, topology: Topology, need: Need): Promise<Facts> {
+    const addressed = new Set<string>();
+    const look = async (id: string): Promise<void> => {
+      if ((await store.dmPage(id, { limit: 1 })).rows.length > 0) addressed.add(id);
+    };
     const [stored, messages, metas] = await Promise.all([
       need.absent.size > 0 ? store.conversations([...need.absent]) : undefined,
       need.messages.size > 0 ? store.messages([...need.messages]) : NO_MESSAGES,
       Promise.all([...need.metas].map(async (key) => [key, await store.meta(key)] as const)),
+      Promise.all([...need.claimed].map(look)),
     ]);
     for (const row of stored?.values() ?? []) {
       // Committed state, so all may see it; and what the batch makes of it is folded over it.
@@ -50,7 +65,7 @@ export class Facts implements State {
     }
     const known = new Map<string, string>();
     for (const [key, value] of metas) if (value !== undefined) known.set(key, value);
-    return new Facts(topology, need.conversations, messages, known);
+    return new Facts(topology, need.conversations, messages, known, addressed);
   }
 
   get settings(): NetworkSettings {
@@ -101,6 +116,9 @@ export class Facts implements State {
   meta(key: string): string | undefined {
     return this.#metas.get(key);
   }
+  isAddressed(id: string): boolean {
+    return this.#addressed.has(id);
+  }
 }
 
 const NO_MESSAGES: ReadonlyMap<string, StoredMessage> = new Map();
@@ -111,6 +129,8 @@ interface Need {
   absent: Set<ConversationKey>;
   messages: Set<string>;
   metas: Set<string>;
+  /** Ids that nobody has and somebody without a credential claims. */
+  claimed: Set<string>;
 }
 
 /** Only what the rules will ask for, by the ids as the rules will read them (trimmed). */
@@ -126,6 +146,12 @@ function collect(need: Need, topology: Topology, command: Command): void {
     case 'message.redact':
       if (isId(command.message_id.trim())) need.messages.add(command.message_id.trim());
       return;
+    case 'agent.register': {
+      const id = (command.requested_id ?? '').trim() || slugOf(command.name ?? '');
+      const claims = isAnonymous(command.identity) && command.identity.mode !== 'none';
+      if (claims && isLocalAgentId(id) && !topology.agentRecord(id)) need.claimed.add(id);
+      return;
+    }
     case 'guard.resume':
       wantConversation(need, topology, command.conversation);
       return;

@@ -95,6 +95,11 @@ export class Overlay implements State, Foldable {
   meta(key: string): string | undefined {
     return this.#metas.get(key) ?? this.#below.meta(key);
   }
+  isAddressed(id: string): boolean {
+    if (this.#below.isAddressed(id)) return true;
+    for (const { participants } of this.#conversations.values()) if (participants?.includes(id)) return true;
+    return false;
+  }
 
   putRoom(row: Omit<RoomRow, 'created_seq'>, seq: number): void {
     const room = this.#roomForChange(row.id);

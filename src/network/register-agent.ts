@@ -4,7 +4,7 @@
  */
 import { agentTokenKey, ANONYMOUS, hashSecret } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { fqid, isLocalAgentId } from '../protocol/ids.ts';
+import { fqid, isLocalAgentId, slugOf } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { AgentEvent } from '../protocol/events.ts';
 import { requireName } from '../protocol/text.ts';
@@ -138,10 +138,10 @@ function requireClaimable(
     return;
   }
   const open = identity.mode === 'none' || loopback || state.settings.first_come_claims;
-  if (open || !isAnonymous(identity) || !isPrivateMember(state, id)) return;
+  if (open || !isAnonymous(identity) || (!isPrivateMember(state, id) && !state.isAddressed(id))) return;
   throw new MoltnetError(
     'claim_reserved',
-    `a private room names ${id} as a member: claim it on the server's own machine, or with a claim code (moltnet admin agent invite ${id})`,
+    `a private room or a DM names ${id}, and what is said there is not for whoever comes first: claim it on the server's own machine, or with a claim code (moltnet admin agent invite ${id})`,
   );
 }
 
@@ -232,17 +232,13 @@ export function requireLocalAgentId(given: string, field: string): string {
 
 /** An id made of the name, with an ending when it is taken. Ids that are spoken for are not given away. */
 function freeId(state: State, name: string, random: Random): string {
-  const slug =
-    name
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 100) || 'agent';
+  const slug = slugOf(name);
   const taken = (id: string) =>
     state.agentRecord(id) !== undefined ||
     state.roomsOf(id).size > 0 ||
     state.settings.people.has(id) ||
-    state.inviteOf(id) !== undefined;
+    state.inviteOf(id) !== undefined ||
+    state.isAddressed(id);
   if (!taken(slug)) return slug;
   for (let i = 0; i < NAMES_TRIED; i++) {
     const id = `${slug}-${random.suffix()}`;

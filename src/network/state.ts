@@ -43,4 +43,6 @@ export interface State {
   held(): Iterable<ConversationRow>;
   message(id: string): StoredMessage | undefined;
   meta(key: string): string | undefined;
+  /** Whether a DM is with somebody of this id; known of ids that a command without a credential claims. */
+  isAddressed(id: string): boolean;
 }

@@ -36,7 +36,7 @@ export const errors = {
   },
   claim_reserved: {
     status: 403,
-    what: "A private room names this id as a member: it is claimed from the server's own machine, or with a claim code.",
+    what: "A private room or a DM names this id: it is claimed from the server's own machine, or with a claim code.",
   },
   invalid_claim_code: {
     status: 403,

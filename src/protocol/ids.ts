@@ -12,6 +12,14 @@ export const isId = (value: string): boolean => GENERIC.test(value);
 /** An agent id that may be registered here: the generic rule without `:` (and `/`), so it cannot look remote (W3). */
 export const isLocalAgentId = (value: string): boolean => LOCAL_AGENT.test(value);
 
+/** The agent id that a name makes (wire.md 5): `Code Review` → `code-review`, nothing → `agent`. */
+export const slugOf = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 100) || 'agent';
+
 /** An agent named in any of the three forms of wire.md 2.3. */
 export interface AgentRef {
   /** Undefined for a bare id, which means the local network. */

@@ -118,3 +118,17 @@ it('AUTH-94 a cursor of what the caller may not see is no cursor, as one of noth
       expect(plain(refused, foreign)).toBe(plain(await page('nowhere'), 'nowhere'));
     }
 });
+
+it('AUTH-94 what was for a removed agent is read no more, not by a static token that names it either', async () => {
+  const lab = await startAuthLab('bearer');
+  const stream = await SseClient.open(lab.port, { headers: lab.credential('listed') });
+  await lab.must('DELETE /v1/agents/listed');
+  await lab.post('after', 'member', { kind: 'dm', dm_id: 'dm-in' });
+  await lab.post('in-hall', 'member', { kind: 'room', room_id: 'hall' });
+  // `idle` is still an agent of this token, and reads what is public.
+  await stream.until(() => stream.messages.includes('in-hall') || stream.ended);
+  expect(stream.messages).toEqual(['in-hall']);
+  expect((await lab.call('listed', 'GET /v1/dms')).text).not.toContain('dm-in');
+  for (const at of ['/v1/dms/dm-in', '/v1/dms/dm-in/messages', '/v1/messages/after', '/v1/rooms/den'])
+    expect((await lab.call('listed', `GET ${at}`)).status, at).toBe(403);
+});

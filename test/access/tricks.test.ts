@@ -242,6 +242,7 @@ it('AUTH-98 guesses are counted by address and answered alike; who has a credent
     }
     throw new Error('it is never limited');
   }
+  let spoofed = 0;
   for (const what of [
     () => guess('203.0.113.1', 'wrong'),
     () => exchange(lab.port, 'POST /console/session', from('203.0.113.2'), { token: 'wrong' }),
@@ -252,13 +253,18 @@ it('AUTH-98 guesses are counted by address and answered alike; who has a credent
       }),
     () => exchange(lab.port, 'GET /v1/network', from('203.0.113.4')),
     // What stands left of the nearest address is the client's own word.
-    () => exchange(lab.port, 'POST /console/session', from(`127.0.0.1, 203.0.113.5`), { token: 'wrong' }),
+    () => guess(`192.0.2.${spoofed++ % 250}, 203.0.113.5`, 'wrong'),
+    () => exchange(lab.port, 'POST /console/session', from('127.0.0.1, 203.0.113.6'), { token: 'wrong' }),
   ]) {
     const limited = await untilLimited(what);
     expect(limited.code).toBe('rate_limited');
     expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
   }
-  for (let i = 1; i <= 5; i++)
+  const spoof = await exchange(lab.port, 'POST /v1/agents/register', from('::1, 203.0.113.7'), {
+    requested_agent_id: 'squat',
+  });
+  expect(spoof.code).toBe('claim_reserved');
+  for (let i = 1; i <= 6; i++)
     expect(
       (await exchange(lab.port, 'GET /v1/network', from(`203.0.113.${i}`, SECRETS.observe))).status,
     ).toBe(200);
