@@ -132,7 +132,6 @@ export function createCredentials({
   }
 
   function resolve(request: IncomingMessage): Identity {
-    if (config.auth.mode === 'none') return anonymous;
     const { authorization } = request.headers;
     if (authorization === undefined) {
       const session = sessionOf(request);
@@ -187,6 +186,7 @@ export function createCredentials({
   }
 
   function answerFor(request: IncomingMessage): Identity | MoltnetError {
+    if (config.auth.mode === 'none') return anonymous;
     let answer = answers.get(request);
     if (answer) return answer;
     try {

@@ -21,10 +21,12 @@ import { artifactRoutes } from './artifacts.ts';
 import { attachRoutes } from './attach.ts';
 import { parseBody, zodValidator } from './body.ts';
 import { consoleRoutes } from './console.ts';
+import { direct } from './direct.ts';
 import { discoveryRoutes } from './discovery.ts';
 import { dmRoutes } from './dms.ts';
-import { envelope, refusalOf, retryAfter, type Refusal } from './errors.ts';
+import { envelope } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { exchangeRules, isAnsweredEarly } from './exchange.ts';
 import { guardRoutes } from './guard.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './identity.ts';
@@ -33,7 +35,6 @@ import { metricsRoutes } from './metrics.ts';
 import { networkRoutes } from './network.ts';
 import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
-import { limitRequests } from './rates.ts';
 import { reloadRoutes } from './reload.ts';
 import { requestId } from './request-id.ts';
 import { roomRoutes } from './rooms.ts';
@@ -63,8 +64,9 @@ const LONGEST_PARAMETER = 1_024;
 /** Builds the routes over an HTTP server that the caller listens with and closes. */
 export async function buildApp(context: ServerContext, server: Server): Promise<App> {
   const routes = new RouteTable();
+  const rules = exchangeRules(context);
   const app = fastify({
-    serverFactory: (handler) => server.on('request', oneAtATime(handler)),
+    serverFactory: (handler) => server.on('request', oneAtATime(direct(context, rules, handler))),
     bodyLimit: limits.body.value,
     genReqId: (raw) => requestId(raw.headers['x-request-id']),
     return503OnClosing: false,
@@ -136,25 +138,12 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   await app.ready();
   return app;
 
-  /** What is asked of every request before its body is read. */
   function admit(request: FastifyRequest, reply: FastifyReply): void {
-    const { headers, method } = request.raw;
     guarded(request, reply);
-    if (context.stopping) {
-      reply.header('connection', 'close');
-      throw new MoltnetError('stopping');
-    }
-    limitRequests(context, request.raw);
-    context.origins.requireHost(headers);
-    const reads = method === 'GET' || method === 'HEAD';
-    if (!reads || request.routeOptions.config.live) {
-      context.origins.requireOrigin(headers);
-      // What a browser sends by itself proves nothing: the page has to be ours.
-      if (context.credentials.sessionOf(request.raw)) context.origins.requireOwnPage(headers);
-    }
+    rules.admit(request.raw, request.routeOptions.config.live === true);
     if (request.is404) throw unmatched(request, reply);
     // Any content type is read as JSON, also one that is no content type.
-    delete headers['content-type'];
+    delete request.raw.headers['content-type'];
   }
 
   function unmatched(request: FastifyRequest, reply: FastifyReply): MoltnetError {
@@ -173,52 +162,22 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   }
 
   function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const refusal = refusalOf(error);
-    logRefusal(refusal, request);
-    const wait = retryAfter(refusal);
-    if (wait !== undefined) reply.header('retry-after', wait);
+    const { status, text, headers } = rules.refuse(request.raw, request.id, error);
     guarded(request, reply);
-    if (!request.raw.complete) refusedEarly.set(request.raw.socket, request.raw);
-    sendJson(reply, envelope(refusal, request.id), refusal.status);
-  }
-
-  function logRefusal(refusal: Refusal, request: FastifyRequest): void {
-    // The path without its query, which may carry a credential.
-    const fields = {
-      component: 'transport.http',
-      request_id: request.id,
-      method: request.method,
-      path: request.url.split('?', 1)[0]!.slice(0, 300),
-      status: refusal.status,
-      code: refusal.code,
-    };
-    if (refusal.status >= 500) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
-    // Not its message, which quotes what the caller sent.
-    else context.log.warn(fields, 'request refused');
+    for (const [name, value] of headers) reply.header(name, value);
+    sendJson(reply, text, status);
   }
 
   function count(request: FastifyRequest, reply: FastifyReply): void {
     // A stream that was opened counts itself when it ends, however that comes about.
     if (request.routeOptions.config.live && request.method === 'GET' && reply.statusCode === 200) return;
     const { url } = request.routeOptions;
-    context.metrics.request(
-      request.method,
-      request.is404 || url === undefined ? undefined : `${routeMethod(request)} ${patternOf(url)}`,
-      reply.statusCode,
-      reply.elapsedTime / 1_000,
-    );
-    if (context.log.isLevelEnabled('debug'))
-      context.log.debug(
-        {
-          component: 'transport.http',
-          request_id: request.id,
-          method: request.method,
-          route: url,
-          status: reply.statusCode,
-          duration_ms: reply.elapsedTime,
-        },
-        'request',
-      );
+    rules.count(request.raw, {
+      id: request.id,
+      route: request.is404 || url === undefined ? undefined : `${routeMethod(request)} ${patternOf(url)}`,
+      status: reply.statusCode,
+      milliseconds: reply.elapsedTime,
+    });
   }
 }
 
@@ -239,14 +198,10 @@ function firstOfEach(query: URLSearchParams): Record<string, string> {
   return first;
 }
 
-/** Requests that were answered before their body was there, by their socket. */
-const refusedEarly = new WeakMap<Socket, IncomingMessage>();
-
 /** What is not HTTP, or too slow or too big a header: refused on the bare socket, in the envelope all the same. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  // What is broken is the rest of a request that has its answer: a second one would be taken for the next request's.
-  const answered = refusedEarly.get(socket)?.complete === false;
-  if (socket.writable && error.code !== 'ECONNRESET' && !answered) {
+  // A second answer to one request would be taken for the next request's.
+  if (socket.writable && error.code !== 'ECONNRESET' && !isAnsweredEarly(socket)) {
     const [status, reason] =
       error.code === 'HPE_HEADER_OVERFLOW'
         ? ['431 Request Header Fields Too Large', 'the headers are too large']

@@ -1,6 +1,8 @@
 /** Request bodies: whatever the content type says, exactly one JSON value; `null` counts as an empty object. */
+import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { MoltnetError } from '../../protocol/errors.ts';
+import { limits } from '../../protocol/limits.ts';
 
 /** Parses a body. Throws `bad_request` with the parser's reason, or for a key that would be lost on the way. */
 export function parseBody(text: string): unknown {
@@ -24,19 +26,64 @@ const PROTO =
   /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"\s*:/;
 
 /**
+ * Reads a body and hands over its text, or what went wrong: `body_too_large` as soon as that is known, `bad_request`
+ * when the connection ends before it is whole.
+ */
+export function readBody(
+  request: IncomingMessage,
+  done: (text: string) => void,
+  failed: (error: unknown) => void,
+): void {
+  const { value: most } = limits.body;
+  const tooLarge = (): MoltnetError => new MoltnetError('body_too_large', `the body is over ${most} bytes`);
+  if (Number(request.headers['content-length']) > most) return failed(tooLarge());
+  let size = 0;
+  let first: Buffer | undefined;
+  let more: Buffer[] | undefined;
+  /** Handed over, or failed: an aborted connection is told of even after the end. */
+  let over = false;
+  const fail = (error: MoltnetError): void => {
+    if (over) return;
+    over = true;
+    failed(error);
+  };
+  request.on('data', (chunk: Buffer) => {
+    if (over) return;
+    size += chunk.length;
+    if (size > most) fail(tooLarge());
+    else if (first === undefined) first = chunk;
+    else (more ??= [first]).push(chunk);
+  });
+  request.on('end', () => {
+    if (over) return;
+    over = true;
+    done((more ? Buffer.concat(more, size) : first)?.toString() ?? '');
+  });
+  request.on('error', () => fail(new MoltnetError('bad_request', 'the body did not come whole')));
+}
+
+/** The value as the schema takes it. Throws `bad_request`, naming the field. */
+export function checkBody<S extends z.ZodType>(schema: S, data: unknown, part = 'body'): z.output<S> {
+  const result = schema.safeParse(data);
+  if (result.success) return result.data;
+  throw new MoltnetError('bad_request', issueText(result.error.issues[0], part));
+}
+
+/**
  * Fastify's validator for a zod schema. Wrong types are `bad_request` and name the field; what the values may be, the
  * network decides. A body that was not sent at all comes as null.
  */
 export const zodValidator =
-  ({ schema, httpPart }: { schema: z.ZodType; httpPart?: string | undefined }) =>
+  ({ schema, httpPart = 'request' }: { schema: z.ZodType; httpPart?: string | undefined }) =>
   (data: unknown): { value: unknown } | { error: MoltnetError } => {
-    if (httpPart === 'body' && data === null)
-      return { error: new MoltnetError('bad_request', 'the request needs a body: one JSON object') };
-    const result = schema.safeParse(data);
-    if (result.success) return { value: result.data };
-    return {
-      error: new MoltnetError('bad_request', issueText(result.error.issues[0], httpPart ?? 'request')),
-    };
+    try {
+      if (httpPart === 'body' && data === null)
+        throw new MoltnetError('bad_request', 'the request needs a body: one JSON object');
+      return { value: checkBody(schema, data, httpPart) };
+    } catch (error) {
+      if (error instanceof MoltnetError) return { error };
+      throw error;
+    }
   };
 
 /** One zod issue as a sentence that names the field. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { conversationKey, parseConversation } from '../../protocol/conversation.ts';
 import { Message, MessageAccepted, MessageRedacted, SendMessageRequest } from '../../protocol/messages.ts';
 import { MessagePage, PageQuery } from '../../protocol/pages.ts';
@@ -54,12 +55,7 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
         ),
       },
     },
-    async (request, reply) => {
-      const identity = context.identify(request.raw);
-      context.rates.send(identity);
-      const accepted = await network.execute('message.send', { request: request.body }, identity);
-      return sendJson(reply, acceptedText(accepted), 202);
-    },
+    async (request, reply) => sendJson(reply, await sendMessage(context, request.raw, request.body), 202),
   );
 
   app.get(
@@ -125,6 +121,17 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
       );
     },
   );
+}
+
+/** What the route does with a body that is well-formed: the text of its answer. Rejects with MoltnetError. */
+export async function sendMessage(
+  { network, rates, identify }: ServerContext,
+  request: IncomingMessage,
+  body: SendMessageRequest,
+): Promise<string> {
+  const identity = identify(request);
+  rates.send(identity);
+  return acceptedText(await network.execute('message.send', { request: body }, identity));
 }
 
 /** Ids need escaping in no JSON string, so the text can be put together; field order of the wire. */

@@ -1,0 +1,79 @@
+/**
+ * `POST /v1/messages` without the framework, whose way from a request to its handler costs more than the message does.
+ * The same rules in the same order, and the same handler; the route itself stands in messages.ts. Whoever writes its
+ * path in another way (a query, a percent sign) gets there through fastify.
+ */
+import type { RequestListener, ServerResponse } from 'node:http';
+import { requireAccess } from '../../network/access.ts';
+import { SendMessageRequest } from '../../protocol/messages.ts';
+import type { ServerContext } from '../context.ts';
+import { GUARD_HEADERS, JSON_TYPE } from './answers.ts';
+import { checkBody, parseBody, readBody } from './body.ts';
+import type { ExchangeRules } from './exchange.ts';
+import { sendMessage } from './messages.ts';
+import { requestId } from './request-id.ts';
+
+const METHOD = 'POST';
+const PATH = '/v1/messages';
+const ROUTE = `${METHOD} ${PATH}`;
+
+/** Serves the one route, and hands everything else on. */
+export function direct(
+  context: ServerContext,
+  rules: ExchangeRules,
+  others: RequestListener,
+): RequestListener {
+  const { network } = context;
+  return (request, response) => {
+    if (request.url !== PATH || request.method !== METHOD) return others(request, response);
+    const began = performance.now();
+    const id = requestId(request.headers['x-request-id']);
+
+    function answer(status: number, text: string, headers?: [string, string][]): void {
+      sendText(response, status, text, id, headers);
+      rules.count(request, { id, route: ROUTE, status, milliseconds: performance.now() - began });
+    }
+    function refuse(error: unknown): void {
+      const { status, text, headers } = rules.refuse(request, id, error);
+      answer(status, text, headers);
+    }
+    function accept(text: string): void {
+      try {
+        const body = checkBody(SendMessageRequest, parseBody(text));
+        sendMessage(context, request, body).then((accepted) => answer(202, accepted), refuse);
+      } catch (error) {
+        refuse(error);
+      }
+    }
+
+    try {
+      rules.admit(request, false);
+      requireAccess(network.settings, context.identify(request), 'message.send');
+      readBody(request, accept, refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+}
+
+const GUARDS = GUARD_HEADERS.flat();
+
+function sendText(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  id: string,
+  headers: [string, string][] = [],
+): void {
+  response.writeHead(status, [
+    'x-request-id',
+    id,
+    ...GUARDS,
+    ...headers.flat(),
+    'content-type',
+    JSON_TYPE,
+    'content-length',
+    String(Buffer.byteLength(text)),
+  ]);
+  response.end(text);
+}
