@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
+import { unchangedBy } from '../../protocol/nullish.ts';
 
 /** Parses a body. Throws `bad_request` with the parser's reason, or for a key that would be lost on the way. */
 export function parseBody(text: string): unknown {
@@ -62,29 +63,40 @@ export function readBody(
   request.on('error', () => fail(new MoltnetError('bad_request', 'the body did not come whole')));
 }
 
-/** The value as the schema takes it. Throws `bad_request`, naming the field. */
-export function checkBody<S extends z.ZodType>(schema: S, data: unknown, part = 'body'): z.output<S> {
-  const result = schema.safeParse(data);
-  if (result.success) return result.data;
-  throw new MoltnetError('bad_request', issueText(result.error.issues[0], part));
+/** The schema's way to take a value. It throws `bad_request` and names the field. */
+export function taking<S extends z.ZodType>(schema: S, part: string): (data: unknown) => z.output<S> {
+  const isUnchanged = unchangedBy(schema);
+  return (data) => {
+    if (isUnchanged?.(data)) return data as z.output<S>;
+    const result = schema.safeParse(data);
+    if (result.success) return result.data;
+    throw new MoltnetError('bad_request', issueText(result.error.issues[0], part));
+  };
 }
 
 /**
  * Fastify's validator for a zod schema. Wrong types are `bad_request` and name the field; what the values may be, the
  * network decides. A body that was not sent at all comes as null.
  */
-export const zodValidator =
-  ({ schema, httpPart = 'request' }: { schema: z.ZodType; httpPart?: string | undefined }) =>
-  (data: unknown): { value: unknown } | { error: MoltnetError } => {
+export function zodValidator({
+  schema,
+  httpPart = 'request',
+}: {
+  schema: z.ZodType;
+  httpPart?: string | undefined;
+}): (data: unknown) => { value: unknown } | { error: MoltnetError } {
+  const take = taking(schema, httpPart);
+  return (data) => {
     try {
       if (httpPart === 'body' && data === null)
         throw new MoltnetError('bad_request', 'the request needs a body: one JSON object');
-      return { value: checkBody(schema, data, httpPart) };
+      return { value: take(data) };
     } catch (error) {
       if (error instanceof MoltnetError) return { error };
       throw error;
     }
   };
+}
 
 /** One zod issue as a sentence that names the field. */
 export function issueText(issue: z.core.$ZodIssue | undefined, part: string): string {

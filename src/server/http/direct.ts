@@ -8,7 +8,7 @@ import { requireAccess } from '../../network/access.ts';
 import { SendMessageRequest } from '../../protocol/messages.ts';
 import type { ServerContext } from '../context.ts';
 import { GUARD_HEADERS, JSON_TYPE } from './answers.ts';
-import { checkBody, parseBody, readBody } from './body.ts';
+import { parseBody, readBody, taking } from './body.ts';
 import type { ExchangeRules } from './exchange.ts';
 import { sendMessage } from './messages.ts';
 import { requestId } from './request-id.ts';
@@ -16,6 +16,7 @@ import { requestId } from './request-id.ts';
 const METHOD = 'POST';
 const PATH = '/v1/messages';
 const ROUTE = `${METHOD} ${PATH}`;
+const take = taking(SendMessageRequest, 'body');
 
 /** Serves the one route, and hands everything else on. */
 export function direct(
@@ -39,8 +40,10 @@ export function direct(
     }
     function accept(text: string): void {
       try {
-        const body = checkBody(SendMessageRequest, parseBody(text));
-        sendMessage(context, request, body).then((accepted) => answer(202, accepted), refuse);
+        sendMessage(context, request, take(parseBody(text))).then(
+          (accepted) => answer(202, accepted),
+          refuse,
+        );
       } catch (error) {
         refuse(error);
       }
