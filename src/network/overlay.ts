@@ -15,6 +15,8 @@ export class Overlay implements State, Foldable {
   readonly #credentials: CredentialIndex;
   readonly #conversations = new Map<ConversationKey, ConversationRow>();
   readonly #messages = new Map<string, StoredMessage>();
+  /** Put, and not asked for yet: few messages ever are in the batch that brings them. */
+  readonly #newMessages: StoredMessage[] = [];
   readonly #metas = new Map<string, string>();
   #roomCount = 0;
   #agentCount = 0;
@@ -90,6 +92,7 @@ export class Overlay implements State, Foldable {
     for (const row of this.#conversations.values()) if (row.held_at !== null) yield row;
   }
   message(id: string): StoredMessage | undefined {
+    for (const message of this.#newMessages.splice(0)) this.#messages.set(message.id, message);
     return this.#messages.get(id) ?? this.#below.message(id);
   }
   meta(key: string): string | undefined {
@@ -141,7 +144,7 @@ export class Overlay implements State, Foldable {
     this.#conversations.set(row.key, row);
   }
   putMessage(message: StoredMessage): void {
-    this.#messages.set(message.id, message);
+    this.#newMessages.push(message);
   }
   redactMessage(id: string, payload: string): void {
     const message = this.message(id);

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { openFile, openMemory } from '../../test/support/store-open.ts';
 import { messageOf, upTo } from '../../test/support/store-writes.ts';
@@ -88,7 +89,7 @@ it('STO-4 what waits while a batch is written is the next one, however much it i
   const { shut, open } = gate();
   rules.gate = shut;
   const first = writer.submit('first');
-  await Promise.resolve();
+  await turn();
   const max = limits.batch.value;
   const rest = upTo(3 * max).map((i) => writer.submit(`c${i}`));
   open();
@@ -104,7 +105,7 @@ it('STO-4 a batch is at most half of what is under way, unless that is little', 
     const { shut, open } = gate();
     rules.gate = shut;
     const first = writer.submit('first');
-    await Promise.resolve();
+    await turn();
     const rest = upTo(waiting).map((i) => writer.submit(`c${i}`));
     open();
     await Promise.all([first, ...rest]);
@@ -125,9 +126,40 @@ it('STO-4 the next batch is on its way to the disk before the one before it is p
   });
   const { writer } = writerOf(told, { onCommitted: (events) => order.push(`published ${events.length}`) });
   const first = writer.submit('first').then(() => order.push('answer'));
-  await Promise.resolve();
+  await turn();
   await Promise.all([first, writer.submit('a'), writer.submit('b')]);
   expect(order).toEqual(['commit of 1', 'commit of 2', 'published 1', 'answer', 'published 2']);
+});
+
+it('STO-4 a few that wait go to the disk after many are answered, together with those that follow', async () => {
+  const store = await openFile();
+  const order: string[] = [];
+  const told: Store = Object.assign(Object.create(store) as Store, {
+    commit: (writes: readonly Writes[]) => {
+      order.push(`commit of ${writes.length}`);
+      return store.commit(writes);
+    },
+  });
+  const { writer } = writerOf(told, { onCommitted: (events) => order.push(`published ${events.length}`) });
+  const many = upTo(16).map((i) => writer.submit(`c${i}`));
+  await turn();
+  const few = upTo(4).map((i) => writer.submit(`few${i}`));
+  const following = many[0]!.then(() => writer.submit('following'));
+  await Promise.all([...many, ...few, following]);
+  expect(order).toEqual(['commit of 16', 'published 16', 'commit of 5', 'published 5']);
+});
+
+it('STO-4 what arrives in one turn of the event loop is one batch', async () => {
+  const { writer, rules } = writerOf(await openMemory());
+  const arriving = upTo(3).map(
+    (i) =>
+      new Promise<string>((resolve, reject) => {
+        // Each in a callback of its own, as requests on several connections come.
+        setImmediate(() => void writer.submit(`c${i}`).then(resolve, reject));
+      }),
+  );
+  await Promise.all(arriving);
+  expect(rules.batches.map((batch) => batch.length)).toEqual([3]);
 });
 
 it('STO-5 a command whose id is taken harms no neighbour of its batch', async () => {

@@ -6,6 +6,7 @@
  * STO-4 an answer is given only after the commit. STO-5 a batch that fails as a whole is run command by command, so
  * that only the guilty one is refused.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { limits } from '../protocol/limits.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import {
@@ -72,6 +73,11 @@ class Failed {
 
 /** So few commands are one batch, whatever else is under way: a sync of the disk costs as much as they do. */
 const WHOLE = 16;
+/**
+ * When no more wait than one to so many that are to be answered, the answers go out first: a sync for a few would hold
+ * up the many whose next requests are already on their way.
+ */
+const FEW = 4;
 
 export class Writer<C, A> {
   readonly #options: WriterOptions<C, A>;
@@ -107,9 +113,9 @@ export class Writer<C, A> {
 
   async #run(): Promise<void> {
     try {
-      // Let everything that arrives in this turn of the event loop join the first batch.
-      await Promise.resolve();
       while (this.#waiting.length > 0) {
+        // Let everything that arrives in this turn of the event loop join the first batch.
+        await turn();
         let batch: Batch<C, A> | undefined = this.#begin(0);
         while (batch) batch = await this.#finish(batch);
       }
@@ -184,7 +190,8 @@ export class Writer<C, A> {
     try {
       if (writes.length > 0) onBatch?.(writes.length);
       draft.committed(seqs);
-      if (begin && this.#waiting.length > 0) next = this.#begin(accepted.length + refused.length);
+      const answering = accepted.length + refused.length;
+      if (begin && this.#waiting.length * FEW > answering) next = this.#begin(answering);
       const events: LogEvent[] = [];
       for (let i = 0; i < writes.length; i++)
         for (let j = 0; j < writes[i]!.events.length; j++)
@@ -215,7 +222,8 @@ export class Writer<C, A> {
 
 function logEventOf(event: EventWrite, seq: number): LogEvent {
   const { rows: _, ...written } = event;
-  return { ...written, seq };
+  // A copy of ours alone: no second one for one more field.
+  return Object.assign(written, { seq });
 }
 
 function asRefusal(error: unknown): unknown {

@@ -55,7 +55,8 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
         ),
       },
     },
-    async (request, reply) => sendJson(reply, await sendMessage(context, request.raw, request.body), 202),
+    async (request, reply) =>
+      sendJson(reply, acceptedText(await sendMessage(context, request.raw, request.body)), 202),
   );
 
   app.get(
@@ -123,17 +124,17 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
   );
 }
 
-/** What the route does with a body that is well-formed: the text of its answer. Rejects with MoltnetError. */
-export async function sendMessage(
+/** What the route does with a body that is well-formed. Throws or rejects with MoltnetError. */
+export function sendMessage(
   { network, rates, identify }: ServerContext,
   request: IncomingMessage,
   body: SendMessageRequest,
-): Promise<string> {
+): Promise<MessageAccepted> {
   const identity = identify(request);
   rates.send(identity);
-  return acceptedText(await network.execute('message.send', { request: body }, identity));
+  return network.execute('message.send', { request: body }, identity);
 }
 
 /** Ids need escaping in no JSON string, so the text can be put together; field order of the wire. */
-const acceptedText = (a: MessageAccepted): string =>
+export const acceptedText = (a: MessageAccepted): string =>
   `{"message_id":"${a.message_id}","event_id":"${a.event_id}","accepted":${a.accepted},"thread_created":${a.thread_created},"dm_created":${a.dm_created}}`;
