@@ -2,7 +2,7 @@
  * Reads checked values out of a Source. Nothing throws on the way: every mistake is noted with its place, and
  * `finish` throws them all at once. No schema library, because `moltnet send` reads its configuration with it.
  */
-import { isId, isLocalAgentId, parseMemberId } from '../protocol/ids.ts';
+import { isId, isNetworkId, isLocalAgentId, parseMemberId } from '../protocol/ids.ts';
 import { ConfigError, didYouMean, formatPath, type ConfigIssue, type Path } from './issues.ts';
 import type { Source } from './source.ts';
 
@@ -224,6 +224,15 @@ export const idTest: Test = (value) =>
     : {
         problem: `${show(value)} is not an id`,
         fix: 'use 1 to 128 letters, digits, . _ : - and begin with a letter or digit',
+      };
+
+/** The id of a network, which has no `:`. */
+export const networkIdTest: Test = (value) =>
+  isNetworkId(value)
+    ? undefined
+    : {
+        problem: `${show(value)} is not the id of a network`,
+        fix: 'use 1 to 128 letters, digits, . _ - and begin with a letter or digit',
       };
 
 /** The agent id rule of this network: an id with `:` or `/` would look like another network's. People have such ids too. */

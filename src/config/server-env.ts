@@ -1,5 +1,5 @@
 /** The environment over the server's file (wire.md 10.1): trimmed, blank is absent, later storage variables win. */
-import { parseFlag, urlTest, idTest, orList, type Test } from './check.ts';
+import { parseFlag, urlTest, idTest, networkIdTest, orList, type Test } from './check.ts';
 import type { ConfigIssue } from './issues.ts';
 import { listenTest, measurementTest, STORAGE_KINDS, type StorageDraft } from './server-fields.ts';
 import type { ServerConfig } from './types.ts';
@@ -48,7 +48,7 @@ export function applyServerEnvironment(
 
   const { network, server } = config;
   server.listen_addr = text('MOLTNET_LISTEN_ADDR', listenTest) ?? server.listen_addr;
-  network.id = text('MOLTNET_NETWORK_ID', idTest) ?? network.id;
+  network.id = text('MOLTNET_NETWORK_ID', networkIdTest) ?? network.id;
   network.name = text('MOLTNET_NETWORK_NAME') ?? network.name;
   server.human_ingress = flag('MOLTNET_ALLOW_HUMAN_INGRESS') ?? server.human_ingress;
   server.direct_messages = flag('MOLTNET_ALLOW_DIRECT_MESSAGES') ?? server.direct_messages;

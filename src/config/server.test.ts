@@ -254,7 +254,7 @@ describe('environment', () => {
       { MOLTNET_LISTEN_ADDR: '8787' },
       'environment: MOLTNET_LISTEN_ADDR: "8787" is not an address to listen on; write 127.0.0.1:8787, or :8787 for every interface',
     ],
-    [{ MOLTNET_NETWORK_ID: 'a b' }, 'environment: MOLTNET_NETWORK_ID: "a b" is not an id'],
+    [{ MOLTNET_NETWORK_ID: 'a b' }, 'environment: MOLTNET_NETWORK_ID: "a b" is not the id of a network'],
     [{ MOLTNET_DEBUG_EVENTS: 'maybe' }, 'environment: MOLTNET_DEBUG_EVENTS: is "maybe"; write true or false'],
     [
       { MOLTNET_STORAGE_KIND: 'mysql' },
@@ -353,7 +353,7 @@ rooms:
     ['rooms: {id: a}', 'rooms: is a block of keys; must be a list'],
     ['rooms: [a]', 'rooms[0]: is text; must be a block of keys'],
     ['server: [1]', 'server: is a list; must be a block of keys'],
-    ['network: {id: "../x"}', 'network.id: "../x" is not an id'],
+    ['network: {id: "../x"}', 'network.id: "../x" is not the id of a network'],
     [
       'server: {allowed_origins: [https://a.example/path]}',
       'server.allowed_origins[0]: "https://a.example/path" is more than an origin; write https://a.example',

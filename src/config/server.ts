@@ -5,6 +5,7 @@ import {
   defined,
   finish,
   idTest,
+  networkIdTest,
   newCheck,
   note,
   openSection,
@@ -100,7 +101,7 @@ function readServer(
   );
 
   const network = root.section('network', ['id', 'name']);
-  const id = network?.text('id', idTest) ?? DEFAULT_NETWORK_ID;
+  const id = network?.text('id', networkIdTest) ?? DEFAULT_NETWORK_ID;
   const { server, data_path } = readListener(root);
   const storage = readStorage(root, data_path);
   const { auth, secret: tokens } = readAuth(root, lenient);
@@ -252,7 +253,7 @@ function readPairings(root: Section): { pairings: ServerConfig['pairings']; secr
       id,
       remote_base_url: pairing.required('remote_base_url', urlTest('http', 'https')).replace(/\/+$/, ''),
       ...defined({
-        remote_network_id: pairing.text('remote_network_id', idTest),
+        remote_network_id: pairing.text('remote_network_id', networkIdTest),
         remote_network_name: pairing.text('remote_network_name'),
         token: pairing.text('token'),
         status: pairing.text('status'),

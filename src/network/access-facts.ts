@@ -36,9 +36,13 @@ export function isPublicRead(settings: NetworkSettings, { room }: Resource): boo
 export function scoped(identity: Identity, ...scopes: Scope[]): boolean {
   return scopes.some((scope) => identity.scopes.has(scope));
 }
-/** Holds for one of those that this credential is. */
+/** Those that this credential is: its agents but for removed ones, and its person. */
+export function selvesOf({ agents, human, removed }: Identity): string[] {
+  const selves = human ? [human.id] : [];
+  for (const agent of agents ?? []) if (!removed?.has(agent)) selves.push(agent);
+  return selves;
+}
+/** Holds for one of them. */
 export function some(identity: Identity, holds: (self: string) => boolean): boolean {
-  if (identity.human && holds(identity.human.id)) return true;
-  for (const agent of identity.agents ?? []) if (holds(agent)) return true;
-  return false;
+  return selvesOf(identity).some(holds);
 }

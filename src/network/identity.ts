@@ -12,6 +12,8 @@ export interface Identity {
   scopes: ReadonlySet<Scope>;
   /** Allow-list of a static token, or the one agent of an agent token; undefined for no restriction. */
   agents?: ReadonlySet<string>;
+  /** Agents that are removed now: nothing is read for one, though it is still listed. */
+  removed?: Pick<ReadonlySet<string>, 'has'>;
   /** The person that this credential is (auth.tokens[].human): the only one it writes as. */
   human?: Person;
 }

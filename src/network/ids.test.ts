@@ -50,7 +50,10 @@ describe('ids', () => {
           if (!ref) return;
           expect(isId(ref.id)).toBe(true);
           expect(ref.network === undefined || isId(ref.network)).toBe(true);
-          expect(parseMemberId(canonicalMemberId(value, 'local'))).toBeDefined();
+          // The one form names the same one again.
+          const again = parseMemberId(canonicalMemberId(value, 'local'));
+          expect(again?.network ?? 'local').toBe(ref.network ?? 'local');
+          expect(again?.id).toBe(ref.id);
         },
       ),
     );

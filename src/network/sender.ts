@@ -1,7 +1,7 @@
 /** Who a message is from, as the network knows it (wire.md 4.3, W5): the request only says who claims to write. */
 import type { Actor } from '../protocol/actors.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { fqid, isId, parseMemberId } from '../protocol/ids.ts';
+import { fqid, isNetworkId, parseMemberId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import { requireName } from '../protocol/text.ts';
 import { requireAccess } from './access.ts';
@@ -101,7 +101,7 @@ function networkClaimed(claim: Claim, networkId: string): string {
   if (byFqid !== undefined && byFqid !== networkId) return byFqid;
   const network = (claim.network_id ?? '').trim();
   if (network === '' || network === networkId) return networkId;
-  if (!isId(network))
+  if (!isNetworkId(network))
     throw new MoltnetError(
       'invalid_id',
       `from.network_id: not an id: ${JSON.stringify(network.slice(0, 160))}`,

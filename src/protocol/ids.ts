@@ -20,6 +20,9 @@ export const slugOf = (name: string): string =>
     .replace(/^-+|-+$/g, '')
     .slice(0, 100) || 'agent';
 
+/** The id of a network: without `:`, at which the scoped form `net:alpha` is split. */
+export const isNetworkId = (value: string): boolean => LOCAL_AGENT.test(value);
+
 /** An agent named in any of the three forms of wire.md 2.3. */
 export interface AgentRef {
   /** Undefined for a bare id, which means the local network. */
@@ -38,7 +41,7 @@ export function parseMemberId(value: string): AgentRef | undefined {
     if (at < 0) return undefined;
     const network = text.slice('molt://'.length, at);
     const id = text.slice(at + '/agents/'.length);
-    return isId(network) && isId(id) ? { network, id } : undefined;
+    return isNetworkId(network) && isId(id) ? { network, id } : undefined;
   }
   const colon = text.indexOf(':');
   if (colon >= 0) {

@@ -2,7 +2,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isWildcardHost } from '../config/listen.ts';
+import { MoltnetError } from '../protocol/errors.ts';
+import { rawRefusal } from './http/answers.ts';
 import { isAttachUpgrade } from './http/attach.ts';
+import { refusalOf } from './http/errors.ts';
+import { requestId } from './http/request-id.ts';
 import type { Logger } from './log.ts';
 
 /** HTTP timeouts in milliseconds (wire.md 3.1). */
@@ -22,6 +26,16 @@ export function createHttpServer(log: Logger): Server {
   server.timeout = TIMEOUTS.idle;
   // An expectation that nobody here meets is an offer too; without this Node answers 417 with no word of ours.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  // Nobody is connected through here; without this Node hangs up without a word.
+  server.on('connect', (request, socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.end(
+      rawRefusal(
+        refusalOf(new MoltnetError('method_not_allowed')),
+        requestId(request.headers['x-request-id']),
+      ),
+    );
+  });
   server.on('error', (error) => {
     if (server.listening)
       log.error({ component: 'transport.http', err: error }, 'the listening socket failed');

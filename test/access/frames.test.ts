@@ -150,6 +150,21 @@ it('AUTH-95 a claim by attach gives its token once, and the token is the agent',
   expect(again.of('READY')[0]).not.toHaveProperty('agent_token');
 });
 
+it('AUTH-95 an attachment that claimed its agent ends when the agent gets another token, or is removed', async () => {
+  const lab = await startAuthLab('claims');
+  for (const [id, route] of [
+    ['rotated', 'POST /v1/agents/rotated/rotate-token'],
+    ['thrown-out', 'DELETE /v1/agents/thrown-out'],
+  ] as const) {
+    const attached = await client(lab, 'anon', id);
+    expect(attached.has('READY')).toBe(true);
+    await lab.must(route);
+    await attached.gone();
+    expect(attached.of('ERROR')[0]?.code).toBe(id === 'rotated' ? 'unauthorized' : 'agent_removed');
+    expect([1000, 1001]).not.toContain(attached.closeCode);
+  }
+});
+
 /** What is sent after READY → the code of ERROR, or undefined where the attachment goes on. */
 const FRAMES: Record<string, { send: (to: AttachClient) => void; code?: string }> = {
   pong: { send: (to) => to.send({ op: 'PONG' }) },

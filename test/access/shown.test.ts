@@ -1,5 +1,6 @@
 /** What the lists hold for whom: the rows of matrix.ts say only that they may be asked for. */
 import { expect, it } from 'vitest';
+import { hashSecret } from '../../src/protocol/credentials.ts';
 import { CALLERS, MODES, startAuthLab, type Caller, type Mode, type Reply } from '../support/auth-lab.ts';
 import { SseClient } from '../support/sse-client.ts';
 
@@ -131,4 +132,47 @@ it('AUTH-94 what was for a removed agent is read no more, not by a static token 
   expect((await lab.call('listed', 'GET /v1/dms')).text).not.toContain('dm-in');
   for (const at of ['/v1/dms/dm-in', '/v1/dms/dm-in/messages', '/v1/messages/after', '/v1/rooms/den'])
     expect((await lab.call('listed', `GET ${at}`)).status, at).toBe(403);
+});
+
+it('AUTH-94 no answer and no event shows a secret, or its hash, to anybody but the one it was made for', async () => {
+  const lab = await startAuthLab('claims', {
+    pairings: [{ id: 'friend', remote_base_url: 'http://127.0.0.1:9', token: 'secret-of-the-pairing' }],
+  });
+  const stream = await SseClient.open(lab.port, { headers: lab.credential('operator') });
+  const credential = 'secret-of-the-room';
+  const shown = [JSON.stringify(await lab.must('POST /v1/rooms', { id: 'locked', credential }))];
+  shown.push(JSON.stringify(await lab.must('PATCH /v1/rooms/locked', { credential: `${credential}-2` })));
+  const rooms = [{ id: 'locked', credential: `${credential}-3` }];
+  shown.push(JSON.stringify(await lab.must('POST /v1/apply', { rooms })));
+  const { code } = await lab.must<{ code: string }>('POST /v1/agents/newcomer/invite', {});
+  const rotated = await lab.must<{ agent_token: string }>('POST /v1/agents/far/rotate-token');
+  await lab.post('last', 'member', { kind: 'room', room_id: 'hall' });
+  for (const at of [
+    '/v1/rooms',
+    '/v1/rooms/locked',
+    '/v1/agents',
+    '/v1/agents/far',
+    '/v1/network',
+    '/v1/pairings',
+  ])
+    shown.push((await lab.call('operator', `GET ${at}`)).text);
+  for (const at of ['/v1/identity', '/v1/guard', '/metrics', '/openapi.json', '/install.md', '/skill.md'])
+    shown.push((await lab.call('operator', `GET ${at}`)).text);
+  shown.push((await lab.call('session', 'GET /v1/identity')).text);
+  shown.push((await lab.call('operator', 'POST /v1/reload')).text);
+  await stream.until(() => stream.messages.includes('last') || stream.ended);
+  shown.push(stream.text);
+  const secrets = [
+    ...CALLERS.flatMap((who) => lab.secret(who) ?? []),
+    ...['', '-2', '-3'].map((end) => `${credential}${end}`),
+    'secret-of-the-pairing',
+    code,
+    rotated.agent_token,
+  ];
+  for (const secret of secrets)
+    for (const text of shown) {
+      expect(text).not.toContain(secret);
+      expect(text).not.toContain(hashSecret(secret));
+    }
+  for (const text of shown) expect(text).not.toMatch(/(?:magt|minv|mses|mkey)_v1_[\w-]{20}/);
 });

@@ -379,3 +379,20 @@ it('HTTP-46 a request that was refused before its body was there is answered onc
     expect(got.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 404']);
   }
 });
+
+it('HTTP-47 CONNECT is refused with an answer', async () => {
+  const server = await startTestServer();
+  const answer = await raw(
+    server,
+    'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n',
+    /\}$/,
+  );
+  expect(answer).toBeDefined();
+  expect(
+    await raw(
+      server,
+      'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n',
+      /^HTTP\/1\.1 405 [\s\S]*"code":"method_not_allowed"/,
+    ),
+  ).toContain('405');
+});

@@ -79,6 +79,8 @@ export function createCredentials({
   const sessionIdentities = new WeakMap<SessionRow, { of: Identity; identity: Identity }>();
   const sources = new WeakMap<Identity, Source>();
   const answers = new WeakMap<IncomingMessage, Identity | MoltnetError>();
+  /** Looked up when it is asked: no event of a batch is judged by what was before it. */
+  const removed = { has: (id: string) => topology.isRemovedAgent(id) };
   const confirming = new Set<string>();
   let anonymous = anonymousIn(config.auth.mode);
 
@@ -95,7 +97,7 @@ export function createCredentials({
     for (const token of config.auth.tokens) {
       const token_hash = hash(token.value);
       const token_id = token.id ?? derivedTokenId(token.value);
-      const identity = identityOfToken(config, token_id, token);
+      const identity = identityOfToken(config, token_id, token, removed);
       const known = before.get(token_hash);
       tokens.set(
         token_hash,
@@ -261,6 +263,7 @@ function identityOfToken(
   { auth, network }: Pick<ServerConfig, 'auth' | 'network'>,
   id: string,
   { scopes, agents = [], human }: StaticToken,
+  removed: NonNullable<Identity['removed']>,
 ): Identity {
   return {
     mode: auth.mode,
@@ -268,6 +271,7 @@ function identityOfToken(
     scopes: new Set(scopes as Scope[]),
     ...(agents.length > 0 && {
       agents: new Set(agents.map((agent) => canonicalMemberId(agent, network.id))),
+      removed,
     }),
     ...(human && { human }),
   };

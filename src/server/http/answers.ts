@@ -1,8 +1,10 @@
 /** Answers as they are sent: JSON text, once. */
+import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ErrorEnvelope } from '../../protocol/network.ts';
 import { errors, type ErrorCode } from '../../protocol/errors.ts';
+import { envelope, retryAfter, type Refusal } from './errors.ts';
 
 export const JSON_TYPE = 'application/json';
 
@@ -73,3 +75,11 @@ export function answers(
 export const textAnswer = (type: string, description: string): Record<number, Answer> => ({
   200: { description, content: { [type]: { schema: z.string() } } },
 });
+
+/** A refusal as it is written to a bare socket, where there is no response to write it to; the connection ends. */
+export function rawRefusal(refusal: Refusal, requestId: string): string {
+  const body = envelope(refusal, requestId);
+  const wait = retryAfter(refusal);
+  const retry = wait === undefined ? '' : `Retry-After: ${wait}\r\n`;
+  return `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${requestId}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}${GUARD_LINES}Connection: close\r\n\r\n${body}`;
+}

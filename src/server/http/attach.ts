@@ -1,12 +1,12 @@
 /** GET /v1/attach: a WebSocket. The upgrade comes past fastify, and is held to the same rules here. */
-import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { requireAccess } from '../../network/access.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
-import { answers, GUARD_LINES, JSON_TYPE } from './answers.ts';
+import { answers, rawRefusal } from './answers.ts';
 import type { App } from './app.ts';
-import { envelope, refusalOf, retryAfter } from './errors.ts';
+import { refusalOf } from './errors.ts';
 import { limitRequests } from './rates.ts';
 import { requestId } from './request-id.ts';
 
@@ -93,12 +93,7 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       };
       if (refusal.status >= 500) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
       else context.log.warn(fields, 'attach refused');
-      const body = envelope(refusal, id);
-      const wait = retryAfter(refusal);
-      const retry = wait === undefined ? '' : `Retry-After: ${wait}\r\n`;
-      socket.end(
-        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: ${JSON_TYPE}\r\nX-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}${GUARD_LINES}Connection: close\r\n\r\n${body}`,
-      );
+      socket.end(rawRefusal(refusal, id));
     }
   });
 }

@@ -1,4 +1,5 @@
 import { can, requireAccess } from '../../network/access.ts';
+import { selvesOf } from '../../network/access-facts.ts';
 import type { Identity } from '../../network/identity.ts';
 import { parsePage } from '../../network/paging.ts';
 import { dmView } from '../../network/views.ts';
@@ -38,11 +39,10 @@ export async function readableDm(
 /** DMs of those that the caller is: what each takes part in, each DM once. */
 async function ownDmPage(
   store: Store,
-  { agents, human }: Identity,
+  identity: Identity,
   range: PageRequest,
 ): Promise<PageRows<ConversationRow>> {
-  const selves = [...(agents ?? []), ...(human ? [human.id] : [])];
-  const pages = await Promise.all(selves.map((self) => store.dmPage(self, range)));
+  const pages = await Promise.all(selvesOf(identity).map((self) => store.dmPage(self, range)));
   const byId = new Map(pages.flatMap(({ rows }) => rows.map((row) => [row.id, row] as const)));
   const all = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const backwards = range.before !== undefined;
