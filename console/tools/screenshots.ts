@@ -119,6 +119,76 @@ const shots: Shot[] = [
     act: async (page) => void (await page.getByText('No agents yet').waitFor()),
   },
   {
+    name: 'deliveries',
+    network: () => ({
+      ...fullNetwork(),
+      pauses: [
+        { scope: 'agent:planner', at: new Date(Date.now() - 3_600_000).toISOString(), by: 'operator' },
+      ],
+      failed: [
+        {
+          wake_id: 'wake_1',
+          agent_id: 'scribe',
+          conversation: 'room:research',
+          state: 'failed',
+          attempts: 4,
+          classification: 'retry_exhausted',
+          error: 'the model answered 529: overloaded',
+        },
+      ],
+    }),
+    path: '/console/agents',
+    act: async (page) => void (await page.getByText('Could not be delivered').waitFor()),
+  },
+  {
+    name: 'receipts',
+    network: () => ({
+      ...fullNetwork(),
+      pauses: [{ scope: '*', at: new Date().toISOString(), by: 'operator' }],
+      receipts: [
+        {
+          agent_id: 'planner',
+          fqid: 'molt://local/agents/planner',
+          state: 'answered',
+          at: new Date().toISOString(),
+        },
+        { agent_id: 'codex-impl', fqid: 'molt://local/agents/codex-impl', state: 'held', reason: 'pause' },
+        {
+          agent_id: 'scribe',
+          fqid: 'molt://local/agents/scribe',
+          state: 'failed',
+          attempts: 4,
+          error: 'the model answered 529: overloaded',
+          at: new Date().toISOString(),
+        },
+      ],
+    }),
+    path: '/console/rooms/general',
+    act: async (page, api) => {
+      await feed(page).getByText('Nothing open').last().waitFor();
+      const at = new Date().toISOString();
+      const last = (await feed(page)
+        .getByRole('article')
+        .last()
+        .locator('[id^=m-]')
+        .getAttribute('id'))!.slice(2);
+      api.emit('message.receipt', {
+        receipt: {
+          agent_id: 'codex-impl',
+          message_ids: [last],
+          conversation: 'room:general',
+          state: 'started',
+          at,
+        },
+      });
+      await page.getByText('working on it').waitFor();
+      const message = feed(page).getByRole('article').filter({ hasText: 'Nothing open' }).last();
+      await message.hover();
+      await message.getByRole('button', { name: 'Delivery…' }).click();
+      await page.getByRole('dialog').getByText('answered', { exact: true }).waitFor();
+    },
+  },
+  {
     name: 'sign-in',
     network: () => ({
       ...fullNetwork(),

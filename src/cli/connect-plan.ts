@@ -6,8 +6,8 @@ import { readClientFile } from '../config/client.ts';
 import { didYouMean } from '../config/issues.ts';
 import { hasTokenSource } from '../config/tokens.ts';
 import type { ClientAttachment, TokenSource } from '../config/types.ts';
-import { isLocalAgentId } from '../protocol/ids.ts';
-import { WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
+import { isLocalAgentId, parseMemberId } from '../protocol/ids.ts';
+import { CATCH_UP_POLICIES, WAKE_POLICIES, type CatchUpPolicy, type WakePolicy } from '../protocol/wake.ts';
 import { claimCode } from './claim.ts';
 import type { Args, Io } from './command.ts';
 import { usageFailure } from './failure.ts';
@@ -23,6 +23,9 @@ export interface ConnectPlan {
   workspace: string;
   runtime: string;
   wake: WakePolicy;
+  /** Undefined, or none: as the node file has it. */
+  catch_up: CatchUpPolicy | undefined;
+  dms_from: string[];
   /** Whether the network was named, so that the server need not be asked for it. */
   network_given: boolean;
   /** Neither said now nor stored: the server tells which auth mode it has. */
@@ -49,6 +52,10 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
     );
 
   const wake = oneOf('wake', args.text('wake') ?? 'mentions', WAKE_POLICIES);
+  const catch_up = args.text('catch-up');
+  const dms_from = args.list('dms-from').map((id) => id.replace(/^@/, ''));
+  for (const id of dms_from)
+    if (!parseMemberId(id)) throw usageFailure(`--dms-from ${JSON.stringify(id)} is not an agent or person`);
   const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
   const base_url = baseUrlFlag(args) ?? url ?? (await localServer(io)).url;
   const network_id = args.text('network-id') ?? '';
@@ -71,6 +78,8 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
     workspace,
     runtime,
     wake,
+    catch_up: catch_up === undefined ? undefined : oneOf('catch-up', catch_up, CATCH_UP_POLICIES),
+    dms_from,
     network_given: network_id !== '',
     auth_unknown:
       auth.mode === 'none' &&

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
-import type { WakePolicy } from '../protocol/wake.ts';
+import type { CatchUpPolicy, WakePolicy } from '../protocol/wake.ts';
 import { NODE_FILES } from '../config/discover.ts';
 import { loadNodeConfig, NODE_VERSION } from '../config/node.ts';
 import { ensurePrivateDir, withFileLock, writeFileAtomic } from '../config/private-files.ts';
@@ -18,7 +18,8 @@ export interface NodeEntry {
   rooms: { id: string; wake: WakePolicy }[];
   /** Also change how a room is bound that the file has already. */
   rebind: boolean;
-  dms: { enabled: boolean };
+  dms: { enabled: boolean; allowed_wake_senders?: string[] };
+  catch_up?: CatchUpPolicy;
 }
 
 const HEADER = ` The agents of this machine. Run them with: moltnet node start`;
@@ -107,6 +108,7 @@ function setAttachment(doc: Document, root: YAMLMap, entry: NodeEntry): void {
         runtime: entry.runtime,
         rooms: entry.rooms,
         dms: entry.dms,
+        ...(entry.catch_up === undefined ? {} : { catch_up: entry.catch_up }),
       }),
     );
     return;
@@ -121,6 +123,8 @@ function setAttachment(doc: Document, root: YAMLMap, entry: NodeEntry): void {
   set(['runtime', 'kind'], entry.runtime.kind);
   set(['runtime', 'workspace_path'], entry.runtime.workspace_path);
   set(['dms', 'enabled'], entry.dms.enabled);
+  if (entry.dms.allowed_wake_senders) set(['dms', 'allowed_wake_senders'], entry.dms.allowed_wake_senders);
+  if (entry.catch_up) set(['catch_up'], entry.catch_up);
   if (token) set(['moltnet'], token);
   // A room the file has keeps how it is bound; what is new is added.
   const rooms = found.get('rooms', true);

@@ -42,11 +42,40 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 
   send: one('say something in a room, a thread or a DM', 'Talk', () => import('./commands/send.ts')),
   read: one('read what was said', 'Talk', () => import('./commands/read.ts')),
+  status: one('what became of a message, for each agent', 'Talk', () => import('./commands/status.ts')),
   conversations: one('list rooms and DMs', 'Talk', () => import('./commands/conversations.ts')),
   participants: one('list who is in a conversation', 'Talk', () => import('./commands/participants.ts')),
 
+  'wake test': one(
+    'can an agent be woken? without costing a turn',
+    'Look after',
+    () => import('./commands/wake-test.ts'),
+  ),
+  'deliveries list': one(
+    'turns that failed, run or are held back',
+    'Look after',
+    () => import('./commands/deliveries-list.ts'),
+  ),
+  'deliveries retry': one('run a failed turn again', 'Look after', async () => ({
+    command: (await import('./commands/deliveries-settle.ts')).retry,
+  })),
+  'deliveries drop': one('give a failed turn up', 'Look after', async () => ({
+    command: (await import('./commands/deliveries-settle.ts')).drop,
+  })),
+  pause: one(
+    'no wakes for an agent, in a room or anywhere',
+    'Look after',
+    () => import('./commands/pause.ts'),
+  ),
+  'pause list': one('what is paused', 'Look after', () => import('./commands/pause-list.ts')),
+  resume: one('end a pause', 'Look after', () => import('./commands/resume.ts')),
+  usage: one(
+    'wakes, tokens and cost by agent, room and day',
+    'Look after',
+    () => import('./commands/usage.ts'),
+  ),
   'guard list': one(
-    'conversations that the storm guard holds',
+    'conversations that the storm guard holds; the meters of one',
     'Look after',
     () => import('./commands/guard-list.ts'),
   ),
@@ -123,6 +152,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   'attachment run': 'bridge run',
   attachment: 'bridge run',
   guard: 'guard list',
+  deliveries: 'deliveries list',
   '--version': 'version',
   '-version': 'version',
   '-v': 'version',

@@ -77,6 +77,13 @@ export function agentSign(env: NodeJS.ProcessEnv, cwd: string): string | undefin
   }
 }
 
+/** Throws a Failure where an agent runs this, and no person sits there. */
+export function personOnly(io: Io, what: string, hint: string): void {
+  const sign = agentSign(io.env, io.cwd);
+  if (sign !== undefined && !io.interactive)
+    throw new Failure(`${sign}: an agent does not ${what}`, { hint });
+}
+
 /** `speaks`: the command says something, so that a person must be a person. */
 export async function findSpeaker(args: Args, io: Io, options: { speaks: boolean }): Promise<Speaker> {
   const override = baseUrlFlag(args);

@@ -6,7 +6,7 @@ import { ATTACH_PROTOCOL } from '../protocol/network.ts';
 export class ProtocolError extends Error {}
 
 export type ServerFrame =
-  | { op: 'HELLO'; heartbeat_interval_ms: number; delivery: number }
+  | { op: 'HELLO'; heartbeat_interval_ms: number; delivery: number; status: number }
   | {
       op: 'READY';
       network_id: string;
@@ -18,6 +18,7 @@ export type ServerFrame =
   | { op: 'EVENT'; cursor: string; event: Event }
   | { op: 'WAKE'; wake: { wake_id: string; conversation: string; cursor: string; attempt: number } }
   | { op: 'BOOTSTRAP'; rooms: string[] }
+  | { op: 'PROBE'; probe: string }
   | { op: 'ERROR'; error: string; code?: string; permanent: boolean }
   | { op: 'PING' }
   | { op: 'PONG' }
@@ -47,6 +48,7 @@ export function parseServerFrame(text: string): ServerFrame {
         op,
         heartbeat_interval_ms: numberOr(frame['heartbeat_interval_ms'], 0),
         delivery: numberOr(capabilities['delivery'], 0),
+        status: numberOr(capabilities['status'], 0),
       };
     }
     case 'READY': {
@@ -80,6 +82,8 @@ export function parseServerFrame(text: string): ServerFrame {
         rooms: Array.isArray(rooms) ? rooms.filter((room): room is string => typeof room === 'string') : [],
       };
     }
+    case 'PROBE':
+      return { op, probe: requireText(frame, 'probe') };
     case 'ERROR': {
       const { error, code } = frame;
       return {

@@ -7,14 +7,14 @@ import {
 } from '../../test/support/node-attach-server.ts';
 import { Facts } from '../../test/support/node-lab.ts';
 import { limits } from '../protocol/limits.ts';
-import {
-  openAttachment,
-  type AttachmentEnd,
-  type AttachmentSocket,
-  type AttachmentTimes,
-  type PresentedWake,
-  type ReadyAttachment,
-} from './attachment-socket.ts';
+import type {
+  AttachmentEnd,
+  AttachmentSocket,
+  AttachmentTimes,
+  PresentedWake,
+  ReadyAttachment,
+} from './attachment.ts';
+import { openAttachment } from './attachment-socket.ts';
 
 const bindings = {
   rooms: [{ id: 'general', wake: 'mentions' as const }],

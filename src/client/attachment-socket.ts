@@ -5,42 +5,23 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import type { WakeFailure } from '../protocol/agents.ts';
 import type { Actor } from '../protocol/actors.ts';
-import type { Event } from '../protocol/events.ts';
 import { limits } from '../protocol/limits.ts';
 import { ATTACH_PROTOCOL } from '../protocol/network.ts';
 import type { Bindings } from '../protocol/wake.ts';
+import type {
+  AttachmentEnd,
+  AttachmentHandlers,
+  AttachmentOptions,
+  AttachmentSocket,
+  AttachmentStatus,
+  AttachmentTimes,
+  PresentedWake,
+  WakeAck,
+} from './attachment.ts';
 import { parseServerFrame, ProtocolError, type ServerFrame } from './attachment-frames.ts';
 import { readUpgradeRefusal } from './upgrade-refusal.ts';
 
-export interface AttachmentOptions {
-  /** `http://host:port` or https, with or without a path. */
-  baseUrl: string;
-  networkId: string;
-  agent: { id: string; name?: string };
-  token?: string;
-  /** Without a token, where registration is open: makes the claim repeatable (protocol/credentials.ts). */
-  claimKey?: string;
-  bindings: Bindings;
-  /** Continue after this event: only for servers without the delivery protocol. */
-  cursor?: string;
-  times?: Partial<AttachmentTimes>;
-}
-
-/** Milliseconds (wire.md 12.2). */
-export interface AttachmentTimes {
-  dial: number;
-  hello: number;
-  /** At least; twice the announced heartbeat when that is longer. */
-  silence: number;
-  /** How long sent bytes may wait in a socket that takes nothing. */
-  blocked: number;
-  /** How long a close may take. */
-  linger: number;
-  /** How often the deadlines are looked at. */
-  tick: number;
-}
 const TIMES: AttachmentTimes = {
   dial: 45_000,
   hello: 10_000,
@@ -49,74 +30,6 @@ const TIMES: AttachmentTimes = {
   linger: 1_000,
   tick: 500,
 };
-
-export interface ReadyAttachment {
-  /** Both sides speak the delivery protocol. */
-  delivery: boolean;
-  actor_uid?: string;
-  actor_uri?: string;
-  /** Minted for a first claim; it is not shown again. */
-  agent_token?: string;
-}
-
-/** A wake that the server still holds open, as it presents it after a connect. */
-export interface PresentedWake {
-  wake_id: string;
-  conversation: string;
-  cursor: string;
-  attempt: number;
-}
-
-/** What becomes of the connection. Called in the order of the frames, never after `ended`. */
-export interface AttachmentHandlers {
-  ready(ready: ReadyAttachment): void;
-  event(cursor: string, event: Event): void;
-  /** Delivery: the answer to our WAKE, or an open wake of before this connection. */
-  wake(wake: PresentedWake): void;
-  /** Delivery: rooms that need their first wake. */
-  bootstrap(rooms: string[]): void;
-  /** PING was read, and answered. */
-  ping?(): void;
-  ended(end: AttachmentEnd): void;
-}
-
-export interface AttachmentEnd {
-  /** One plain sentence. */
-  reason: string;
-  /** READY was there. */
-  was_ready: boolean;
-  /** Coming back as it was is of no use: the server said so, or refused the upgrade with 401 or 403. */
-  permanent: boolean;
-  /** The server's code, in its ERROR frame or in the answer to the upgrade, when it names one. */
-  code?: string;
-  /** Close code, 1006 for none. */
-  close_code?: number;
-  /** Status of a refused upgrade. */
-  http_status?: number;
-  /** Seconds, from Retry-After of a refused upgrade. */
-  retry_after?: number;
-}
-
-export interface AttachmentSocket {
-  /** ACK. With `wake_id` it ends that wake (delivery protocol). No-op once ended. */
-  ack(
-    cursor: string,
-    wake?: {
-      wake_id: string;
-      outcome: 'ok' | 'failed';
-      error?: string;
-      attempts?: number;
-      classification?: WakeFailure;
-    },
-  ): void;
-  /** WAKE: announces one turn. Resolved by the `wake` handler with the same id. */
-  wake(wake: PresentedWake): void;
-  /** BOOTSTRAP: asks which of the rooms need a first wake. */
-  bootstrap(rooms: readonly string[]): void;
-  readonly live: boolean;
-  /** Ends it cleanly (1000), for a reason if there is one to tell; resolves when the socket is gone. Idempotent. */
-  close(reason?: string): Promise<void>;
-}
 
 export function openAttachment(options: AttachmentOptions, handlers: AttachmentHandlers): AttachmentSocket {
   return new Attachment(options, handlers);
@@ -131,6 +44,7 @@ class Attachment implements AttachmentSocket {
   readonly #gone = Promise.withResolvers<void>();
   #state: 'dialing' | 'hello' | 'identified' | 'live' | 'ended' = 'dialing';
   #delivery = false;
+  #status = false;
   #deadline: number;
   #silence: number;
   #lastTick = performance.now();
@@ -171,16 +85,7 @@ class Attachment implements AttachmentSocket {
     return this.#state === 'live';
   }
 
-  ack(
-    cursor: string,
-    wake?: {
-      wake_id: string;
-      outcome: 'ok' | 'failed';
-      error?: string;
-      attempts?: number;
-      classification?: WakeFailure;
-    },
-  ): void {
+  ack(cursor: string, wake?: WakeAck): void {
     this.#write({ op: 'ACK', cursor, ...wake });
   }
   wake(wake: PresentedWake): void {
@@ -188,6 +93,9 @@ class Attachment implements AttachmentSocket {
   }
   bootstrap(rooms: readonly string[]): void {
     this.#write({ op: 'BOOTSTRAP', rooms });
+  }
+  status(status: AttachmentStatus): void {
+    if (this.#status) this.#write({ op: 'STATUS', ...status });
   }
 
   close(reason = 'closed here'): Promise<void> {
@@ -253,6 +161,7 @@ class Attachment implements AttachmentSocket {
   #identify(hello: ServerFrame & { op: 'HELLO' }): void {
     const { agent, bindings, claimKey, cursor, networkId } = this.#options;
     this.#delivery = hello.delivery >= 1;
+    this.#status = this.#delivery && hello.status >= 1;
     if (hello.heartbeat_interval_ms > 0)
       this.#silence = Math.max(this.#times.silence, 2 * hello.heartbeat_interval_ms);
     this.#deadline = performance.now() + this.#silence;
@@ -261,7 +170,11 @@ class Attachment implements AttachmentSocket {
       op: 'IDENTIFY',
       network_id: networkId,
       agent: actor,
-      capabilities: { ...wants(bindings), ...(this.#delivery ? { delivery: 1 } : {}) },
+      capabilities: {
+        ...wants(bindings),
+        ...(this.#delivery ? { delivery: 1 } : {}),
+        ...(this.#status ? { status: 1 } : {}),
+      },
       ...(claimKey === undefined ? {} : { claim_key: claimKey }),
       ...(this.#delivery ? { bindings } : cursor === undefined ? {} : { cursor }),
     });
@@ -297,6 +210,9 @@ class Attachment implements AttachmentSocket {
         return;
       case 'BOOTSTRAP':
         if (this.#delivery) this.#handlers.bootstrap(frame.rooms);
+        return;
+      case 'PROBE':
+        if (this.#status) this.#handlers.probe?.(frame.probe);
         return;
       case 'HELLO':
       case 'READY':

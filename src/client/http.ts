@@ -9,11 +9,20 @@ import type {
   AgentSummary,
   RegisterAgentRequest,
   WakeFailedRequest,
+  WakeTest,
 } from '../protocol/agents.ts';
 import { parseConversation } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
 import type { CallerIdentity, ReloadResult } from '../protocol/identity.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
+import type { Pause, PauseChange, PauseList } from '../protocol/pauses.ts';
+import type {
+  DeliveryItem,
+  DeliveryList,
+  DeliveryState,
+  MessageReceipts,
+  UsageReport,
+} from '../protocol/receipts.ts';
 import type { ApplyConfigRequest, ApplyConfigResult, Network } from '../protocol/network.ts';
 import type {
   AgentPage,
@@ -34,8 +43,8 @@ import type {
   UpdateRoomMembersRequest,
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
-import { ConnectionError, RefusedError } from './errors.ts';
-import { createTransport, type Answer } from './http-request.ts';
+import { notMoltnet, parseAnswer } from './answers.ts';
+import { createTransport } from './http-request.ts';
 
 export { ConnectionError, RefusedError } from './errors.ts';
 
@@ -81,6 +90,7 @@ export interface SendRequest {
     data?: Record<string, unknown>;
   }[];
   mentions?: string[];
+  intent?: string;
 }
 
 export interface Client {
@@ -113,6 +123,8 @@ export interface Client {
   ): Promise<ArtifactPage>;
   send(request: SendRequest): Promise<MessageAccepted>;
   redact(messageId: string): Promise<MessageRedacted>;
+  /** What became of a message for each agent that it is for. */
+  receipts(messageId: string): Promise<MessageReceipts>;
 
   agents(page?: PageRequest): Promise<AgentPage>;
   agent(id: string): Promise<AgentSummary>;
@@ -125,9 +137,24 @@ export interface Client {
   inviteAgent(id: string, request?: { expires_in?: number }): Promise<AgentInvite>;
   /** Reports a wake that was given up (wire-newer.md 4). */
   wakeFailed(request: WakeFailedRequest): Promise<void>;
+  /** Has the agent's node look whether the agent can be woken. */
+  testWake(agentId: string): Promise<WakeTest>;
+
+  deliveries(of?: { state?: DeliveryState; agent?: string }): Promise<DeliveryItem[]>;
+  /** Of a wake that failed; `agent` where two agents have one of this id. */
+  retryDelivery(wakeId: string, agent?: string): Promise<DeliveryItem>;
+  dropDelivery(wakeId: string, agent?: string): Promise<DeliveryItem>;
+  /** Scopes are `*`, `agent:ID` and `room:ID`. */
+  pauses(): Promise<Pause[]>;
+  pause(request: { scope: string; until?: string }): Promise<PauseChange>;
+  endPause(scope: string): Promise<PauseChange>;
+  /** Of so many days, today included. */
+  usage(days?: number): Promise<UsageReport>;
 
   apply(request: Partial<ApplyConfigRequest>): Promise<ApplyConfigResult>;
   guard(page?: PageRequest): Promise<GuardPage>;
+  /** With its meters, also of a conversation that is not held. */
+  guardOf(conversation: string): Promise<GuardState>;
   /** Lets a held conversation go on. */
   resumeGuard(conversation: string): Promise<GuardState>;
 
@@ -162,7 +189,7 @@ export function createClient(options: ClientOptions): Client {
       path,
       body === undefined ? undefined : JSON.stringify(body),
     );
-    const value = parse(answer, baseUrl, path);
+    const value = parseAnswer(answer, baseUrl, path);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw notMoltnet(baseUrl, path, answer);
     return value as T;
@@ -225,6 +252,7 @@ export function createClient(options: ClientOptions): Client {
         origin: request.origin ?? { network_id: '', message_id: '' },
       }),
     redact: (id) => call('DELETE', `/v1/messages/${segment(id)}`),
+    receipts: (id) => get(`/v1/messages/${segment(id)}/receipts`),
 
     agents: (page) => list('/v1/agents', 'agents', page),
     agent: (id) => get(`/v1/agents/${segment(id)}`),
@@ -235,9 +263,22 @@ export function createClient(options: ClientOptions): Client {
     async wakeFailed(request) {
       await call('POST', '/v1/agents/wake-failed', request);
     },
+    testWake: (id) => call('POST', `/v1/agents/${segment(id)}/wake-test`, {}),
+
+    async deliveries(filter = {}) {
+      const query = new URLSearchParams(filter).toString();
+      return (await get<DeliveryList>(`/v1/deliveries${query && `?${query}`}`)).deliveries;
+    },
+    retryDelivery: (id, agent) => call('POST', `/v1/deliveries/${segment(id)}/retry${of(agent)}`, {}),
+    dropDelivery: (id, agent) => call('POST', `/v1/deliveries/${segment(id)}/drop${of(agent)}`, {}),
+    pauses: async () => (await get<PauseList>('/v1/pauses')).pauses,
+    pause: (request) => call('POST', '/v1/pauses', request),
+    endPause: (scope) => call('DELETE', `/v1/pauses/${segment(scope)}`),
+    usage: (days) => get(`/v1/usage${days === undefined ? '' : `?days=${days}`}`),
 
     apply: (request) => call('POST', '/v1/apply', request),
     guard: (page) => list('/v1/guard', 'conversations', page),
+    guardOf: (conversation) => get(`/v1/guard/${segment(conversation)}`),
     resumeGuard: (conversation) => call('POST', '/v1/guard/resume', { conversation }),
 
     identity: () => get('/v1/identity'),
@@ -245,7 +286,7 @@ export function createClient(options: ClientOptions): Client {
 
     async text(path) {
       const answer = await transport.exchange('GET', path);
-      if (answer.status !== 200) parse(answer, baseUrl, path);
+      if (answer.status !== 200) parseAnswer(answer, baseUrl, path);
       return answer.text;
     },
     close: () => transport.close(),
@@ -273,65 +314,4 @@ export async function everyItem<P extends Page, T>(
 }
 
 const segment = (id: string): string => encodeURIComponent(id);
-
-/** The value of an answer that is 2xx; throws RefusedError or ConnectionError otherwise. */
-function parse(answer: Answer, baseUrl: string, path: string): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(answer.text);
-  } catch {
-    throw notMoltnet(baseUrl, path, answer);
-  }
-  if (answer.status >= 200 && answer.status < 300) return value;
-  const refusal = value as { code?: unknown; error?: unknown; request_id?: unknown } | null;
-  if (answer.status < 400 || typeof refusal !== 'object' || typeof refusal?.code !== 'string')
-    throw notMoltnet(baseUrl, path, answer);
-  const error =
-    typeof refusal.error === 'string' && refusal.error !== ''
-      ? refusal.error
-      : `${path} was refused with ${answer.status}`;
-  throw new RefusedError(
-    answer.status,
-    {
-      code: refusal.code,
-      error,
-      ...(typeof refusal.request_id === 'string' ? { request_id: refusal.request_id } : {}),
-    },
-    answer.retry_after,
-  );
-}
-
-/** What answers is no Moltnet server, or something stands in between. */
-function notMoltnet(baseUrl: string, path: string, answer: Answer): Error {
-  const { status, location } = answer;
-  const where = `${baseUrl}${path}`;
-  if (status >= 300 && status < 400 && location !== undefined) {
-    return new ConnectionError(
-      'bad_answer',
-      `${where} redirects to ${shown(location)}, which is not followed; use the address that it leads to as base URL`,
-      { maybe_done: false },
-    );
-  }
-  // A proxy in front of a server that is away, or a plain-text refusal (405).
-  if (status === 401 || status === 403 || status === 405 || status === 429 || status >= 500) {
-    return new RefusedError(
-      status,
-      {
-        code: '',
-        error: `${where} answered ${status}${answer.text.trim() === '' ? '' : `: ${shown(answer.text)}`}`,
-      },
-      answer.retry_after,
-    );
-  }
-  return new ConnectionError(
-    'bad_answer',
-    `what answers at ${where} (status ${status}, ${answer.content_type === '' ? 'no content type' : shown(answer.content_type)}) is not a Moltnet server; correct the address`,
-    {
-      maybe_done: status < 300,
-    },
-  );
-}
-
-/** One line of foreign text for an error message. */
-const shown = (text: string): string =>
-  JSON.stringify(text.trim().replace(/\s+/g, ' ').slice(0, 200)).slice(1, -1);
+const of = (agent: string | undefined): string => (agent === undefined ? '' : `?agent=${segment(agent)}`);

@@ -103,6 +103,20 @@ describe('attachments', () => {
     });
   });
 
+  it('CFG-11 what was missed may have limits, and DMs of some only may wake', () => {
+    const attachment = one(
+      'runtime: {kind: codex, workspace_path: ws}\ncatch_up: {policy: mentions, max_age: 36h, max_messages: 50, max_wakes: 3}\ndms: {enabled: true, allowed_wake_senders: [ann, "other:bob"]}',
+    );
+    expect(attachment).toMatchObject({
+      catch_up: { policy: 'mentions', max_age: 129_600, max_messages: 50, max_wakes: 3 },
+      dms: { enabled: true, wake: 'all', allowed_wake_senders: ['ann', 'other:bob'] },
+    });
+    expect(one('runtime: {kind: codex, workspace_path: ws}\ncatch_up: {max_age: 60}').catch_up).toEqual({
+      policy: 'all',
+      max_age: 60,
+    });
+  });
+
   it.each([
     ['{kind: openclaw}', { gateway_url: 'ws://127.0.0.1:18789' }],
     ['{kind: picoclaw}', { events_url: 'ws://127.0.0.1:18990/pico/ws' }],
@@ -172,9 +186,14 @@ describe('attachments', () => {
     ],
     ['catch_up: some', 'attachments[0].catch_up: "some" is not one of its values'],
     [
-      'dms: {allowed_wake_senders: [a]}',
-      'attachments[0].dms.allowed_wake_senders: is not available in this version',
+      'dms: {allowed_wake_senders: ["a b"]}',
+      'attachments[0].dms.allowed_wake_senders[0]: "a b" is not an agent or person',
     ],
+    ['catch_up: {polcy: none}', 'attachments[0].catch_up.polcy: is not a key of this place'],
+    ['catch_up: {policy: some}', 'attachments[0].catch_up.policy: "some" is not one of its values'],
+    ['catch_up: {max_age: 2w}', 'attachments[0].catch_up.max_age: is "2w"'],
+    ['catch_up: {max_age: 400d}', 'attachments[0].catch_up.max_age: is 400d'],
+    ['catch_up: {max_wakes: 0}', 'attachments[0].catch_up.max_wakes: is 0'],
   ])('CFG-3 CFG-7 refuses %s', (rest, expected) => {
     write(
       'MoltnetNode',

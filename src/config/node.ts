@@ -6,6 +6,7 @@ import {
   defined,
   finish,
   idTest,
+  memberTest,
   newCheck,
   note,
   openSection,
@@ -30,6 +31,8 @@ const TOKEN_KEYS = ['token', 'token_env', 'token_path'] as const;
 const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'static_token', ...TOKEN_KEYS];
 /** The last four are hints of a client's configuration; a node passes them over. */
 const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
+/** Seconds. */
+const MAX_AGE = 365 * 86_400;
 const DM_WAKES = ['all', 'mentions', 'never'] as const;
 
 /**
@@ -111,8 +114,7 @@ function readAttachment(
   const name = agent?.text('name');
   const runtime = readRuntime(block.section('runtime', bridge ? 'any' : RUNTIME_KEYS), block, cwd);
   const dms = block.section('dms', bridge ? 'any' : ['enabled', 'wake', 'allowed_wake_senders']);
-  if (dms?.has('allowed_wake_senders') && !bridge)
-    dms.note('allowed_wake_senders', 'is not available in this version', 'remove it');
+  const allowed_wake_senders = dms?.texts('allowed_wake_senders', memberTest);
   return {
     agent: { id, ...(name === undefined ? {} : { name }) },
     base_url: (network?.required('base_url', urlTest('http', 'https')) ?? '').replace(/\/+$/, ''),
@@ -120,10 +122,40 @@ function readAttachment(
     auth: readAuth(network, bridge ? undefined : block.section('moltnet', own), found),
     runtime,
     rooms: readRooms(check, block, bridge),
-    dms: { enabled: dms?.flag('enabled') ?? false, wake: dms?.oneOf('wake', DM_WAKES) ?? 'all' },
-    catch_up: block.oneOf('catch_up', CATCH_UP_POLICIES) ?? 'all',
+    dms: {
+      enabled: dms?.flag('enabled') ?? false,
+      wake: dms?.oneOf('wake', DM_WAKES) ?? 'all',
+      ...(allowed_wake_senders === undefined ? {} : { allowed_wake_senders }),
+    },
+    catch_up: readCatchUp(block, bridge),
     bootstrap: block.flag('bootstrap') ?? false,
   };
+}
+
+/** A word, or a block with limits. */
+function readCatchUp(block: Section, bridge: boolean): AttachmentConfig['catch_up'] {
+  const raw = block.raw('catch_up');
+  if (typeof raw !== 'object' || raw === null) return block.oneOf('catch_up', CATCH_UP_POLICIES) ?? 'all';
+  const keys = ['policy', 'max_age', 'max_messages', 'max_wakes'];
+  const limits = block.section('catch_up', bridge ? 'any' : keys)!;
+  return {
+    policy: limits.oneOf('policy', CATCH_UP_POLICIES) ?? 'all',
+    ...defined({
+      max_age: readAge(limits),
+      max_messages: limits.number('max_messages', 1, 1_000_000),
+      max_wakes: limits.number('max_wakes', 1, 1_000_000),
+    }),
+  };
+}
+
+/** Seconds, also written as `36h` or `3d`. */
+function readAge(limits: Section): number | undefined {
+  const raw = limits.raw('max_age');
+  const match = typeof raw === 'string' ? /^([1-9]\d{0,7})([smhd])$/.exec(raw.trim()) : null;
+  if (!match) return limits.number('max_age', 1, MAX_AGE);
+  const seconds = Number(match[1]) * { s: 1, m: 60, h: 3_600, d: 86_400 }[match[2] as 's' | 'm' | 'h' | 'd'];
+  if (seconds > MAX_AGE) limits.note('max_age', `is ${String(raw)}`, 'write at most 365d');
+  return seconds;
 }
 
 function readRooms(check: Check, block: Section, bridge: boolean): { id: string; wake: WakePolicy }[] {

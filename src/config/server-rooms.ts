@@ -62,17 +62,24 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
     });
 }
 
-/** The storm guard of a room, or of the network; undefined when it is not set. */
+const GUARD_LIMITS = {
+  turns: 'how many agent turns may follow each other without a person',
+  hour_turns: 'how many agent turns a conversation may have in an hour',
+  pair_turns: 'how many turns two agents that answer each other may have in ten minutes',
+} as const satisfies Record<keyof GuardSettings, string>;
+
+/** The storm guard of a room, or of the network; undefined when nothing of it is set. */
 export function readGuard(parent: Section): GuardSettings | undefined {
-  const guard = parent.section('guard', ['turns']);
-  if (!guard?.has('turns')) return undefined;
-  const raw = guard.raw('turns');
-  if (raw === 'off' || raw === false) return { turns: 'off' };
-  if (typeof raw === 'number' && Number.isInteger(raw) && raw >= 1 && raw <= 100_000) return { turns: raw };
-  guard.note(
-    'turns',
-    `is ${show(raw)}`,
-    'write how many agent turns may follow each other without a person (1 to 100000), or off',
-  );
-  return undefined;
+  const names = Object.keys(GUARD_LIMITS) as (keyof GuardSettings)[];
+  const guard = parent.section('guard', names);
+  const settings: GuardSettings = {};
+  for (const name of names) {
+    if (!guard?.has(name)) continue;
+    const raw = guard.raw(name);
+    if (raw === 'off' || raw === false) settings[name] = 'off';
+    else if (typeof raw === 'number' && Number.isInteger(raw) && raw >= 1 && raw <= 100_000)
+      settings[name] = raw;
+    else guard.note(name, `is ${show(raw)}`, `write ${GUARD_LIMITS[name]} (1 to 100000), or off`);
+  }
+  return Object.keys(settings).length > 0 ? settings : undefined;
 }

@@ -100,7 +100,7 @@ describe('values', () => {
         claims: { per_second: 1 / 6, burst: 10 },
       },
       storage: { kind: 'sqlite', sqlite: { path: path.join(cwd, '.moltnet/moltnet.db') } },
-      guard: { turns: 30 },
+      guard: {},
       pairings: [],
     });
   });
@@ -122,7 +122,7 @@ server:
   trusted_proxies: [10.0.0.7, 172.16.0.0/12, "fd00::/64", "::1"]
   console: {analytics: {provider: google, measurement_id: G-ABC123}}
 storage: {kind: memory}
-guard: {turns: off}
+guard: {turns: off, hour_turns: 500, pair_turns: false}
 rooms:
   - id: research
     name: Research
@@ -152,7 +152,7 @@ pairings:
         analytics: { provider: 'google', measurement_id: 'G-ABC123' },
       },
       storage: { kind: 'memory' },
-      guard: { turns: 'off' },
+      guard: { turns: 'off', hour_turns: 500, pair_turns: 'off' },
       rooms: [
         {
           id: 'research',
@@ -303,7 +303,7 @@ rooms:
   - id: research
     visibilty: public
     write_policy: member
-    guard: {turns: 0}
+    guard: {turns: 0, pair_turns: 1.5}
   - name: no id
     members: [alpha, 7, "a b"]
   - id: research
@@ -319,6 +319,7 @@ rooms:
       'Moltnet:12:5: rooms[0].visibilty: is not a key of this place; did you mean visibility?',
       'Moltnet:13:19: rooms[0].write_policy: "member" is not one of its values; did you mean members? write members, registered_agents or operators',
       'Moltnet:14:20: rooms[0].guard.turns: is 0; write how many agent turns may follow each other without a person (1 to 100000), or off',
+      'Moltnet:14:35: rooms[0].guard.pair_turns: is 1.5; write how many turns two agents that answer each other may have in ten minutes (1 to 100000), or off',
       'Moltnet:15:5: rooms[1].id: is missing; write id: …',
       'Moltnet:16:22: rooms[1].members[1]: is number 7; write it as text: "7"',
       'Moltnet:16:25: rooms[1].members[2]: "a b" is not an agent or person; write alpha, other-network:alpha or molt://network/agents/alpha',

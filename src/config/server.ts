@@ -1,6 +1,5 @@
 /** `Moltnet`, the server's file, and the environment over it (wire.md 10.1). */
 import path from 'node:path';
-import { limits } from '../protocol/limits.ts';
 import {
   defined,
   finish,
@@ -17,6 +16,7 @@ import { discover, foundAt, SERVER_FILES, type Where } from './discover.ts';
 import { requirePrivate } from './private-files.ts';
 import { readAuth, settleAuth } from './server-auth.ts';
 import { applyServerEnvironment } from './server-env.ts';
+import { readBudgets } from './server-budgets.ts';
 import {
   DEFAULT_LISTEN_ADDR,
   listenTest,
@@ -94,6 +94,7 @@ function readServer(
     'rates',
     'rooms',
     'guard',
+    'budgets',
     'pairings',
   ]);
   root.text('version', (v) =>
@@ -106,7 +107,8 @@ function readServer(
   const storage = readStorage(root, data_path);
   const { auth, secret: tokens } = readAuth(root, lenient);
   const rooms = readRooms(check, root);
-  const guard = readGuard(root) ?? { turns: limits.guard_turns.value };
+  const guard = readGuard(root) ?? {};
+  const budgets = readBudgets(root);
   const { pairings, secret: pairing } = readPairings(root);
   const joining = rooms.some((room) => room.credential !== undefined) ? 'room credentials' : undefined;
   const database = storage.postgres_dsn === undefined ? undefined : 'a database address';
@@ -120,6 +122,7 @@ function readServer(
       storage: { kind: 'sqlite', sqlite: { path: '' } },
       ...(rooms.length > 0 ? { rooms } : {}),
       guard,
+      ...(budgets ? { budgets } : {}),
       pairings,
     },
     storage,

@@ -1,6 +1,6 @@
 /** The three configuration files as values, validated and with defaults filled in (wire.md 10). */
 import type { GuardSettings } from '../protocol/rooms.ts';
-import type { CatchUpPolicy, WakePolicy } from '../protocol/wake.ts';
+import type { Bindings, WakePolicy } from '../protocol/wake.ts';
 
 export interface RoomConfig {
   id: string;
@@ -74,6 +74,8 @@ export interface ServerConfig {
   /** Undefined when the file declares none: an empty store then gets `general`. */
   rooms?: RoomConfig[];
   guard: GuardSettings;
+  /** Undefined: no caps. */
+  budgets?: BudgetSettings;
   pairings: {
     id: string;
     remote_base_url: string;
@@ -82,6 +84,12 @@ export interface ServerConfig {
     token?: string;
     status?: string;
   }[];
+}
+
+/** Wakes that an agent may have in a day (UTC): of its own, else `daily_wakes`. */
+export interface BudgetSettings {
+  daily_wakes: number | 'off';
+  agents: Readonly<Record<string, number | 'off'>>;
 }
 
 export interface TokenSource {
@@ -128,8 +136,9 @@ export interface AttachmentConfig {
   } & TokenSource;
   runtime: RuntimeConfig;
   rooms: { id: string; wake: WakePolicy }[];
-  dms: { enabled: boolean; wake: 'all' | 'mentions' | 'never' };
-  catch_up: CatchUpPolicy;
+  dms: Bindings['dms'];
+  /** A word leaves the limits to the server. */
+  catch_up: Bindings['catch_up'];
   /** Wake the agent once per room when it is first attached; `never` unless asked for. */
   bootstrap: boolean;
 }

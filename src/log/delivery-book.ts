@@ -6,10 +6,10 @@ import { limits } from '../protocol/limits.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { fqid } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
-import { wakeReason, type WakeReason } from '../protocol/wake.ts';
+import { catchUpOf, wakeReason, type WakeReason } from '../protocol/wake.ts';
 import type { LogEvent } from '../store/store.ts';
 import { DeliverySaver } from './delivery-saver.ts';
-import { Feed, type Outstanding, type Scope } from './delivery-state.ts';
+import { stops, type Feed, type Outstanding, type Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
 import { LogEntry } from './entry.ts';
 
@@ -28,15 +28,23 @@ export class DeliveryBook {
   readonly waiting = new Set<Feed>();
   /** Scopes with a search. */
   readonly searching = new Set<Scope>();
+  /** Threads in which the agent has posted, with the seq of its first message: it follows them where else only mentions wake it. */
+  readonly threads = new Map<ConversationKey, number>();
   /** Feeds with an open wake of an earlier attachment. */
   owed: Feed[] = [];
   closed = false;
-  readonly #self: string;
+  /** FQID of the agent. */
+  readonly self: string;
 
   constructor(options: DeliveryOptions) {
     this.options = options;
     this.saver = new DeliverySaver(options, this.scopes, (error) => this.fault(error));
-    this.#self = fqid(options.agent.network_id, 'agents', options.agent.id);
+    this.self = fqid(options.agent.network_id, 'agents', options.agent.id);
+  }
+
+  /** The next open wake of an earlier attachment that may be sent now. */
+  get nextOwed(): Feed | undefined {
+    return this.owed.find(({ scope }) => !stops(scope));
   }
 
   /** Nothing more can be sent now. */
@@ -49,7 +57,8 @@ export class DeliveryBook {
   }
 
   hasRoom(feed: Feed): boolean {
-    return feed.out.length < PER_CONVERSATION && !this.full;
+    // A wake that is to be run again waits until nothing newer is out.
+    return feed.out.length < PER_CONVERSATION && !this.full && !feed.scope.hold && feed.retries.length === 0;
   }
 
   add(feed: Feed): Feed {
@@ -62,19 +71,26 @@ export class DeliveryBook {
 
   /** Puts a feed among those that are read on, or takes it out, as its state says. */
   queue(feed: Feed): void {
-    const waits = feed.more && !feed.held && !feed.owed && feed.out.length < PER_CONVERSATION;
+    if (feed.retries.length > 0 && feed.out.length === 0 && !feed.wake && !feed.owed && this.has(feed)) {
+      feed.owed = feed.retries.shift()!;
+      this.owed.push(feed);
+    }
+    const { more, held, owed, retries, scope } = feed;
+    const waits =
+      more && !held && !owed && !scope.hold && retries.length === 0 && feed.out.length < PER_CONVERSATION;
     if (waits && this.has(feed)) this.waiting.add(feed);
     else this.waiting.delete(feed);
   }
 
   send(feed: Feed, entry: LogEntry, reason: WakeReason): void {
-    const { id, seq } = entry.event;
-    const out: Outstanding = { seq, cursor: id, message_id: entry.message!.id, reason, feed };
+    const { id: cursor, seq } = entry.event;
+    const { id, from } = entry.message!;
+    const out: Outstanding = { seq, cursor, message_id: id, from: from.id, reason, feed };
     // What was looked at before it and did not wake is settled.
     if (feed.out.length === 0 && !feed.wake) feed.acked = seq - 1;
     feed.out.push(out);
     feed.read = seq;
-    this.out.set(id, out);
+    this.out.set(cursor, out);
     this.outstanding++;
     this.options.sink.event(entry);
     // With another catch_up than all, what was handed over has to be told from what came while the agent was away.
@@ -120,15 +136,28 @@ export class DeliveryBook {
     this.owed = this.owed.filter((feed) => feed.scope !== scope);
   }
 
+  /** Whether the agent had posted in a thread before. */
+  posted(conversation: ConversationKey, seq: number): boolean {
+    return (this.threads.get(conversation) ?? seq) < seq;
+  }
+
   /** Why a message is delivered: it wakes, and if it came while the agent was away, catch_up lets it. */
   reason(scope: Scope, seq: number, message: Message): WakeReason | undefined {
     // Told before the bindings are looked at, because it is the commonest answer.
-    if (message.from.fqid === this.#self) return undefined;
-    const reason = wakeReason(this.options.agent, scope.bindings, message);
+    const { kind, thread_id } = message.target;
+    if (message.from.fqid === this.self) {
+      if (kind === 'thread' && !this.threads.has(`thread:${thread_id!}`))
+        this.threads.set(`thread:${thread_id!}`, seq);
+      return undefined;
+    }
+    const posted = kind === 'thread' && this.posted(`thread:${thread_id!}`, seq);
+    const reason = wakeReason(this.options.agent, scope.bindings, message, posted);
     const missed = seq > scope.away.from && seq <= scope.away.to;
     if (reason === undefined || !missed || scope.bindings.catch_up === 'all') return reason;
+    const { policy } = catchUpOf(scope.bindings);
+    if (policy === 'all') return reason;
     const named = reason === 'mention' || reason === 'dm';
-    return scope.bindings.catch_up === 'mentions' && named ? reason : undefined;
+    return policy === 'mentions' && named ? reason : undefined;
   }
 
   /** The ring's entry if it still has it, for the frames that are prepared there. */

@@ -8,10 +8,10 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import { wakeReason, type WakeReason } from '../protocol/wake.ts';
 import type { LogEvent, WakeRow } from '../store/store.ts';
 import type { DeliveryBook } from './delivery-book.ts';
-import { wireWakeId } from './delivery-saver.ts';
-import { Feed, type Scope } from './delivery-state.ts';
+import { Feed, stops, type Scope } from './delivery-state.ts';
 import type { LogEntry } from './entry.ts';
 import { PAGE } from './held-range.ts';
+import { wireWakeId } from './receipt.ts';
 
 /** Candidates of one page, and messages of one read: enough to fill a conversation's 64. */
 const CANDIDATES = 200;
@@ -47,9 +47,9 @@ export class DeliveryReading {
   }
 
   #hasWork(): boolean {
-    const { owed, waiting, searching, options } = this.#book;
-    if (owed.length > 0) return options.sink.ready();
-    return !this.#book.full && waiting.size + searching.size > 0;
+    const { nextOwed, waiting, searching, options, full } = this.#book;
+    if (nextOwed) return options.sink.ready();
+    return !full && (waiting.size > 0 || [...searching].some(({ hold }) => !hold));
   }
 
   async #run(): Promise<void> {
@@ -59,9 +59,15 @@ export class DeliveryReading {
       do {
         this.#again = false;
         // What was begun comes first.
-        while (book.owed.length > 0 && book.options.sink.ready() && !book.closed)
-          await this.#sendOwed(book.owed.shift()!);
-        if (book.owed.length > 0) continue;
+        for (
+          let feed = book.nextOwed;
+          feed && book.options.sink.ready() && !book.closed;
+          feed = book.nextOwed
+        ) {
+          book.owed.splice(book.owed.indexOf(feed), 1);
+          await this.#sendOwed(feed);
+        }
+        if (book.nextOwed) continue;
         for (const scope of book.searching) await this.#search(scope);
         for (const feed of book.waiting) {
           if (book.closed || book.full) break;
@@ -83,9 +89,10 @@ export class DeliveryReading {
   async #search(scope: Scope): Promise<void> {
     const book = this.#book;
     const { version, scan } = scope;
-    if (!scan || book.closed || book.full || book.waiting.size >= WAITING) return;
+    if (!scan || scope.hold || book.closed || book.full || book.waiting.size >= WAITING) return;
     const { head } = book.options.tail;
     const { of, end } = scope.stretch(scan.after, head);
+    if (of === 'mentions' && !scan.followed) await this.#searchFollowed(scope);
     const rows = of === 'nothing' ? [] : await this.#candidates(scope, of, scan.after);
     await nextTurn();
     if (book.closed || book.scopes.get(scope.name) !== scope || scope.scan !== scan) return;
@@ -103,6 +110,23 @@ export class DeliveryReading {
     if (!exhausted || scope.version !== version) return;
     if (end < head) scan.after = end;
     else this.#found(scope, head);
+  }
+
+  /** Threads that the agent follows: what is in them need not mention it. */
+  async #searchFollowed(scope: Scope): Promise<void> {
+    const book = this.#book;
+    const { scan } = scope;
+    const threads = [...book.threads.keys()];
+    for (let i = 0; i < threads.length; i += PAGE) {
+      const rows = await book.options.store.conversations(threads.slice(i, i + PAGE));
+      if (book.closed || book.scopes.get(scope.name) !== scope || scope.scan !== scan) return;
+      for (const [key, row] of rows) {
+        const acked = scope.positionOf(key);
+        if (row.room_id === scope.room_id && row.last_seq > acked && !book.feeds.has(key))
+          book.add(new Feed(scope, key, { acked, more: true }));
+      }
+    }
+    if (scan) scan.followed = true;
   }
 
   /** The search is over: from here on what is new is pushed. */
@@ -138,7 +162,9 @@ export class DeliveryReading {
     const { of, end } = feed.scope.stretch(feed.read, upTo);
     const reached =
       of === 'nothing' ||
-      (of === 'mentions' ? await this.#readMentions(feed, end) : await this.#readMessages(feed, end));
+      (of === 'mentions' && !book.threads.has(feed.conversation)
+        ? await this.#readMentions(feed, end)
+        : await this.#readMessages(feed, end));
     if (!book.has(feed)) return;
     if (reached) {
       feed.read = Math.max(feed.read, end);
@@ -208,21 +234,29 @@ export class DeliveryReading {
     const book = this.#book;
     const row = feed.owed!;
     const found = await this.#eventsOfRange(row, feed.scope);
+    // What was posted before this attachment; what comes from here on is pushed.
+    const answer = await book.options.store.answerAfter(row.conversation, row.opened_seq, book.self);
     if (!book.has(feed)) return;
+    // Held while storage was asked.
+    if (stops(feed.scope)) return void book.owed.push(feed);
     feed.owed = undefined;
+    feed.answer ??= answer;
     const last = found.at(-1);
     if (last) {
       const { attempt, after_seq, last_seq } = row;
+      // Beyond its range already when it is run again.
+      const { read } = feed;
       const wake_id = wireWakeId(row);
       const cursor = last.entry.event.id;
-      feed.wake = { wake_id, after_seq, last_seq, cursor, attempt };
+      const { opened_seq, opened_at } = row;
+      feed.wake = { wake_id, after_seq, last_seq, cursor, attempt, opened_seq, opened_at };
       book.options.sink.wake({ wake_id, conversation: feed.conversation, cursor, attempt });
       for (const { entry, reason } of found) book.send(feed, entry, reason);
-      feed.read = last_seq;
+      feed.read = Math.max(read, last_seq);
       book.queue(feed);
     } else {
       // Nothing of it is left to run: its messages were redacted.
-      book.saver.endWake(row.wake_id, 'done');
+      book.saver.endWake(row.wake_id, { outcome: 'silent' });
       book.settle(feed, row.last_seq);
       book.saver.now();
     }
@@ -237,7 +271,8 @@ export class DeliveryReading {
       for (const event of events) {
         const entry = this.#book.entry(event);
         // What the catch_up policy says of missed messages does not touch a wake that was begun.
-        const reason = wakeReason(agent, scope.bindings, entry.message!);
+        const posted = this.#book.posted(row.conversation, event.seq);
+        const reason = wakeReason(agent, scope.bindings, entry.message!, posted);
         if (reason) found.push({ entry, reason });
       }
       // More than one wake can hold: the bindings are wider than they were. What was surely in it comes first.

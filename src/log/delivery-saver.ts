@@ -1,6 +1,6 @@
 /** Writes a delivery's positions down: at most every 200 ms, at once with the end of a wake (DLV-5). */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { DeliveryWrite, WakeRow } from '../store/store.ts';
+import type { DeliveryWrite } from '../store/store.ts';
 import type { Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
 
@@ -9,6 +9,14 @@ const SAVE_EVERY = 200;
 const RETRY = 1_000;
 /** Longest error text that is kept, in characters. */
 const ERROR_TEXT = 2_000;
+
+export interface WakeOutcome {
+  outcome: 'answered' | 'silent' | 'failed';
+  error?: string;
+  answer_id?: string;
+  classification?: string;
+  attempts?: number;
+}
 
 export class DeliverySaver {
   readonly #options: Pick<DeliveryOptions, 'agent' | 'tail' | 'save'>;
@@ -34,14 +42,18 @@ export class DeliverySaver {
   }
 
   /** The end of a wake; `wake_id` as it is stored. */
-  endWake(wake_id: string, state: 'done' | 'failed', error?: string): void {
-    const closed_at = new Date(this.#options.tail.now()).toISOString();
+  endWake(wake_id: string, end: WakeOutcome): void {
+    const { outcome, error, answer_id = null, classification = null, attempts } = end;
     this.#closes.push({
       op: 'wake.close',
       wake_id,
-      state,
+      state: outcome === 'failed' ? 'failed' : 'done',
+      outcome,
       error: error?.slice(0, ERROR_TEXT) ?? null,
-      closed_at,
+      answer_id,
+      classification,
+      ...(attempts !== undefined && { attempt: attempts }),
+      closed_at: new Date(this.#options.tail.now()).toISOString(),
     });
   }
 
@@ -93,8 +105,3 @@ export class DeliverySaver {
     this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), milliseconds);
   }
 }
-
-/** Wake ids are chosen by nodes: stored under the agent, so that no agent's can meet another's. */
-export const storedWakeId = (agent_id: string, wake_id: string): string => `${agent_id}/${wake_id}`;
-export const wireWakeId = (row: WakeRow): string =>
-  row.wake_id.startsWith(`${row.agent_id}/`) ? row.wake_id.slice(row.agent_id.length + 1) : row.wake_id;

@@ -6,8 +6,9 @@
  * On disk: the scope's `settled_seq` (the floor), and a position for each conversation that is behind or ahead of it.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { Bindings, WakePolicy, WakeReason } from '../protocol/wake.ts';
+import { catchUpOf, type Bindings, type WakePolicy, type WakeReason } from '../protocol/wake.ts';
 import type { DeliveryWrite, WakeRow } from '../store/store.ts';
+import type { Hold } from './receipt.ts';
 
 /** A floor that is so far behind the head is written down though nothing else changed: the next search begins there. */
 const STALE = 256;
@@ -20,6 +21,8 @@ export interface Outstanding {
   /** Its event id. */
   readonly cursor: string;
   readonly message_id: string;
+  /** Id of its sender. */
+  readonly from: string;
   readonly reason: WakeReason;
   readonly feed: Feed;
 }
@@ -31,6 +34,10 @@ export interface OpenWake {
   readonly last_seq: number;
   /** Event id of the last event sent of it. */
   readonly cursor: string;
+  /** The head when it was opened: what the agent posts there after it is its answer. */
+  readonly opened_seq: number;
+  /** RFC 3339. */
+  readonly opened_at: string;
   attempt: number;
 }
 
@@ -49,6 +56,10 @@ export class Feed {
   wake: OpenWake | undefined;
   /** An open wake of an earlier attachment that has to be sent before anything else. */
   owed: WakeRow | undefined;
+  /** Failed wakes that an operator wants run again, each when nothing else is out here. */
+  retries: WakeRow[] = [];
+  /** Id of the last message that the agent posted here since its wake was opened. */
+  answer: string | undefined;
   /** Counts pushes and resumes, so that a read sees what came while it waited. */
   version = 0;
   /** Its position differs from what is written down. */
@@ -68,10 +79,18 @@ export class Feed {
 
   get settled(): boolean {
     return (
-      this.out.length === 0 && !this.more && !this.held && this.wake === undefined && this.owed === undefined
+      this.out.length === 0 &&
+      !this.more &&
+      !this.held &&
+      this.wake === undefined &&
+      this.owed === undefined &&
+      this.retries.length === 0
     );
   }
 }
+
+/** Whether wakes that were begun have to wait as well: a daily cap counts what is begun. */
+export const stops = ({ hold }: Scope): boolean => hold !== undefined && hold !== 'budget';
 
 export class Scope {
   /** `room:ID` or `dms`. */
@@ -80,12 +99,14 @@ export class Scope {
   /** Only what concerns this scope, so that the wake decision does not look through all rooms. */
   readonly bindings: Bindings;
   readonly start: number;
+  /** Nothing is sent while it is set. */
+  hold: Hold | undefined;
   /** While there is a scan: conversations without a feed or a position are settled up to here. Else all are, up to the head. */
   floor: number;
   /** What came while the agent was away: from < seq <= to. The catch_up policy decides about it. */
   readonly away: { readonly from: number; readonly to: number };
   /** The search for conversations that hold something: it has seen those whose last message is up to `after`. */
-  scan: { after: number } | undefined;
+  scan: { after: number; followed?: boolean } | undefined;
   /** Counts pushes, as in Feed. */
   version = 0;
   readonly feeds = new Set<Feed>();
@@ -139,7 +160,7 @@ export class Scope {
   /** How to look at what comes after a position, and up to where that holds. */
   stretch(after: number, head: number): { of: 'messages' | 'mentions' | 'nothing'; end: number } {
     const { policy, away, room_id } = this;
-    const { catch_up } = this.bindings;
+    const catch_up = catchUpOf(this.bindings).policy;
     const live = policy === 'never' ? 'nothing' : policy === 'mentions' ? 'mentions' : 'messages';
     const filtered = catch_up === 'none' || (catch_up === 'mentions' && room_id !== undefined);
     if (!filtered || after >= away.to) return { of: live, end: head };

@@ -31,7 +31,9 @@ async function deliveryLab(read: keyof Store): Promise<DeliveryLab> {
     ready: () => !state.full,
     event: (entry) => void sent.push(entry.message?.id ?? entry.event.type),
     wake() {},
+    began() {},
     wakeEnded() {},
+    receipt() {},
     fail: (error) => expect.unreachable(String(error)),
   };
   const delivery = new Delivery({
@@ -41,6 +43,7 @@ async function deliveryLab(read: keyof Store): Promise<DeliveryLab> {
     store: gate.store,
     sink,
     dms: true,
+    hold: () => undefined,
     room: (id) => (lab.network.topology.room(id) ? { created_seq: 0, open: true } : undefined),
     async save(writes) {
       if (state.failSaves && ++state.failedSaves) throw new Error('disk full');

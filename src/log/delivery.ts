@@ -11,14 +11,20 @@ import { messageEventId } from '../protocol/ids.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { parseConversation, type ConversationKey } from '../protocol/conversation.ts';
 import type { Target } from '../protocol/messages.ts';
+import type { WakeRow } from '../store/store.ts';
 import { DeliveryBook } from './delivery-book.ts';
 import { loadScopes } from './delivery-load.ts';
 import { DeliveryReading, WAITING } from './delivery-reading.ts';
-import { storedWakeId } from './delivery-saver.ts';
-import { Feed, Scope, type OpenWake, type Outstanding } from './delivery-state.ts';
+import type { WakeOutcome } from './delivery-saver.ts';
+import { Feed, Scope, stops, type OpenWake, type Outstanding } from './delivery-state.ts';
 import type { AckFields, DeliveryOptions, WakeFrame } from './delivery-types.ts';
 import type { LogEntry } from './entry.ts';
+import { PAGE } from './held-range.ts';
+import { storedWakeId, wireWakeId, type Hold } from './receipt.ts';
 import type { Subscriber } from './tail.ts';
+
+/** Threads that an agent follows at most, those that were there when it attached. */
+const FOLLOWED = 10_000;
 
 const bad = (text: string): MoltnetError => new MoltnetError('bad_frame', text);
 
@@ -39,8 +45,10 @@ export class Delivery implements Subscriber {
     const { tail, agent, bindings, dms } = this.#options;
     const book = this.#book;
     const { scopes, feeds, writes } = await loadScopes(this.#options);
+    await this.#loadThreads();
     if (book.closed) return;
     for (const scope of scopes) {
+      scope.hold = this.#options.hold(scope.room_id);
       book.scopes.set(scope.name, scope);
       book.searching.add(scope);
     }
@@ -50,6 +58,18 @@ export class Delivery implements Subscriber {
     const participants = new Set(dms && bindings.dms.enabled ? [agent.id] : []);
     this.#unsubscribe = tail.subscribe(this, { rooms, participants });
     await book.saver.flush();
+  }
+
+  async #loadThreads(): Promise<void> {
+    const { store, bindings } = this.#options;
+    const { threads, self } = this.#book;
+    if (!bindings.rooms.some(({ wake }) => wake === 'mentions')) return;
+    for (let after = ''; threads.size < FOLLOWED;) {
+      const page = await store.threadsOf(self, after, PAGE);
+      for (const { conversation, seq } of page) threads.set(conversation, seq);
+      if (page.length < PAGE) return;
+      after = page.at(-1)!.conversation;
+    }
   }
 
   /** Begins to send. Call after READY. */
@@ -68,6 +88,69 @@ export class Delivery implements Subscriber {
       this.#roomChanged(room, this.#options.tail.head);
   }
 
+  /** What is held was decided anew: what is let go goes on by itself. */
+  holdsChanged(): void {
+    const book = this.#book;
+    for (const scope of book.scopes.values()) {
+      const hold = this.#options.hold(scope.room_id);
+      if (scope.hold === hold) continue;
+      scope.hold = hold;
+      for (const feed of scope.feeds) {
+        feed.version++;
+        book.queue(feed);
+      }
+    }
+    this.#reading.go();
+  }
+
+  /** The wakes that are open: turns that run, or are to be run again. */
+  working(): {
+    wake_id: string;
+    conversation: ConversationKey;
+    since: string;
+    room_id: string | undefined;
+  }[] {
+    return [...this.#book.feeds.values()].flatMap(({ wake, conversation, scope }) =>
+      wake ? [{ wake_id: wake.wake_id, conversation, since: wake.opened_at, room_id: scope.room_id }] : [],
+    );
+  }
+
+  /** What is kept back from the agent now, and why: conversations, or all DMs as `dms`. */
+  holds(): { conversation: string; reason: Hold }[] {
+    const { scopes, feeds } = this.#book;
+    const held = [...feeds.values()].filter((feed) => feed.held && !feed.scope.hold);
+    const waits = (scope: Scope): boolean => scope.scan !== undefined || scope.feeds.size > 0;
+    return [
+      ...[...scopes.values()].flatMap((scope) =>
+        scope.hold && waits(scope) ? [{ conversation: scope.name, reason: scope.hold }] : [],
+      ),
+      ...held.map(({ conversation }) => ({ conversation, reason: 'guard' as const })),
+    ];
+  }
+
+  /** Runs a wake again that had failed and is stored as open: when nothing else of its conversation is out. */
+  retry(row: WakeRow, room_id: string | undefined): void {
+    const book = this.#book;
+    const scope = book.scopes.get(room_id === undefined ? 'dms' : `room:${room_id}`);
+    if (!scope || book.closed) return;
+    let feed = book.feeds.get(row.conversation);
+    const known =
+      feed &&
+      (feed.wake?.wake_id === wireWakeId(row) ||
+        [feed.owed, ...feed.retries].some((each) => each?.wake_id === row.wake_id));
+    if (known) return;
+    const { head } = this.#options.tail;
+    feed ??= scope.scan
+      ? new Feed(scope, row.conversation, { acked: scope.positionOf(row.conversation), more: true })
+      : new Feed(scope, row.conversation, { acked: head, more: false });
+    feed.retries.push(row);
+    feed.dirty = scope.dirty = true;
+    if (book.has(feed)) book.queue(feed);
+    else book.add(feed);
+    book.saver.schedule();
+    this.#reading.go();
+  }
+
   push(entry: LogEntry): void {
     const { event } = entry;
     switch (event.type) {
@@ -83,13 +166,19 @@ export class Delivery implements Subscriber {
     }
   }
 
+  /** Whether an event was sent and neither acknowledged nor taken into a wake. */
+  isOut(cursor: string): boolean {
+    const out = this.#book.out.get(cursor);
+    return out !== undefined && out !== 'notice' && out.seq > (out.feed.wake?.last_seq ?? 0);
+  }
+
   /** An event was sent that is no message: its ACK is taken and means nothing. */
   notice(cursor: string): void {
     this.#book.out.set(cursor, 'notice');
   }
 
   /** Everything of the cursor's conversation up to it is done with. Throws unknown_cursor or bad_frame. */
-  ack({ cursor, wake_id, outcome = 'ok', error, attempts, classification }: AckFields): void {
+  ack({ cursor, wake_id, ...end }: AckFields): void {
     const book = this.#book;
     const out = this.#outAt(cursor);
     if (out === 'notice') {
@@ -104,7 +193,7 @@ export class Delivery implements Subscriber {
       throw bad(`ACK: the wake ${wake_id.slice(0, 160)} is not open in ${conversation}`);
     if (wake && out.cursor !== wake.cursor)
       throw bad(`ACK: the wake ${wake.wake_id} ends at ${wake.cursor}: ACK that cursor`);
-    if (wake) this.#endWake(wake, out, { outcome, error, attempts, classification });
+    if (wake) this.#endWake(wake, out, end);
     book.settle(feed, wake ? Math.max(wake.last_seq, out.seq) : out.seq);
     if (wake) book.saver.now();
     else book.saver.schedule();
@@ -116,16 +205,23 @@ export class Delivery implements Subscriber {
    * Throws unknown_cursor or bad_frame.
    */
   wake(frame: WakeFrame): void {
-    const { agent, save, sink, tail } = this.#options;
+    const { agent, save, sink } = this.#options;
     const { wake_id, conversation, cursor, attempt } = frame;
     const out = this.#outAt(cursor);
     if (out === 'notice') throw bad('WAKE: the cursor is that of a redaction: name a message');
     const { feed } = out;
+    // A wake that was begun is within the day's cap.
+    if (feed.scope.hold && (!feed.wake || stops(feed.scope)))
+      throw new MoltnetError(
+        'paused',
+        `WAKE: ${conversation} is held now (${feed.scope.hold}): it comes again`,
+      );
     if (conversation !== feed.conversation) throw bad(`WAKE: ${cursor} belongs to ${feed.conversation}`);
+    const first = feed.wake === undefined;
     const open = feed.wake ? sameWake(feed.wake, frame) : this.#openWake(out, frame);
+    if (first) sink.began(feed.scope.room_id);
     open.attempt = attempt;
-    const { after_seq, last_seq } = open;
-    const opened_at = new Date(tail.now()).toISOString();
+    const { after_seq, last_seq, opened_seq, opened_at } = open;
     const row = {
       wake_id: storedWakeId(agent.id, wake_id),
       agent_id: agent.id,
@@ -133,11 +229,28 @@ export class Delivery implements Subscriber {
       after_seq,
       last_seq,
       attempt,
+      state: 'open',
+      error: null,
+      opened_at,
+      closed_at: null,
+      opened_seq,
+      outcome: null,
+      answer_id: null,
+      classification: null,
     } as const;
-    save([{ op: 'wake.open', row: { ...row, state: 'open', error: null, opened_at, closed_at: null } }]).then(
+    save([{ op: 'wake.open', row }]).then(
       () => {
         // Ended meanwhile by an ACK that did not wait: there is nothing to begin any more.
-        if (!this.#book.closed && feed.wake === open) sink.wake(frame);
+        if (this.#book.closed || feed.wake !== open) return undefined;
+        sink.receipt({
+          conversation,
+          room_id: feed.scope.room_id,
+          state: 'started',
+          messages: covered(feed, open),
+          wake_id,
+          attempts: attempt,
+        });
+        sink.wake(frame);
         return undefined;
       },
       (error: unknown) => this.#book.fault(error),
@@ -176,31 +289,41 @@ export class Delivery implements Subscriber {
     const reason = book.reason(scope, event.seq, entry.message!);
     if (!reason) return;
     const before = event.seq - 1;
-    if (scope.scan) {
+    if (scope.scan && scope.hold) {
+      // The search goes on from there when the hold is over.
+      scope.version++;
+    } else if (scope.scan) {
       // What this conversation held before comes first, so it is read from its position. If too many wait already, the
       // search will come to it: its last message is now beyond what the search has seen.
       if (book.waiting.size >= WAITING) scope.version++;
       else book.add(new Feed(scope, conversation, { acked: scope.positionOf(conversation), more: true }));
       this.#reading.go();
+    } else if (scope.hold) {
+      this.#searchFrom(scope, before);
     } else if (event.held) {
       const held = new Feed(scope, conversation, { acked: before, more: true });
       held.held = true;
       book.add(held);
     } else if (book.full) {
       this.#options.tail.countBehind();
-      // From here on the search looks again, when there is room.
-      scope.floor = before;
-      scope.scan = { after: before };
-      book.searching.add(scope);
+      this.#searchFrom(scope, before);
     } else {
       book.send(book.add(new Feed(scope, conversation, { acked: before, more: false })), entry, reason);
     }
+  }
+
+  /** From here on the search looks again, when it may. */
+  #searchFrom(scope: Scope, floor: number): void {
+    scope.floor = floor;
+    scope.scan = { after: floor };
+    this.#book.searching.add(scope);
   }
 
   #pushToFeed(feed: Feed, entry: LogEntry): void {
     const { seq, held } = entry.event;
     const book = this.#book;
     feed.version++;
+    if ((feed.wake || feed.owed) && entry.message!.from.fqid === book.self) feed.answer = entry.message!.id;
     if (feed.more || seq <= feed.read) return;
     const reason = book.reason(feed.scope, seq, entry.message!);
     if (!reason) {
@@ -253,6 +376,7 @@ export class Delivery implements Subscriber {
       scanning: false,
       rewrite: true,
     });
+    opened.hold = this.#options.hold(room_id);
     book.scopes.set(opened.name, opened);
     book.saver.now();
   }
@@ -262,21 +386,48 @@ export class Delivery implements Subscriber {
       if (other.wake?.wake_id === wake_id)
         throw bad(`WAKE: ${wake_id} is the open wake of ${other.conversation}`);
     }
-    return (feed.wake = { wake_id, after_seq: feed.acked, last_seq: seq, cursor, attempt });
+    const { tail } = this.#options;
+    const opened_at = new Date(tail.now()).toISOString();
+    feed.answer = undefined;
+    return (feed.wake = {
+      wake_id,
+      after_seq: feed.acked,
+      last_seq: seq,
+      cursor,
+      attempt,
+      opened_seq: tail.head,
+      opened_at,
+    });
   }
 
   #endWake(
     wake: OpenWake,
     out: Outstanding,
-    { outcome = 'ok', error, attempts, classification }: Omit<AckFields, 'cursor'>,
+    { outcome = 'ok', error, attempts = wake.attempt, classification, usage }: Omit<AckFields, 'cursor'>,
   ): void {
     const { feed, message_id, reason } = out;
-    const { wake_id, attempt } = wake;
-    feed.wake = undefined;
-    const stored = storedWakeId(this.#options.agent.id, wake_id);
-    this.#book.saver.endWake(stored, outcome === 'ok' ? 'done' : 'failed', error);
-    const { conversation, scope } = feed;
-    this.#options.sink.wakeEnded({
+    const { wake_id } = wake;
+    const { conversation, scope, answer } = feed;
+    const { agent, sink } = this.#options;
+    const ended: WakeOutcome =
+      outcome === 'ok'
+        ? answer === undefined
+          ? { outcome: 'silent', attempts }
+          : { outcome: 'answered', attempts, answer_id: answer }
+        : // An older node says nothing: it has used up its tries.
+          { outcome, attempts, error, classification: classification ?? 'retry_exhausted' };
+    this.#book.saver.endWake(storedWakeId(agent.id, wake_id), ended);
+    const { outcome: state, ...facts } = ended;
+    sink.receipt({
+      conversation,
+      room_id: scope.room_id,
+      state,
+      messages: covered(feed, wake),
+      wake_id,
+      ...facts,
+    });
+    feed.wake = feed.answer = undefined;
+    sink.wakeEnded({
       wake_id,
       conversation,
       room_id: scope.room_id,
@@ -284,9 +435,9 @@ export class Delivery implements Subscriber {
       reason,
       outcome,
       error,
-      attempts: attempts ?? attempt,
-      // An older node says nothing: it has used up its tries.
+      attempts,
       classification: outcome === 'failed' ? (classification ?? 'retry_exhausted') : undefined,
+      usage,
     });
   }
 
@@ -300,6 +451,10 @@ export class Delivery implements Subscriber {
     );
   }
 }
+
+/** What is out of the range of a wake. */
+const covered = (feed: Feed, { last_seq }: OpenWake): Outstanding[] =>
+  feed.out.filter(({ seq }) => seq <= last_seq);
 
 /** A retry announces the wake that is open, or it is an error. */
 function sameWake(open: OpenWake, { wake_id, conversation, cursor, attempt }: WakeFrame): OpenWake {

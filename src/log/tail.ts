@@ -35,6 +35,8 @@ export interface VolatileFact {
   type: EventType;
   /** The agent that it is about. */
   agent_id?: string;
+  /** The room that it is from: those whom it concerns are told only while they may read there. */
+  room_id?: string | undefined;
   /** The payload that stands under the type's payload key. */
   payload: object;
 }
@@ -133,7 +135,7 @@ export class Tail {
 
   /** Sends a volatile fact to the observers, and to those who asked for its agent. It gets a random id, which is no cursor. */
   announce(fact: VolatileFact): void {
-    const { type, agent_id, payload } = fact;
+    const { type, agent_id, room_id, payload } = fact;
     const concerned = agent_id === undefined ? undefined : this.#byAgent.get(agent_id);
     if (this.#observers.size === 0 && !concerned) return;
     const created_at = new Date(this.now()).toISOString();
@@ -145,9 +147,18 @@ export class Tail {
       payload: JSON.stringify(payload),
       held: false,
     };
-    const entry = new LogEntry(agent_id === undefined ? event : { ...event, agent_id });
+    const entry = new LogEntry({
+      ...event,
+      ...(agent_id !== undefined && { agent_id }),
+      ...(room_id !== undefined && { room_id }),
+    });
     for (const readers of [this.#observers, concerned ?? []])
       for (const reader of readers) if (reader.announce) this.#guarded(() => reader.announce!(entry));
+  }
+
+  /** Whether a volatile fact about this agent would reach anybody. */
+  isWatched(agent_id: string): boolean {
+    return this.#observers.size > 0 || this.#byAgent.has(agent_id);
   }
 
   /** Subscribes from the head on. Returns the way out; calling it twice does nothing. */

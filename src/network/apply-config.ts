@@ -23,7 +23,8 @@ import {
   remembered,
   type DeclarationNote,
 } from './declaration.ts';
-import { resumeByLimit, turnLimit } from './guard.ts';
+import { guardLimits } from './guard.ts';
+import { resumeByLimit } from './guard-events.ts';
 import { Overlay } from './overlay.ts';
 import type { Random } from './random.ts';
 import {
@@ -188,16 +189,23 @@ class Applying {
     if (fresh && nothingDeclared && !this.#anyRoomEver()) this.#create(GENERAL);
     if (fresh) this.#add([], [{ op: 'meta', key: FIRST_ROOM, value: this.#command.at }]);
     for (const id of state.settings.people.keys()) {
-      if (state.agent(id)) {
+      if (!state.agent(id)) continue;
+      if (this.#command.source === 'startup') {
+        // Nobody can remove it while the server is down, and it cannot act: the id is the person's.
+        this.#notes.push({
+          agent: id,
+          text: `auth.tokens[].human: ${id} is a registered agent too, which cannot act any more; remove it (moltnet admin agent remove ${id})`,
+        });
+      } else {
         throw new MoltnetError(
           'agent_taken',
           `auth.tokens[].human: ${id} is a registered agent; remove it (moltnet admin agent remove ${id}) or give the person another id`,
         );
       }
     }
-    const limitOf = (row: { room_id: string | null }) =>
-      turnLimit(state.settings, row.room_id === null ? undefined : state.room(row.room_id));
-    this.#add(resumeByLimit(this.#random, this.#command.at, state.held(), limitOf));
+    const limitsOf = (row: { room_id: string | null }) =>
+      guardLimits(state.settings, row.room_id === null ? undefined : state.room(row.room_id));
+    this.#add(resumeByLimit(this.#random, this.#command.at, state.held(), limitsOf));
   }
 
   #anyRoomEver(): boolean {

@@ -152,6 +152,19 @@ describe('an id that a private room names as a member', () => {
     expect(await codeOf(claim(lab, 'gamma', { via: 'attach' }))).toBe('accepted');
   });
 
+  it('AGENT-22 is not imitated from outside: a person in another case, anybody with marks at the end', async () => {
+    const lab = await openRegistration({ people: new Map([['ann', { id: 'ann' }]]) });
+    await claim(lab, 'alpha');
+    for (const id of ['Ann', 'ANN', 'ann.', 'Ann-_', 'alpha.', 'alpha__'])
+      for (const via of ['http', 'attach'] as const)
+        expect(await codeOf(claim(lab, id, { via })), id).toBe('claim_reserved');
+    for (const id of ['anna', 'an', 'a.nn', 'alpha.2', 'beta.'])
+      expect(await codeOf(claim(lab, id)), id).toBe('accepted');
+    expect(await codeOf(claim(lab, 'Ann', { loopback: true }))).toBe('accepted');
+    const { code } = await lab.execute('agent.invite', { agent_id: 'alpha.' });
+    expect(await codeOf(claim(lab, 'alpha.', { claim_code: code }))).toBe('accepted');
+  });
+
   it('AGENT-22 is claimed by anybody in mode none', async () => {
     const lab = await openLab();
     await lab.createRoom({ id: 'board', members: ['alpha'] });
@@ -335,6 +348,13 @@ describe('rotating a token', () => {
     );
     const { registration } = await claim(lab, 'two', { loopback: true });
     expect(await say(lab, owner(registration.agent_token, 'two'), 'two')).toBe('accepted');
+    // With a code too, over HTTP, from anywhere; a person's token holds no agent.
+    await claim(lab, 'four', {}, anyone);
+    const { code } = await lab.execute('agent.invite', { agent_id: 'four' });
+    const person: Identity = { ...bearer('p', ['write']), human: { id: 'pia' } };
+    expect(await codeOf(claim(lab, 'four', { claim_code: code }, person))).toBe('forbidden');
+    const invited = await claim(lab, 'four', { claim_code: code });
+    expect(await say(lab, owner(invited.registration.agent_token, 'four'), 'four')).toBe('accepted');
     // An admin that may not attach renames it, and takes nothing.
     await claim(lab, 'three', { name: 'Three' }, bearer('root', ['admin']));
     expect(lab.network.topology.agent('three')).toMatchObject({

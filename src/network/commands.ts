@@ -4,6 +4,7 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
 import type { MessageAccepted, MessageRedacted, SendMessageRequest } from '../protocol/messages.ts';
 import type { ApplyConfigRequest, ApplyConfigResult } from '../protocol/network.ts';
+import type { PauseChange, PauseScope } from '../protocol/pauses.ts';
 import type {
   CreateRoomRequest,
   JoinRoomRequest,
@@ -54,6 +55,8 @@ export interface CommandTypes {
     ApplyConfigResult & { notes?: DeclarationNote[] },
   ];
   'guard.resume': [{ conversation: ConversationKey }, GuardState];
+  /** `until`: RFC 3339. `over`: it ends because its time is over. */
+  'pause.set': [{ scope: PauseScope; paused: boolean; until?: string; over?: boolean }, PauseChange];
   /** Positions, wakes and bootstraps of the delivery protocol: written along with the batch. */
   'delivery.save': [{ writes: DeliveryWrite[] }, { saved: true }];
   /** Browser sessions: the server's own bookkeeping. */

@@ -4,7 +4,8 @@ import { requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RowWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
-import { resumeByLimit, turnLimit } from './guard.ts';
+import { guardLimits } from './guard.ts';
+import { resumeByLimit } from './guard-events.ts';
 import { memberList, newRoomRow } from './room-fields.ts';
 import { roomEvent, type Rule } from './rule.ts';
 import { roomWire } from './views.ts';
@@ -31,9 +32,9 @@ export const createRoom: Rule<'room.create'> = (state, command, random) => {
   const events = [roomEvent(random, 'room.created', at, id, answer, rows)];
   // What was held when the room was removed is held by the limit that the room has now, or not at all.
   if (before) {
-    const limit = turnLimit(state.settings, { guard: request.guard ?? {} });
+    const max = guardLimits(state.settings, { guard: request.guard ?? {} });
     events.push(
-      ...resumeByLimit(random, at, state.held(), (held) => (held.room_id === id ? limit : undefined)),
+      ...resumeByLimit(random, at, state.held(), (held) => (held.room_id === id ? max : undefined)),
     );
   }
   return { writes: { events, rows: [] }, answer };

@@ -81,7 +81,16 @@ function possible(writes: readonly RowWrite[]): RowWrite[] {
   return kept;
 }
 
-const empty: TopologyRows = { head: 0, rooms: [], members: [], agents: [], held: [], invites: [] };
+const empty: TopologyRows = {
+  head: 0,
+  rooms: [],
+  members: [],
+  agents: [],
+  held: [],
+  invites: [],
+  pairs: [],
+  pauses: [],
+};
 
 it('AGENT-10 tokens and claim codes are found alike in a batch, after its commit, and by looking at all rows', () => {
   fc.assert(

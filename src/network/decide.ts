@@ -16,6 +16,7 @@ import { changeMembers } from './room-members.ts';
 import type { Decided } from './rule.ts';
 import { saveDelivery } from './save-delivery.ts';
 import { saveSession } from './save-session.ts';
+import { setPause } from './set-pause.ts';
 import { sendMessage } from './send-message.ts';
 import type { State } from './state.ts';
 import { updateRoom } from './update-room.ts';
@@ -50,6 +51,8 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return applyConfig(state, command, random);
     case 'guard.resume':
       return resumeGuard(state, command, random);
+    case 'pause.set':
+      return setPause(state, command, random);
     case 'delivery.save':
       return saveDelivery(state, command, random);
     case 'session.save':

@@ -145,6 +145,10 @@ describe("a token's agents", () => {
     expect(await codeOf(named)).toBe('agent_taken');
     await expect(named).rejects.toThrow(/human: bob is a registered agent; remove it/);
     expect([...network.settings.people.keys()]).toEqual(['ann']);
+    // A start goes on: nobody could remove it before.
+    Object.assign(network.settings, { people: people('ann', 'bob') });
+    const notes = await network.start([], []);
+    expect(notes.map(({ agent }) => agent)).toEqual(['bob']);
     await lab.execute('agent.remove', { agent_id: 'bob' });
     await network.reload(settingsOf({ ...BEARER, people: people('ann', 'bob') }), [], []);
   });

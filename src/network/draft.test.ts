@@ -12,7 +12,8 @@ import {
 import { limits } from '../protocol/limits.ts';
 import { ApplyConfigRequest } from '../protocol/network.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { CreateRoomRequest } from '../protocol/rooms.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
+import { CreateRoomRequest, type GuardSettings } from '../protocol/rooms.ts';
 import { ConstraintError, StorageError, type Store } from '../store/store.ts';
 import { anyone } from './identity.ts';
 import type { CommandKind, CommandTypes } from './commands.ts';
@@ -23,10 +24,11 @@ type Step = { [K in CommandKind]: [K, CommandTypes[K][0]] }[CommandKind];
 const agent = fc.constantFrom('alpha', 'beta', 'gamma', 'net_b:delta');
 const room = fc.constantFrom('general', 'ops', 'dev');
 const id = fc.constantFrom('m1', 'm2', 'm3', undefined);
-const guard = fc.constantFrom<{ turns: number | 'off' } | undefined>(
+const guard = fc.constantFrom<GuardSettings | undefined>(
   { turns: 1 },
-  { turns: 3 },
-  { turns: 'off' },
+  { turns: 3, hour_turns: 2 },
+  { turns: 'off', pair_turns: 1 },
+  { hour_turns: 'off', pair_turns: 'off' },
   undefined,
 );
 const target = fc.oneof(
@@ -51,10 +53,11 @@ const sendStep = fc
     target,
     id,
     body,
+    fc.constantFrom('ack', undefined, undefined),
   )
-  .map(([as, to, given, words]): Step => [
+  .map(([as, to, given, words, intent]): Step => [
     'message.send',
-    { request: sendRequest(as, to, { id: given, parts: text(words) }) },
+    { request: sendRequest(as, to, { id: given, parts: text(words), intent }) },
   ]);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: sendStep },
@@ -121,6 +124,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc
+      .tuple(
+        fc.constantFrom<PauseScope>('*', 'agent:alpha', 'room:ops'),
+        fc.boolean(),
+        fc.constantFrom('2026-01-02T00:00:00Z', undefined),
+      )
+      .map(([scope, paused, until]): Step => ['pause.set', { scope, paused, ...(until && { until }) }]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
       .constantFrom('room:general', 'thread:t1', 'dm:d1')
       .map((conversation): Step => ['guard.resume', { conversation: conversation as `room:${string}` }]),
   },
@@ -174,6 +187,10 @@ function dump(topology: Topology): unknown {
     }),
     counts: [topology.roomCount, topology.agentCount],
     held: [...topology.held()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    pairs: ['local/agents/alpha', 'local/agents/beta', 'local/agents/gamma', 'net_b/agents/delta'].map(
+      (one) => [...topology.pairsOf(`molt://${one}`)].sort((a, b) => (a.pair < b.pair ? -1 : 1)),
+    ),
+    pauses: topology.pauses(),
   };
 }
 async function everything(lab: Lab): Promise<unknown> {
@@ -192,7 +209,8 @@ describe('a batch', () => {
   it('MSG-20 of N commands is the same as N batches of one, refusals included; and memory is what is on disk', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
-        const options = { clock: () => Date.UTC(2026, 0, 1), settings: { guard: { turns: 2 } } };
+        const limited = { turns: 4, hour_turns: 5, pair_turns: 3 };
+        const options = { clock: () => Date.UTC(2026, 0, 1), settings: { guard: limited } };
         const together = await openLab({ ...options, random: countingRandom() });
         const apart = await openLab({ ...options, random: countingRandom() });
         const run = (lab: Lab, [kind, args]: Step) =>

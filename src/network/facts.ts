@@ -2,7 +2,16 @@
 import { conversationKey, type ConversationKey, type ConversationKind } from '../protocol/conversation.ts';
 import { canonicalMemberId, dmIdOf, isId, isLocalAgentId, parseMemberId, slugOf } from '../protocol/ids.ts';
 import type { SendMessageRequest } from '../protocol/messages.ts';
-import type { AgentRow, ConversationRow, InviteRow, Store, StoredMessage } from '../store/store.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
+import type {
+  AgentRow,
+  ConversationRow,
+  InviteRow,
+  PairRow,
+  PauseRow,
+  Store,
+  StoredMessage,
+} from '../store/store.ts';
 import { isAnonymous } from './access-facts.ts';
 import type { Command } from './commands.ts';
 import { FIRST_ROOM, declarationKey } from './declaration.ts';
@@ -106,6 +115,15 @@ export class Facts implements State {
   }
   held(): Iterable<ConversationRow> {
     return this.#topology.held();
+  }
+  pair(key: string): PairRow | undefined {
+    return this.#topology.pair(key);
+  }
+  pairsOf(agent: string): Iterable<PairRow> {
+    return this.#topology.pairsOf(agent);
+  }
+  pause(scope: PauseScope): PauseRow | undefined {
+    return this.#topology.pause(scope);
   }
   conversation(key: ConversationKey): ConversationRow | undefined {
     return this.#conversations.get(key) ?? this.#topology.conversation(key);

@@ -4,8 +4,9 @@
  * themselves.
  */
 import type { ConversationRow, EventWrite, InviteRow, RoomRow, RowWrite, Writes } from '../store/store.ts';
-import type { AgentRow, StoredMessage } from '../store/store.ts';
+import type { AgentRow, PairRow, PauseRow, StoredMessage } from '../store/store.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
 
 /** In held_seq: held; a hold that stands keeps its seq, a new one has the seq of the event that carries the row. */
 export const HELD = -1;
@@ -20,6 +21,9 @@ export interface Foldable {
   removeAgent(id: string, removed_at: string): void;
   /** In the place of the one that the agent id has. */
   putInvite(row: InviteRow): void;
+  putPair(row: PairRow): void;
+  putPause(row: PauseRow): void;
+  removePause(scope: PauseScope): void;
   removeInvite(code_hash: string): void;
   conversation(key: ConversationKey): ConversationRow | undefined;
   putConversation(row: ConversationRow): void;
@@ -79,6 +83,15 @@ function foldRow(
     case 'agent.remove':
       state.removeAgent(row.id, row.removed_at);
       return;
+    case 'pair':
+      state.putPair(row.row);
+      return;
+    case 'pause':
+      state.putPause(row.row);
+      return;
+    case 'pause.remove':
+      state.removePause(row.scope);
+      return;
     case 'invite':
       state.putInvite(row.row);
       return;
@@ -121,5 +134,7 @@ function conversationAfter(
     held_at: row.held_at,
     held_seq,
     held_messages: row.held_messages,
+    guard_window: row.guard_window,
+    held_by: row.held_by,
   };
 }

@@ -1,29 +1,45 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { parseConversation } from '../protocol/conversation.ts';
+import type { ConversationRow } from '../store/store.ts';
 import { requireAccess } from './access.ts';
-import { guardState, resumedEvent, resumedState, turnLimit } from './guard.ts';
+import { guardLimits, guardState, holdOf } from './guard.ts';
+import { resumedEvent, resumedState } from './guard-events.ts';
+import { emptyRow } from './guard-turn.ts';
 import { unchanged, type Rule } from './rule.ts';
+import type { State } from './state.ts';
 
 /** An operator lets a held conversation go on. One that is not held is answered as it is. */
 export const resumeGuard: Rule<'guard.resume'> = (state, command, random) => {
+  const { at } = command;
   requireAccess(state.settings, command.identity, 'guard.resume');
-  const { kind, id } = parseConversation(command.conversation);
-  const row = state.conversation(command.conversation);
-  const room_id = row?.room_id ?? (kind === 'room' ? id : undefined);
-  const room = room_id === undefined ? undefined : state.room(room_id);
-  // A room in which nobody has written yet has no conversation row, and is a conversation all the same.
-  if (room_id === undefined ? !row : !room) {
-    throw new MoltnetError(
-      'not_found',
-      `no such conversation: ${command.conversation} (moltnet guard lists those that are held)`,
-    );
-  }
-  const limit = turnLimit(state.settings, room);
-  if (!row)
-    return unchanged({ conversation: command.conversation, room_id: id, turns: 0, limit, held: false });
-  if (row.held_at === null) return unchanged(guardState(state, row));
+  const row = guardedRow(state, command.conversation, state.conversation(command.conversation), at);
+  const max = guardLimits(state.settings, row.room_id === null ? undefined : state.room(row.room_id));
+  if (row.held_by === null) return unchanged(guardState(row, max, Date.parse(at)));
+  const { pair } = holdOf(row.held_by);
+  const known = pair === undefined ? undefined : state.pair(pair);
   return {
-    writes: { events: [resumedEvent(random, command.at, row, limit, 'operator')], rows: [] },
-    answer: resumedState(row, limit, 'operator'),
+    writes: { events: [resumedEvent(random, at, row, max, 'operator', known)], rows: [] },
+    answer: resumedState(at, row, max, 'operator'),
   };
 };
+
+/**
+ * The conversation's row; of a room in which nobody has written yet, which is a conversation all the same, one that says
+ * so. Throws `not_found` for what is none.
+ */
+export function guardedRow(
+  state: Pick<State, 'room'>,
+  key: ConversationRow['key'],
+  row: ConversationRow | undefined,
+  at: string,
+): ConversationRow {
+  const { kind, id } = parseConversation(key);
+  const room_id = row ? row.room_id : kind === 'room' ? id : null;
+  if (room_id === null ? row : state.room(room_id)) {
+    return row ?? emptyRow({ key, target: { kind, room_id: id }, row, room_id, participants: null }, at);
+  }
+  throw new MoltnetError(
+    'not_found',
+    `no such conversation: ${key} (moltnet guard lists those that are held)`,
+  );
+}

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, openLab, type Lab } from '../../test/support/network-lab.ts';
 import type { GuardState } from '../protocol/events.ts';
 import { limits } from '../protocol/limits.ts';
-import { hear, QUIET, type GuardMemory, type TurnLimit } from './guard.ts';
+import type { TurnLimit } from '../protocol/rooms.ts';
+import { hearAgent, hearPerson, QUIET, type GuardLimits, type GuardMemory, type Heard } from './guard.ts';
+import { HOUR, TEN_MINUTES, turnsIn, withTurn } from './guard-window.ts';
 
 const payload = (lab: Lab, type: string): GuardState =>
   JSON.parse(lab.events.findLast((event) => event.type === type)!.payload);
@@ -11,6 +13,9 @@ const payload = (lab: Lab, type: string): GuardState =>
 async function pingPong(lab: Lab, target: string, n: number): Promise<void> {
   for (let i = 0; i < n; i++) await lab.send(i % 2 === 0 ? 'agent:a' : 'agent:b', target, `${i}`);
 }
+
+const OFF: GuardLimits = { turns: 'off', hour_turns: 'off', pair_turns: 'off' };
+const heard = (speaker: string, now = 0, pairs: Heard['pairs'] = []): Heard => ({ speaker, now, pairs });
 
 describe('the counting', () => {
   const speaker = fc.constantFrom<string | null>('a', 'b', 'c', null);
@@ -22,30 +27,112 @@ describe('the counting', () => {
         let memory: GuardMemory = QUIET;
         speakers.forEach((who, i) => {
           const before = memory;
-          const { next, change } = hear(memory, who, max);
+          const { next, change } =
+            who === null ? hearPerson(memory) : hearAgent(memory, heard(who), { ...OFF, turns: max });
           memory = next;
           // The model looks at the whole history instead of remembering.
           const since = speakers.slice(speakers.lastIndexOf(null, i) + 1, i + 1);
           const turns = since.filter((one, at) => one !== since[at - 1]).length;
           const held = who !== null && max !== 'off' && turns > max;
-          expect(next.held).toBe(held);
+          expect(next.held_by).toBe(held ? `turns ${max}` : null);
           expect(next.turns).toBe(who === null ? 0 : max === 'off' ? turns : Math.min(turns, max));
-          expect(change).toBe(held === before.held ? undefined : held ? 'held' : 'resumed');
+          expect(change).toBe(held === (before.held_by !== null) ? undefined : held ? 'held' : 'resumed');
         });
       }),
     );
   });
 
   it('GUARD-1 one agent alone is never held', () => {
+    const least: GuardLimits = { turns: 1, hour_turns: 1, pair_turns: 1 };
     let memory: GuardMemory = QUIET;
-    for (let i = 0; i < 1_000; i++) memory = hear(memory, 'a', 1).next;
-    expect(memory).toEqual({ turns: 1, speaker: 'a', held: false });
-    expect(hear(QUIET, 'a', 0).next.held).toBe(false);
+    for (let i = 0; i < 1_000; i++) memory = hearAgent(memory, heard('a', i), least).next;
+    expect(memory).toEqual({ turns: 1, speaker: 'a', window: '0:1', held_by: null });
+    expect(hearAgent(QUIET, heard('a'), { ...least, turns: 0 }).next.held_by).toBe(null);
+  });
+
+  it('GUARD-8 no hour, wherever it begins, has more turns than the limit, and a person changes nothing of that', () => {
+    const minute = 60_000;
+    const step = fc.tuple(speaker, fc.integer({ min: 0, max: 20 * minute }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 8 }), (steps, max) => {
+        let memory: GuardMemory = QUIET;
+        let now = 1_000_000_000;
+        let last: string | null = null;
+        const turns: number[] = [];
+        for (const [who, wait] of steps) {
+          now += wait;
+          const before = memory;
+          const { next, change } =
+            who === null
+              ? hearPerson(memory)
+              : hearAgent(memory, heard(who, now), { ...OFF, hour_turns: max });
+          memory = next;
+          if (who === null) {
+            last = null;
+            expect(change).toBeUndefined();
+            expect(next.held_by).toBe(before.held_by);
+          } else if (before.held_by === null && who !== last) {
+            const hour = (minutes: number) => turns.filter((at) => at > now - minutes * minute).length + 1;
+            // Counted by the five minutes: over sixty it is held, within sixty-five it may be.
+            if (turns.length > 0 && hour(60) > max) expect(change).toBe('held');
+            if (change === 'held') expect(hour(65)).toBeGreaterThan(max);
+            else {
+              turns.push(now);
+              last = who;
+            }
+          } else expect(change).toBeUndefined();
+        }
+      }),
+    );
+  });
+
+  it('GUARD-9 a pair is held at the first turn that is too many in ten minutes', () => {
+    const max = { ...OFF, pair_turns: 3 };
+    let turns = '';
+    for (let i = 0; i < 3; i++) {
+      const { pairs, change } = hearAgent(QUIET, heard('a', i * 1_000, [{ pair: 'a b', turns }]), max);
+      expect(change).toBeUndefined();
+      expect(pairs).toEqual([{ pair: 'a b', speaker: 'a', at: i * 1_000, turns: `0:${i + 1}` }]);
+      turns = pairs[0]!.turns;
+    }
+    const fourth = (now: number) => hearAgent(QUIET, heard('a', now, [{ pair: 'a b', turns }]), max);
+    expect(fourth(10 * 60_000)).toEqual({
+      next: { ...QUIET, held_by: 'pair 3 a b' },
+      pairs: [],
+      change: 'held',
+    });
+    expect(fourth(11 * 60_000).change).toBeUndefined();
+    expect(fourth(11 * 60_000).pairs[0]!.turns).toBe('11:1');
+  });
+
+  it('GUARD-8 a window is the turns of its span by the bucket; a clock that goes back changes none', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -3, max: 30 }), { maxLength: 60 }), (waits) => {
+        let window = '';
+        let now = 100 * HOUR.bucket;
+        let newest = 0;
+        const buckets: number[] = [];
+        for (const wait of waits) {
+          now += wait * (HOUR.bucket / 2);
+          newest = Math.max(newest, Math.floor(now / HOUR.bucket));
+          window = withTurn(window, HOUR, now);
+          buckets.push(newest);
+          const wanted = buckets.filter((bucket) => bucket > newest - HOUR.buckets).length;
+          expect(turnsIn(window, HOUR, now)).toBe(wanted);
+          expect(window.split(',').length).toBeLessThanOrEqual(HOUR.buckets);
+        }
+      }),
+    );
+    expect(turnsIn('', TEN_MINUTES, 5)).toBe(0);
   });
 });
 
+/** Of a room with a limit of four turns, when they are used up. */
+const METERS = { turns: 4, turns_limit: 4, hour: 4, hour_limit: 120, pair_limit: 60 };
+const NO_METERS = { turns: 0, turns_limit: 2, hour: 0, hour_limit: 120, pair_limit: 60 };
+
 describe('a held conversation', () => {
-  it('GUARD-2 begins with turn limit + 1: the event first, then the message, held', async () => {
+  it('GUARD-2 begins with turn limit + 1: the event first, then the notice and the message, held', async () => {
     const lab = await openLab({ settings: { guard: { turns: 4 } } });
     await pingPong(lab, 'room:general', 4);
     expect(lab.network.guardStates()).toEqual([]);
@@ -59,6 +146,7 @@ describe('a held conversation', () => {
       ['conversation.held', false],
       ['message.created', true],
       ['message.created', true],
+      ['message.created', true],
     ]);
     const held = lab.events[mark]!;
     expect(held).toMatchObject({ conversation: 'room:general', room_id: 'general' });
@@ -69,7 +157,9 @@ describe('a held conversation', () => {
       limit: 4,
       held: true,
       held_at: held.created_at,
-      reason: '4 agent turns without a person',
+      reason: 'turns',
+      detail: '4 agent turns without a person',
+      meters: METERS,
     });
     expect(lab.network.guardStates()).toEqual([
       {
@@ -80,6 +170,9 @@ describe('a held conversation', () => {
         held: true,
         held_at: held.created_at,
         held_messages: 2,
+        reason: 'turns',
+        detail: '4 agent turns without a person',
+        meters: METERS,
       },
     ]);
     expect((await lab.store.conversations(['room:general'])).get('room:general')).toMatchObject({
@@ -123,12 +216,13 @@ describe('a held conversation', () => {
       ),
     );
     const [m, held, resumed] = ['message.created', 'conversation.held', 'conversation.resumed'];
-    expect(lab.typesSince(mark)).toEqual([m, m, held, m, m, resumed, m, m, m, held, m]);
+    expect(lab.typesSince(mark)).toEqual([m, m, held, m, m, m, resumed, m, m, m, held, m, m]);
     const row = (await lab.store.conversations(['room:general'])).get('room:general')!;
     expect(row).toMatchObject({
-      held_seq: lab.events.at(-2)!.seq,
+      held_seq: lab.events.at(-3)!.seq,
       held_messages: 1,
-      message_count: 8,
+      // Two of them are notices.
+      message_count: 10,
       last_seq: lab.events.at(-1)!.seq,
     });
     expect(lab.network.topology.conversation('room:general')).toEqual(row);
@@ -146,6 +240,7 @@ describe('a held conversation', () => {
       held: false,
       held_messages: 1,
       resumed_by: 'operator',
+      meters: NO_METERS,
     });
     expect(payload(lab, 'conversation.resumed')).toMatchObject({
       conversation: 'thread:t1',
@@ -167,6 +262,7 @@ describe('a held conversation', () => {
       turns: 0,
       limit: 2,
       held: false,
+      meters: NO_METERS,
     });
     expect(await lab.execute('guard.resume', { conversation: 'room:general' })).toEqual({
       conversation: 'room:general',
@@ -174,6 +270,7 @@ describe('a held conversation', () => {
       turns: 0,
       limit: 2,
       held: false,
+      meters: NO_METERS,
     });
     expect(lab.events.length).toBe(mark);
     for (const unknown of ['thread:t2', 'dm:d1', 'room:nowhere'] as const) {

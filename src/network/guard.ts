@@ -1,19 +1,18 @@
 /**
- * The storm guard, minimal: agents that answer each other in one conversation are counted in turns, and after a limit
- * without a person the conversation is held. A turn is a change of speaker between agents; a monologue is one turn.
- * Held messages are stored and shown to observers, and wake nobody until a person writes or the guard is resumed.
+ * The storm guard: agents that answer each other are counted in turns, and over a limit the conversation is held. Three
+ * limits: turns in the conversation without a person; turns in it in any hour; turns of two agents that answer each
+ * other, wherever they do it, in any ten minutes. A turn is a change of speaker between agents: a monologue is one, and an
+ * `ack` is none. Held messages are stored and shown to observers, and wake nobody until the hold is let go: one of turns
+ * by a person's message too, the others by a resume alone.
  */
-import type { GuardState } from '../protocol/events.ts';
+import type { GuardMeters, GuardReason, GuardState } from '../protocol/events.ts';
 import { limits } from '../protocol/limits.ts';
-import type { GuardSettings } from '../protocol/rooms.ts';
-import type { ConversationRow, EventWrite, RowWrite } from '../store/store.ts';
-import { HELD } from './fold.ts';
-import type { Random } from './random.ts';
+import type { GuardSettings, TurnLimit } from '../protocol/rooms.ts';
+import type { ConversationRow, PairRow } from '../store/store.ts';
+import { HOUR, TEN_MINUTES, turnsIn, withTurn } from './guard-window.ts';
 import type { NetworkSettings } from './settings.ts';
-import type { RoomState } from './state.ts';
 
-export type TurnLimit = number | 'off';
-export type ResumedBy = 'person' | 'operator' | 'settings';
+export type GuardLimits = Required<GuardSettings>;
 
 /** What the guard remembers of a conversation. */
 export interface GuardMemory {
@@ -21,150 +20,187 @@ export interface GuardMemory {
   turns: number;
   /** FQID of the agent that spoke last, null after a person or a resume. */
   speaker: string | null;
-  held: boolean;
+  /** The same turns by the hour (HOUR), people or not. */
+  window: string;
+  held_by: string | null;
 }
-export const QUIET: GuardMemory = { turns: 0, speaker: null, held: false };
+export const QUIET: GuardMemory = { turns: 0, speaker: null, window: '', held_by: null };
+
+/** A message of an agent. */
+export interface Heard {
+  /** FQID. */
+  speaker: string;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** What is known of the pairs whose turn it is: key and turns. */
+  pairs: readonly Pick<PairRow, 'pair' | 'turns'>[];
+}
 
 /** What a message makes of it. `change` is what has to be told before the message. */
 export interface GuardStep {
   next: GuardMemory;
+  /** Pairs as they are then. */
+  pairs: PairRow[];
   change?: 'held' | 'resumed';
 }
 
-/** `speaker` is the FQID of an agent, or null for a person. */
-export function hear(memory: GuardMemory, speaker: string | null, limit: TurnLimit): GuardStep {
-  if (speaker === null) return memory.held ? { next: QUIET, change: 'resumed' } : { next: QUIET };
-  if (memory.held || memory.speaker === speaker) return { next: memory };
-  // One agent's turn is an answer to nobody, whatever the limit.
-  if (memory.turns > 0 && exceeds(memory.turns + 1, limit))
-    return { next: { ...memory, held: true }, change: 'held' };
-  return { next: { turns: memory.turns + 1, speaker, held: false } };
+/** A person wrote. */
+export function hearPerson(memory: GuardMemory): GuardStep {
+  const { held_by, window } = memory;
+  const resumes = held_by !== null && reasonOf(held_by) === 'turns';
+  const next = { turns: 0, speaker: null, window, held_by: resumes ? null : held_by };
+  return { next, pairs: [], ...(resumes && { change: 'resumed' }) };
 }
 
-/** Would this limit hold a conversation that has had so many turns, at the next one? */
-export function holdsAt(turns: number, limit: TurnLimit): boolean {
-  return exceeds(turns + 1, limit);
+export function hearAgent(memory: GuardMemory, heard: Heard, max: GuardLimits): GuardStep {
+  if (memory.held_by !== null) return { next: memory, pairs: [] };
+  const { speaker, now, pairs } = heard;
+  const turn = memory.speaker !== speaker;
+  const held_by = tripped(memory, turn, heard, max);
+  if (held_by !== undefined) return { next: { ...memory, held_by }, pairs: [], change: 'held' };
+  return {
+    next: turn
+      ? { turns: memory.turns + 1, speaker, window: withTurn(memory.window, HOUR, now), held_by: null }
+      : memory,
+    pairs: pairs.map(({ pair, turns }) => ({
+      pair,
+      speaker,
+      at: now,
+      turns: withTurn(turns, TEN_MINUTES, now),
+    })),
+  };
 }
+
+/**
+ * Which limit this message would break, as `held_by` keeps it. Those that only a resume lets go come first, so that a
+ * person is not asked for what does not help. One turn is an answer to nobody, whatever the limit.
+ */
+function tripped(memory: GuardMemory, turn: boolean, heard: Heard, max: GuardLimits): string | undefined {
+  if (turn) {
+    const hour = turnsIn(memory.window, HOUR, heard.now);
+    if (hour > 0 && exceeds(hour + 1, max.hour_turns)) return `hour ${hour}`;
+  }
+  for (const { pair, turns } of heard.pairs) {
+    const had = turnsIn(turns, TEN_MINUTES, heard.now);
+    if (had > 0 && exceeds(had + 1, max.pair_turns)) return `pair ${had} ${pair}`;
+  }
+  if (turn && memory.turns > 0 && exceeds(memory.turns + 1, max.turns)) return `turns ${memory.turns}`;
+  return undefined;
+}
+
 function exceeds(turns: number, limit: TurnLimit): boolean {
   return limit !== 'off' && turns > limit;
 }
 
-/** The limit of a room and its threads, or with no room of DMs. */
-export function turnLimit(settings: NetworkSettings, room: { guard: GuardSettings } | undefined): TurnLimit {
-  return room?.guard.turns ?? settings.guard.turns ?? limits.guard_turns.value;
+/** A hold as `held_by` keeps it: which limit, and the turns that there were. */
+export interface Hold {
+  reason: GuardReason;
+  turns: number;
+  /** Key of the pair that is at it. */
+  pair?: string;
+}
+export function holdOf(held_by: string): Hold {
+  const [reason, turns, ...pair] = held_by.split(' ');
+  return {
+    reason: reason as GuardReason,
+    turns: Number(turns),
+    ...(pair.length > 0 && { pair: pair.join(' ') }),
+  };
+}
+const reasonOf = (held_by: string): string => held_by.slice(0, held_by.indexOf(' '));
+
+/** Would these limits hold it all the same? */
+export function stillHeld({ reason, turns }: Hold, max: GuardLimits): boolean {
+  return exceeds(
+    turns + 1,
+    reason === 'turns' ? max.turns : reason === 'hour' ? max.hour_turns : max.pair_turns,
+  );
+}
+
+/** The limits of a room and its threads, or with no room those of DMs. */
+export function guardLimits(
+  { guard }: NetworkSettings,
+  room: { guard: GuardSettings } | undefined,
+): GuardLimits {
+  const own = room?.guard;
+  return {
+    turns: own?.turns ?? guard.turns ?? limits.guard_turns.value,
+    hour_turns: own?.hour_turns ?? guard.hour_turns ?? limits.guard_hour_turns.value,
+    pair_turns: own?.pair_turns ?? guard.pair_turns ?? limits.guard_pair_turns.value,
+  };
 }
 
 export function memoryOf(row: ConversationRow | undefined): GuardMemory {
-  return row ? { turns: row.guard_turns, speaker: row.guard_speaker, held: row.held_at !== null } : QUIET;
-}
-
-type WrittenRow = (RowWrite & { op: 'conversation' })['row'];
-
-/** The event that says a conversation is held from here on, with its row; goes before the message that was too much. */
-export function heldEvent(random: Random, at: string, row: ConversationRow, limit: TurnLimit): EventWrite {
-  const state: GuardState = {
-    ...placeOf(row),
-    turns: row.guard_turns,
-    limit,
-    held: true,
-    held_at: at,
-    reason: `${row.guard_turns} agent turns without a person`,
-  };
-  return guardEvent(random, 'conversation.held', at, row, state, {
-    ...written(row),
-    held_at: at,
-    held_seq: HELD,
-    held_messages: 0,
-  });
-}
-
-/** The event that lets a held conversation go on, with its row. */
-export function resumedEvent(
-  random: Random,
-  at: string,
-  row: ConversationRow,
-  limit: TurnLimit,
-  by: ResumedBy,
-): EventWrite {
-  return guardEvent(random, 'conversation.resumed', at, row, resumedState(row, limit, by), {
-    ...written(row),
-    guard_turns: 0,
-    guard_speaker: null,
-    held_at: null,
-    held_seq: null,
-    held_messages: 0,
-  });
-}
-
-/** What conversation.resumed says: `held_messages` are those that go out now. */
-export function resumedState(row: ConversationRow, limit: TurnLimit, by: ResumedBy): GuardState {
+  if (!row) return QUIET;
   return {
-    ...placeOf(row),
-    turns: 0,
-    limit,
-    held: false,
-    ...(row.held_messages > 0 && { held_messages: row.held_messages }),
-    resumed_by: by,
-  };
-}
-
-/** The guard's view of a conversation, for GET /v1/guard. */
-export function guardState(
-  of: { settings: NetworkSettings; room(id: string): RoomState | undefined },
-  row: ConversationRow,
-): GuardState {
-  return {
-    ...placeOf(row),
     turns: row.guard_turns,
-    limit: turnLimit(of.settings, row.room_id === null ? undefined : of.room(row.room_id)),
-    held: row.held_at !== null,
-    ...(row.held_at !== null && { held_at: row.held_at, held_messages: row.held_messages }),
+    speaker: row.guard_speaker,
+    window: row.guard_window,
+    held_by: row.held_by,
   };
 }
 
-/** Resumes the held conversations that today's limit would no longer hold: after a room's settings or the default changed. */
-export function resumeByLimit(
-  random: Random,
-  at: string,
-  held: Iterable<ConversationRow>,
-  limitOf: (row: ConversationRow) => TurnLimit | undefined,
-): EventWrite[] {
-  const events: EventWrite[] = [];
-  for (const row of held) {
-    const limit = limitOf(row);
-    if (limit !== undefined && !holdsAt(row.guard_turns, limit))
-      events.push(resumedEvent(random, at, row, limit, 'settings'));
+/** The key of two agents, by FQID. */
+export const pairKey = (one: string, other: string): string =>
+  one < other ? `${one} ${other}` : `${other} ${one}`;
+
+/** A hold in words. */
+export function detailOf({ reason, turns, pair }: Hold): string {
+  switch (reason) {
+    case 'turns':
+      return `${turns} agent turns without a person`;
+    case 'hour':
+      return `${turns} agent turns in an hour`;
+    default:
+      return `${turns} turns of ${pair!.split(' ').map(shortName).join(' and ')} in ten minutes`;
   }
-  return events;
+}
+const shortName = (fqid: string): string => fqid.slice(fqid.lastIndexOf('/') + 1);
+
+/** The guard's view of a conversation. `pairs`: those that its meters may show. */
+export function guardState(
+  row: ConversationRow,
+  max: GuardLimits,
+  now: number,
+  pairs: readonly PairRow[] = [],
+): GuardState {
+  const hold = row.held_by === null ? undefined : holdOf(row.held_by);
+  return {
+    ...placeOf(row),
+    turns: row.guard_turns,
+    limit: max.turns,
+    held: hold !== undefined,
+    ...(hold && {
+      ...(row.held_at !== null && { held_at: row.held_at }),
+      held_messages: row.held_messages,
+      reason: hold.reason,
+      detail: detailOf(hold),
+    }),
+    meters: metersOf(row, max, now, hold, pairs),
+  };
 }
 
 function placeOf(row: ConversationRow): { conversation: string; room_id?: string } {
   return { conversation: row.key, ...(row.room_id !== null && { room_id: row.room_id }) };
 }
 
-/** A conversation row as it is written: the engine keeps the seqs and the participants. */
-export function written(row: ConversationRow): WrittenRow {
-  const { first_seq: _first, last_seq: _last, participants: _participants, ...rest } = row;
-  return { ...rest, held_seq: row.held_at === null ? null : HELD };
-}
-
-function guardEvent(
-  random: Random,
-  type: string,
-  at: string,
+function metersOf(
   row: ConversationRow,
-  state: GuardState,
-  next: WrittenRow,
-): EventWrite {
+  max: GuardLimits,
+  now: number,
+  hold: Hold | undefined,
+  pairs: readonly PairRow[],
+): GuardMeters {
+  const busiest = pairs
+    .map(({ pair, turns }) => ({ pair, turns: turnsIn(turns, TEN_MINUTES, now) }))
+    .sort((a, b) => b.turns - a.turns)[0];
+  const shown = hold?.pair === undefined ? busiest : { pair: hold.pair, turns: hold.turns };
   return {
-    id: random.eventId(),
-    type,
-    created_at: at,
-    payload: JSON.stringify(state),
-    conversation: row.key,
-    ...(row.room_id !== null && { room_id: row.room_id }),
-    ...(row.kind === 'dm' && { dm_id: row.id, participants: row.participants ?? [] }),
-    held: false,
-    rows: [{ op: 'conversation', row: next, touch: false }],
+    turns: row.guard_turns,
+    turns_limit: max.turns,
+    hour: turnsIn(row.guard_window, HOUR, now),
+    hour_limit: max.hour_turns,
+    ...(shown && shown.turns > 0 && { pair: shown.turns, pair_agents: shown.pair.split(' ') }),
+    pair_limit: max.pair_turns,
   };
 }

@@ -2,7 +2,7 @@
 import { hashSecret } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireAccess } from './access.ts';
-import { requireLocalAgentId, requireNobody } from './register-agent.ts';
+import { isUnbound, requireLocalAgentId, requireNobody } from './register-agent.ts';
 import { requireOwnToken } from './rotate-agent.ts';
 import type { Rule } from './rule.ts';
 
@@ -13,7 +13,7 @@ export const inviteAgent: Rule<'agent.invite'> = (state, command, random) => {
   requireAccess(state.settings, command.identity, 'administer');
   const agent_id = requireLocalAgentId(command.agent_id, 'agent id');
   requireNobody(state.settings, agent_id);
-  if (state.agent(agent_id)) {
+  if (state.agent(agent_id) && !isUnbound(state, agent_id)) {
     throw new MoltnetError(
       'agent_taken',
       `agent ${agent_id} is registered; give it a new token with moltnet admin agent rotate-token ${agent_id}`,

@@ -53,6 +53,14 @@ describe('mentions in a text', () => {
   ];
   it.each(table)('MSG-16 %j', (body, mentions) => expect(read(body)).toEqual(mentions));
 
+  it('MSG-16 who ends in a mark takes no sentence away from who does not', () => {
+    const both = ['local:beta.', 'local:beta'];
+    const who = among('beta', 'beta.', 'alpha');
+    for (const said of ['ask @beta.', 'ask @beta...', '<@beta.>']) expect(read(said, who)).toEqual(both);
+    for (const said of ['ask @beta', '@beta!', '@beta,']) expect(read(said, who)).toEqual(['local:beta']);
+    expect(read('ask @beta.', among('beta.'))).toEqual(['local:beta.']);
+  });
+
   const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,8}$/);
   const body = fc
     .array(

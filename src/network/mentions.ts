@@ -1,8 +1,8 @@
 /**
  * Mentions: who a message is addressed to, from its `mentions` and from its text (wire.md 4.5). Text forms: `@alpha`,
  * `@net:alpha`, `@molt://net/agents/alpha`, and each of them in angle brackets, `<@alpha>`. An `@` directly after a
- * letter, a digit or `_` is none (e-mail addresses). `.`, `-`, `:` and `_` at the end belong to the sentence unless an
- * agent is called so. Code is text like any other: `@alpha` in backticks mentions. Who cannot be found, or is
+ * letter, a digit or `_` is none (e-mail addresses). `.`, `-`, `:` and `_` at the end belong to the sentence; an agent that
+ * is called so is mentioned too. Code is text like any other: `@alpha` in backticks mentions. Who cannot be found, or is
  * ambiguous, is dropped in silence: a mention never makes a message fail.
  */
 import { fqid, parseMemberId } from '../protocol/ids.ts';
@@ -33,7 +33,7 @@ export function candidatesOf(text: string): string[] {
   return found;
 }
 
-/** FQIDs of those among the candidates that can be found, in order, each once; at most `max` + 1 of them. */
+/** FQIDs of those among the candidates that can be found, in order, each once; at most `max` + 2 of them. */
 export function resolveMentions(
   candidates: Iterable<string>,
   among: Mentionable,
@@ -46,28 +46,29 @@ export function resolveMentions(
   for (const candidate of candidates) {
     if (candidate.length > LONGEST || seen.has(candidate)) continue;
     seen.add(candidate);
-    const canonical = resolveSpoken(candidate, among, networkId, alias);
-    if (canonical !== undefined) mentions.add(fqidOf(canonical, networkId));
+    for (const canonical of resolveSpoken(candidate, among, networkId, alias))
+      mentions.add(fqidOf(canonical, networkId));
     if (mentions.size > max) break;
   }
   return [...mentions];
 }
 
-/** As it stands, then with one mark after the other taken off its end, for a name that ends in a mark itself. */
-function resolveSpoken(
-  candidate: string,
-  among: Mentionable,
-  networkId: string,
-  alias: Alias,
-): string | undefined {
-  const exact = resolveOne(candidate, among, networkId, alias);
-  if (exact !== undefined) return exact;
+/**
+ * As it stands, then with one mark after the other taken off its end, for a name that ends in a mark itself; and always
+ * without any, so that nobody who calls itself `alpha.` takes the ends of sentences away from alpha.
+ */
+function resolveSpoken(candidate: string, among: Mentionable, networkId: string, alias: Alias): Set<string> {
+  const found = new Set<string>();
   const bare = candidate.replace(TRAILING, '');
-  for (let end = candidate.length - 1, tries = 0; end > bare.length && tries < MARKS_TRIED; end--, tries++) {
-    const found = resolveOne(candidate.slice(0, end), among, networkId, alias);
-    if (found !== undefined) return found;
+  for (let end = candidate.length, tries = 0; end > bare.length && tries <= MARKS_TRIED; end--, tries++) {
+    const marked = resolveOne(candidate.slice(0, end), among, networkId, alias);
+    if (marked === undefined) continue;
+    found.add(marked);
+    break;
   }
-  return bare === candidate ? undefined : resolveOne(bare, among, networkId, alias);
+  const plain = resolveOne(bare, among, networkId, alias);
+  if (plain !== undefined) found.add(plain);
+  return found;
 }
 const MARKS_TRIED = 4;
 

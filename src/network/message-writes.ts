@@ -6,7 +6,9 @@ import type { Message } from '../protocol/messages.ts';
 import type { Artifact, DirectConversation, Thread } from '../protocol/rooms.ts';
 import type { ConversationRow, EventWrite, RowWrite } from '../store/store.ts';
 import { HELD } from './fold.ts';
-import { hear, heldEvent, memoryOf, resumedEvent, turnLimit, type GuardMemory } from './guard.ts';
+import { guardLimits, type GuardMemory, type GuardStep } from './guard.ts';
+import { heldEvent, noticeEvent, resumedEvent } from './guard-events.ts';
+import { emptyRow, hear } from './guard-turn.ts';
 import { isPlainText, type CheckedPart } from './parts.ts';
 import type { Random } from './random.ts';
 import type { Decided } from './rule.ts';
@@ -39,11 +41,15 @@ export function messageWrites(
   const events: EventWrite[] = [];
   if (!row && place.target.kind !== 'room') events.push(beginning(state, random, message, place));
 
-  const limit = turnLimit(state.settings, room);
-  const before = memoryOf(row);
-  const { next, change } = hear(before, sender.person ? null : sender.actor.fqid, limit);
-  if (change === 'held') events.push(heldEvent(random, at, row!, limit));
-  if (change === 'resumed') events.push(resumedEvent(random, at, row!, limit, 'person'));
+  const { next, pairs, change } = hear(state, message, place, room, sender);
+  if (change === 'held') {
+    const max = guardLimits(state.settings, room);
+    const before = row ?? emptyRow(place, at);
+    events.push(heldEvent(random, at, before, next, max));
+    events.push(noticeEvent(random, state.settings.id, at, before, next, place.target));
+  }
+  if (change === 'resumed')
+    events.push(resumedEvent(random, at, row!, guardLimits(state.settings, room), 'person'));
 
   const rows: RowWrite[] = [
     {
@@ -56,8 +62,9 @@ export function messageWrites(
       room_id: place.room_id,
       sender: sender.actor.fqid,
     },
-    { op: 'conversation', row: rowAfter(place, row, at, next, before), touch: true },
+    { op: 'conversation', row: rowAfter(place, row, at, next, change), touch: true },
   ];
+  for (const pair of pairs) rows.push({ op: 'pair', row: pair });
   if (!row)
     for (const participant of place.participants ?? [])
       rows.push({ op: 'participant', dm_id: place.target.dm_id!, participant });
@@ -75,7 +82,7 @@ export function messageWrites(
     created_at: at,
     payload,
     conversation: key,
-    held: next.held,
+    held: next.held_by !== null,
     rows,
   };
   if (place.room_id !== null) event.room_id = place.room_id;
@@ -103,9 +110,10 @@ function rowAfter(
   row: ConversationRow | undefined,
   at: string,
   guard: GuardMemory,
-  before: GuardMemory,
+  change: GuardStep['change'],
 ): (RowWrite & { op: 'conversation' })['row'] {
-  const begins = guard.held && !before.held;
+  const begins = change === 'held';
+  const held = guard.held_by !== null;
   return {
     key: place.key,
     kind: row?.kind ?? (place.target.kind as ConversationRow['kind']),
@@ -116,13 +124,16 @@ function rowAfter(
       : place.target.kind === 'thread'
         ? (place.target.parent_message_id ?? null)
         : null,
-    message_count: (row?.message_count ?? 0) + 1,
+    // The notice is one too.
+    message_count: (row?.message_count ?? 0) + (begins ? 2 : 1),
     last_message_at: at,
     guard_turns: guard.turns,
     guard_speaker: guard.speaker,
-    held_at: begins ? at : guard.held ? row!.held_at : null,
-    held_seq: guard.held ? HELD : null,
-    held_messages: begins ? 1 : guard.held ? row!.held_messages + 1 : 0,
+    guard_window: guard.window,
+    held_at: begins ? at : held ? row!.held_at : null,
+    held_seq: held ? HELD : null,
+    held_messages: begins ? 1 : held ? row!.held_messages + 1 : 0,
+    held_by: guard.held_by,
   };
 }
 

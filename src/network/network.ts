@@ -10,7 +10,8 @@ import type { RoomConfig } from '../config/types.ts';
 import type { Answer, Command, CommandKind, CommandTypes } from './commands.ts';
 import { BatchRules } from './draft.ts';
 import { declarationOf, type DeclarationNote, type DeclaredAgent } from './declaration.ts';
-import { guardState } from './guard.ts';
+import { guardLimits, guardState, type GuardLimits } from './guard.ts';
+import { guardedRow } from './guard-resume.ts';
 import { server, type Identity } from './identity.ts';
 import { systemRandom, type Random } from './random.ts';
 import type { NetworkSettings } from './settings.ts';
@@ -36,6 +37,7 @@ export class Network {
   /** Rooms, members, agents and held conversations as committed: synchronous reads. */
   readonly topology: Topology;
   readonly #writer: Writer<Command, Answer>;
+  readonly #store: Store;
   readonly #clock: () => number;
   #now = Number.NaN;
   #at = '';
@@ -43,6 +45,7 @@ export class Network {
   private constructor(options: NetworkOptions, topology: Topology) {
     this.settings = options.settings;
     this.topology = topology;
+    this.#store = options.store;
     this.#clock = options.clock ?? Date.now;
     this.#writer = new Writer<Command, Answer>({
       store: options.store,
@@ -112,7 +115,22 @@ export class Network {
     return [...this.topology.held()]
       .filter((row) => row.room_id === null || this.topology.room(row.room_id) !== undefined)
       .sort((a, b) => (a.key < b.key ? -1 : 1))
-      .map((row) => guardState(this.topology, row));
+      .map((row) => guardState(row, this.#limitsOf(row), this.#clock()));
+  }
+
+  /** The guard's view of any conversation. Throws `not_found`, and `invalid_target` for a key that is none. */
+  async guardState(conversation: ConversationKey): Promise<GuardState> {
+    const { topology } = this;
+    const stored =
+      topology.conversation(conversation) ??
+      (await this.#store.conversations([conversation])).get(conversation);
+    const row = guardedRow(topology, conversation, stored, this.#time());
+    const pairs = row.guard_speaker === null ? [] : [...topology.pairsOf(row.guard_speaker)];
+    return guardState(row, this.#limitsOf(row), this.#clock(), pairs);
+  }
+
+  #limitsOf({ room_id }: { room_id: string | null }): GuardLimits {
+    return guardLimits(this.settings, room_id === null ? undefined : this.topology.room(room_id));
   }
 
   isHeld(conversation: ConversationKey): boolean {

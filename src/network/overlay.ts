@@ -1,8 +1,19 @@
 /** The changes of commands that are decided and not yet on disk, laid over the state they were decided against. */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { AgentRow, ConversationRow, InviteRow, RoomRow, StoredMessage, Writes } from '../store/store.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
+import type {
+  AgentRow,
+  ConversationRow,
+  InviteRow,
+  PairRow,
+  PauseRow,
+  RoomRow,
+  StoredMessage,
+  Writes,
+} from '../store/store.ts';
 import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
+import { Pairs } from './pairs.ts';
 import { Room } from './room-state.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
@@ -14,6 +25,9 @@ export class Overlay implements State, Foldable {
   readonly #agents = new Map<string, AgentRow>();
   readonly #credentials: CredentialIndex;
   readonly #conversations = new Map<ConversationKey, ConversationRow>();
+  readonly #pairs = new Pairs();
+  /** Null for one that has ended. */
+  readonly #pauses = new Map<PauseScope, PauseRow | null>();
   readonly #messages = new Map<string, StoredMessage>();
   /** Put, and not asked for yet: few messages ever are in the batch that brings them. */
   readonly #newMessages: StoredMessage[] = [];
@@ -91,6 +105,18 @@ export class Overlay implements State, Foldable {
     for (const row of this.#below.held()) if (!this.#conversations.has(row.key)) yield row;
     for (const row of this.#conversations.values()) if (row.held_at !== null) yield row;
   }
+  pair(key: string): PairRow | undefined {
+    return this.#pairs.get(key) ?? this.#below.pair(key);
+  }
+  *pairsOf(agent: string): Iterable<PairRow> {
+    const own = this.#pairs.of(agent);
+    for (const row of this.#below.pairsOf(agent)) if (!own.has(row.pair)) yield row;
+    yield* own.values();
+  }
+  pause(scope: PauseScope): PauseRow | undefined {
+    const pause = this.#pauses.get(scope);
+    return pause === null ? undefined : (pause ?? this.#below.pause(scope));
+  }
   message(id: string): StoredMessage | undefined {
     for (const message of this.#newMessages.splice(0)) this.#messages.set(message.id, message);
     return this.#messages.get(id) ?? this.#below.message(id);
@@ -139,6 +165,15 @@ export class Overlay implements State, Foldable {
   }
   removeInvite(code_hash: string): void {
     this.#credentials.removeInvite(code_hash);
+  }
+  putPair(row: PairRow): void {
+    this.#pairs.put(row);
+  }
+  putPause(row: PauseRow): void {
+    this.#pauses.set(row.scope, row);
+  }
+  removePause(scope: PauseScope): void {
+    this.#pauses.set(scope, null);
   }
   putConversation(row: ConversationRow): void {
     this.#conversations.set(row.key, row);

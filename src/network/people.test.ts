@@ -49,6 +49,37 @@ describe('people of the configuration', () => {
     );
   });
 
+  it('AUTH-13 nobody says of its own words that they came into the world elsewhere', async () => {
+    const lab = await team();
+    await lab.createRoom({ id: 'team', visibility: 'public', members: ['ana', 'alpha'] });
+    const { registration } = await lab.execute(
+      'agent.register',
+      { requested_id: 'alpha', via: 'http', loopback: true },
+      { mode: 'bearer', credential_key: 'anonymous', scopes: new Set() },
+    );
+    const key = lab.network.topology.agent('alpha')!.credential_key;
+    const alpha = agentIdentity('bearer', key, registration.agent_id);
+    const from = { type: 'agent', id: 'alpha' };
+    const origin = { network_id: 'net_b', message_id: 'm1' };
+    expect(await codeOf(write(lab, alpha, from, { origin }))).toBe('conflict');
+    expect(await codeOf(write(lab, bearer('op', ['admin', 'write']), from, { origin }))).toBe('conflict');
+    expect(await codeOf(write(lab, alpha, from, { origin: { network_id: 'local', message_id: '' } }))).toBe(
+      'accepted',
+    );
+  });
+
+  it('ID-2 nobody signs with what others read as the scoped form of somebody', async () => {
+    for (const mode of ['none', 'bearer'] as const) {
+      const lab = await team(mode);
+      await lab.createRoom({ id: 'team', visibility: 'public', write_policy: 'operators' });
+      const as = mode === 'none' ? anyone : bearer('cron', ['write']);
+      for (const id of ['local:local:ana', 'molt://local/agents/local:ana', 'local:net_b:alpha'])
+        for (const type of ['human', 'agent'])
+          expect(await outcome(lab, as, { type, id }), `${mode} ${type} ${id}`).toBe('invalid_id');
+      expect(await outcome(lab, as, { type: 'human', id: 'local:walker' })).toBe('accepted');
+    }
+  });
+
   it('AGENT-28 no agent may be called so, in any mode', async () => {
     for (const mode of ['none', 'bearer'] as const) {
       const lab = await team(mode);

@@ -1,6 +1,6 @@
 /** DELETE /v1/messages/{id}: what a message said is blanked everywhere; that it was there stays. By its sender, or an admin. */
 import { MoltnetError } from '../protocol/errors.ts';
-import { canonicalMemberId, isId } from '../protocol/ids.ts';
+import { canonicalMemberId, isId, parseMemberId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { EventWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
@@ -11,7 +11,10 @@ export const redactMessage: Rule<'message.redact'> = (state, command, random) =>
   const message_id = command.message_id.trim();
   const stored = isId(message_id) ? state.message(message_id) : undefined;
   // Whoever may redact only its own is not told which others there are.
-  const about = stored ? { agent: canonicalMemberId(stored.sender, state.settings.id) } : {};
+  const about =
+    stored && parseMemberId(stored.sender)
+      ? { agent: canonicalMemberId(stored.sender, state.settings.id) }
+      : {};
   requireAccess(state.settings, command.identity, 'message.redact', about);
   if (!stored) throw new MoltnetError('not_found', `no such message: ${message_id.slice(0, 160)}`);
   const answer = { redacted: true, message_id };

@@ -10,7 +10,7 @@ import type { AgentEvent } from '../protocol/events.ts';
 import { requireName } from '../protocol/text.ts';
 import type { AgentRow, EventWrite, RowWrite } from '../store/store.ts';
 import { can, requireAccess } from './access.ts';
-import { isAnonymous } from './access-facts.ts';
+import { isAnonymous, scoped } from './access-facts.ts';
 import type { CommandOf } from './commands.ts';
 import type { Identity } from './identity.ts';
 import type { Random } from './random.ts';
@@ -36,6 +36,11 @@ export const registerAgent: Rule<'agent.register'> = (state, command, random) =>
     const refusal = identity.credential_key.startsWith('agent-token:') ? 'agent_taken' : 'forbidden';
     throw new MoltnetError(refusal, `this credential may not act as ${id}`);
   }
+  if (identity.human && !identity.agents && !scoped(identity, 'attach', 'admin'))
+    throw new MoltnetError(
+      'forbidden',
+      `this credential is a person, who can be no agent: claim ${id} without it`,
+    );
   const record = state.agentRecord(id);
   const live = record?.removed_at === null ? record : undefined;
   const mints = isAnonymous(identity) && identity.mode !== 'none';
@@ -58,7 +63,7 @@ export const registerAgent: Rule<'agent.register'> = (state, command, random) =>
     const row = { ...renamed(live, display_name, at), credential_key: agentTokenKey(token), updated_at: at };
     return answered(state, random, row, true, token);
   }
-  if (live && isAdoptable(state, command, live)) {
+  if (live && isAdoptable(state, command, live, invited)) {
     const token = mints ? random.agentToken() : undefined;
     const row = {
       ...renamed(live, display_name, at),
@@ -99,14 +104,21 @@ function keyFor({ token_agents }: NetworkSettings, identity: Identity, id: strin
 
 /** Registered while the network asked for no credentials: it is for whoever may attach by a token, or is on this machine. */
 function isAdoptable(
-  { settings }: State,
+  state: State,
   { identity, loopback }: CommandOf<'agent.register'>,
   live: AgentRow,
+  invited: boolean,
 ): boolean {
-  if (live.credential_key !== ANONYMOUS || identity.mode === 'none') return false;
+  if (identity.mode === 'none' || !isUnbound(state, live.id)) return false;
+  if (invited) return true;
   return isAnonymous(identity)
-    ? loopback === true || settings.first_come_claims
+    ? loopback === true || state.settings.first_come_claims
     : identity.scopes.has('attach');
+}
+
+/** Registered while the network asked for no credentials, which it does now. */
+export function isUnbound(state: State, id: string): boolean {
+  return state.settings.auth_mode !== 'none' && state.agent(id)?.credential_key === ANONYMOUS;
 }
 
 /** The row as it is now, told. Whoever has the id needs no claim code for it. */
@@ -138,11 +150,29 @@ function requireClaimable(
     return;
   }
   const open = identity.mode === 'none' || loopback || state.settings.first_come_claims;
+  if (!open && isAnonymous(identity)) requireUnlike(state, id);
   if (open || !isAnonymous(identity) || (!isPrivateMember(state, id) && !state.isAddressed(id))) return;
   throw new MoltnetError(
     'claim_reserved',
     `a private room or a DM names ${id}, and what is said there is not for whoever comes first: claim it on the server's own machine, or with a claim code (moltnet admin agent invite ${id})`,
   );
+}
+
+/**
+ * Readers, and those who mention, take `Ann` and `ann.` for ann: from outside nobody is called so beside a person, or,
+ * but for marks at the end, beside an agent. Throws `claim_reserved`.
+ */
+function requireUnlike(state: State, id: string): void {
+  const bare = id.replace(/[._-]+$/, '');
+  const folded = bare.toLowerCase();
+  const like =
+    [...state.settings.people.keys()].find((person) => person.toLowerCase() === folded) ??
+    (bare === id ? undefined : state.agent(bare)?.id);
+  if (like !== undefined)
+    throw new MoltnetError(
+      'claim_reserved',
+      `${id} looks like ${like}, who is somebody here: take another id`,
+    );
 }
 
 function isPrivateMember(state: State, id: string): boolean {

@@ -40,9 +40,10 @@ export function memberList(list: readonly string[] | undefined, field: string, n
   return [...members].sort();
 }
 
-/** As the column holds it. */
+/** As the column holds it: fields in one order, without those that are not given. */
 export function guardColumn(guard: GuardSettings | undefined): string {
-  return guard?.turns === undefined ? '{}' : JSON.stringify({ turns: guard.turns });
+  const { turns, hour_turns, pair_turns } = guard ?? {};
+  return JSON.stringify({ turns, hour_turns, pair_turns });
 }
 
 /** As the column holds it: its hash, or nothing for "". Throws `unprocessable_entity`, without the credential in it. */

@@ -70,6 +70,11 @@ export function remoteById(members: Iterable<string>): ReadonlyMap<string, reado
 /** The column's JSON as settings. What does not parse (a row written by another version) counts as the default. */
 function parseGuard(json: string): GuardSettings {
   if (json === '{}' || json === '') return NO_GUARD;
-  const turns: unknown = (JSON.parse(json) as { turns?: unknown }).turns;
-  return turns === 'off' || (typeof turns === 'number' && turns >= 1) ? { turns } : NO_GUARD;
+  const column = JSON.parse(json) as Record<string, unknown>;
+  const guard: GuardSettings = {};
+  for (const limit of ['turns', 'hour_turns', 'pair_turns'] as const) {
+    const value = column[limit];
+    if (value === 'off' || (typeof value === 'number' && value >= 1)) guard[limit] = value;
+  }
+  return guard;
 }

@@ -8,6 +8,13 @@ const nested = (levels: number): Record<string, unknown> =>
   levels === 1 ? { leaf: 1 } : { in: nested(levels - 1) };
 const raw = (lab: Lab, request: object) => lab.execute('message.send', { request: requestOf(request) });
 
+/** Code and text of a refusal. */
+const outcomeOf = (sent: Promise<unknown>, id: string): Promise<string[]> =>
+  sent.then(
+    () => ['accepted'],
+    (error: Error & { code: string }) => [error.code, error.message.replaceAll(id, 'ID')],
+  );
+
 describe('a message', () => {
   it('MSG-1 is stored as it is answered, in the wire’s field order, and told once', async () => {
     const lab = await openLab({ clock: () => Date.UTC(2026, 0, 2, 3, 4, 5, 6) });
@@ -344,7 +351,10 @@ describe('a thread', () => {
     });
     await lab.send('agent:beta', 'thread:t1', { id: 'm2' });
     expect((await lab.message('m2')).target).toEqual({ kind: 'thread', room_id: 'general', thread_id: 't1' });
-    expect(await codeOf(lab.send('agent:beta', 'thread:t1@side', 'hi'))).toBe('thread_room_mismatch');
+    const elsewhere = await lab.send('agent:beta', 'thread:t1@side', 'hi').catch((error: Error) => error);
+    expect(elsewhere).toMatchObject({ code: 'thread_room_mismatch' });
+    // Who may not read that room does not learn of it.
+    expect((elsewhere as Error).message).not.toContain('general');
     expect((await lab.store.conversations(['thread:t1'])).get('thread:t1')).toMatchObject({
       message_count: 2,
       parent_message_id: 'p1',
@@ -412,6 +422,20 @@ describe('a DM', () => {
     const other = dmIdOf(['alpha', 'gamma'], 'local');
     expect(await codeOf(lab.send('agent:alpha', `dm:${other}@alpha,beta`, 'hi'))).toBe('reserved_id');
     expect(await codeOf(lab.send('agent:alpha', `dm:${other}@gamma,alpha`, 'hi'))).toBe('accepted');
+  });
+
+  it('MSG-11 whether two others have a DM is not learned by writing to its id', async () => {
+    const lab = await openLab();
+    const answersTo = async (id: string) => [
+      await outcomeOf(lab.send('agent:eve', `dm:${id}`, 'hi'), id),
+      await outcomeOf(lab.send('agent:eve', `dm:${id}@alpha,beta`, 'hi'), id),
+      await outcomeOf(lab.send('agent:eve', `dm:${id}@alpha,eve`, 'hi'), id),
+    ];
+    const id = dmIdOf(['alpha', 'beta'], 'local');
+    const before = await answersTo(id);
+    await lab.send('agent:alpha', 'dm:@beta,alpha', 'hi');
+    expect(await answersTo(id)).toEqual(before);
+    expect(before.map(([code]) => code)).toEqual(['invalid_target', 'not_a_participant', 'reserved_id']);
   });
 
   it('MSG-9 is the same after a restart, when its row comes from storage', async () => {

@@ -3,7 +3,13 @@ import { hash } from 'node:crypto';
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
-import type { Message, MessageOrigin, SendMessageRequest } from '../protocol/messages.ts';
+import {
+  INTENTS,
+  type Intent,
+  type Message,
+  type MessageOrigin,
+  type SendMessageRequest,
+} from '../protocol/messages.ts';
 import { requireText } from '../protocol/text.ts';
 import type { StoredMessage } from '../store/store.ts';
 import { requireAccess } from './access.ts';
@@ -28,12 +34,13 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
   const parts = checkParts(request.parts);
   requireSize(parts);
   const asked = mentionsAsked(request);
+  const intent = intentOf(request);
   const given = request.id?.trim();
   const id = given ? requireId(given, 'id') : random.messageId();
   if (origin.message_id === '') origin.message_id = id;
-  const place = placeOf(state, request.target);
+  const place = placeOf(state, request.target, sender.canonical);
 
-  const content = given ? contentHash(place, sender, parts, asked, origin) : null;
+  const content = given ? contentHash(place, sender, parts, asked, origin, intent) : null;
   const stored = given ? state.message(id) : undefined;
   if (stored) return repeated(stored, content!);
 
@@ -47,6 +54,7 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
     from: sender.actor,
     parts,
     ...(mentions.length > 0 && { mentions }),
+    ...(intent !== undefined && { intent }),
     created_at: at,
   };
   return messageWrites(state, random, message, place, room, sender, content);
@@ -91,6 +99,20 @@ function mentionsAsked({ mentions }: SendMessageRequest): string[] {
   return [...asked];
 }
 
+/** Blank counts as not given. Throws `unprocessable_entity`. */
+function intentOf({ intent: given }: SendMessageRequest): Intent | undefined {
+  const intent = (given ?? '').trim();
+  if (intent === '') return undefined;
+  const known = INTENTS.find((each) => each === intent);
+  if (known === undefined) {
+    throw new MoltnetError(
+      'unprocessable_entity',
+      `intent: must be one of ${INTENTS.join(', ')}, not ${JSON.stringify(intent.slice(0, 40))}`,
+    );
+  }
+  return known;
+}
+
 /** Says whether two requests with one id are the same message: what the writer chose, not what the network added. */
 function contentHash(
   place: Place,
@@ -98,8 +120,11 @@ function contentHash(
   parts: CheckedPart[],
   mentions: string[],
   origin: MessageOrigin,
+  intent: Intent | undefined,
 ): string {
-  const content = [place.target, sender.actor.type, sender.actor.fqid, parts, mentions, origin];
+  const content: unknown[] = [place.target, sender.actor.type, sender.actor.fqid, parts, mentions, origin];
+  // Only where there is one: what was stored without keeps its hash.
+  if (intent !== undefined) content.push(intent);
   return hash('sha256', canonicalJson(content), 'hex');
 }
 

@@ -1,7 +1,7 @@
 /** Who a message is from, as the network knows it (wire.md 4.3, W5): the request only says who claims to write. */
 import type { Actor } from '../protocol/actors.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { fqid, isNetworkId, parseMemberId } from '../protocol/ids.ts';
+import { fqid, isLocalAgentId, isNetworkId, parseMemberId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import { requireName } from '../protocol/text.ts';
 import { requireAccess } from './access.ts';
@@ -46,6 +46,9 @@ export function senderOf(state: State, identity: Identity, given: Claim | undefi
   if (relayed && paired) requireOneVoice(claim, ref.network, origin);
   const network = ref.network ?? networkClaimed(claim, settings.id);
   const local = network === settings.id;
+  // `local:local:ann` would stand in the message as `local:ann`, which is how others write ann.
+  if (local && !isLocalAgentId(ref.id))
+    throw new MoltnetError('invalid_id', `from.id: not an id of this network: ${JSON.stringify(ref.id)}`);
   const canonical = local ? ref.id : `${network}:${ref.id}`;
   requireMayAct(state, identity, type === 'human', local ? canonical : undefined, relayed);
   const name = nameOf(state, identity, claim, type, local, ref.id);
@@ -88,9 +91,10 @@ function requireMayAct(
   relayed: boolean,
 ): void {
   const { settings } = state;
-  if (local === undefined || (person && relayed))
-    requireAccess(settings, identity, 'remote.act', { relayed });
-  else if (person)
+  // Nobody here says of its own words that they came into the world elsewhere.
+  if (local === undefined || relayed) requireAccess(settings, identity, 'remote.act', { relayed });
+  if (local === undefined || (person && relayed)) return;
+  if (person)
     requireAccess(settings, identity, 'human.act', { agent: local, registration: state.agentRecord(local) });
   else requireAccess(settings, identity, 'agent.act', { agent: local, registration: state.agent(local) });
 }

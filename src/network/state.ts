@@ -4,7 +4,16 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardSettings } from '../protocol/rooms.ts';
-import type { AgentRow, ConversationRow, InviteRow, RoomRow, StoredMessage } from '../store/store.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
+import type {
+  AgentRow,
+  ConversationRow,
+  InviteRow,
+  PairRow,
+  PauseRow,
+  RoomRow,
+  StoredMessage,
+} from '../store/store.ts';
 import type { NetworkSettings } from './settings.ts';
 
 export interface RoomState {
@@ -41,6 +50,11 @@ export interface State {
   conversation(key: ConversationKey): ConversationRow | undefined;
   /** Conversations that the guard holds. */
   held(): Iterable<ConversationRow>;
+  /** What is known of two agents that answer each other; undefined when they have not for an hour. */
+  pair(key: string): PairRow | undefined;
+  /** All that is known of the pairs of one agent (FQID). */
+  pairsOf(agent: string): Iterable<PairRow>;
+  pause(scope: PauseScope): PauseRow | undefined;
   message(id: string): StoredMessage | undefined;
   meta(key: string): string | undefined;
   /** Whether a DM is with somebody of this id; known of ids that a command without a credential claims. */

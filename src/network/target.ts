@@ -22,15 +22,18 @@ export interface Place {
   participants: string[] | null;
 }
 
-/** Whether the room exists is not asked here. Throws MoltnetError. */
-export function placeOf(state: State, target: SendMessageRequest['target']): Place {
+/**
+ * Whether the room exists is not asked here. Throws MoltnetError.
+ * @param sender canonical id of who writes
+ */
+export function placeOf(state: State, target: SendMessageRequest['target'], sender: string): Place {
   switch (target?.kind) {
     case 'room':
       return roomPlace(state, target);
     case 'thread':
       return threadPlace(state, target);
     case 'dm':
-      return dmPlace(state, target);
+      return dmPlace(state, target, sender);
     default:
       throw new MoltnetError(
         'invalid_target',
@@ -71,7 +74,8 @@ function threadPlace(state: State, target: TargetRequest): Place {
   if (given !== undefined && given !== room_id) {
     throw new MoltnetError(
       'thread_room_mismatch',
-      `thread ${thread_id} belongs to room ${room_id}, not ${given}; leave room_id out, or take a new thread_id`,
+      // Which one, is for those to know who may read it.
+      `thread ${thread_id} belongs to another room than ${given}; leave room_id out, or take a new thread_id`,
     );
   }
   return {
@@ -83,7 +87,7 @@ function threadPlace(state: State, target: TargetRequest): Place {
   };
 }
 
-function dmPlace(state: State, target: TargetRequest): Place {
+function dmPlace(state: State, target: TargetRequest, sender: string): Place {
   refuseOther(target, 'room_id', 'dm');
   refuseOther(target, 'thread_id', 'dm');
   const given =
@@ -94,7 +98,9 @@ function dmPlace(state: State, target: TargetRequest): Place {
     throw new MoltnetError('invalid_target', 'target: a dm needs dm_id, or participant_ids');
   const dm_id = blank(target.dm_id) ? dmIdOf(given!, state.settings.id) : idOf(target.dm_id, 'target.dm_id');
   const key = conversationKey('dm', dm_id);
-  const row = state.conversation(key);
+  const found = state.conversation(key);
+  // Everybody can tell the id of the DM of any two: whether they have one is for them to know.
+  const row = isHashedDmId(dm_id) && !found?.participants?.includes(sender) ? undefined : found;
   const participants = row?.participants ?? given;
   if (!participants)
     throw new MoltnetError(

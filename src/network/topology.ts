@@ -3,10 +3,21 @@
  * holds, and those used last. Only committed writes change it. Everybody may read it; its values are not copies.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { AgentRow, ConversationRow, InviteRow, RoomRow, TopologyRows, Writes } from '../store/store.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
+import type {
+  AgentRow,
+  ConversationRow,
+  InviteRow,
+  PairRow,
+  PauseRow,
+  RoomRow,
+  TopologyRows,
+  Writes,
+} from '../store/store.ts';
 import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Lru } from './lru.ts';
+import { Pairs } from './pairs.ts';
 import { Room } from './room-state.ts';
 import type { NetworkSettings } from './settings.ts';
 
@@ -20,6 +31,8 @@ export class Topology implements Foldable {
   readonly #roomsOf = new Map<string, Set<string>>();
   readonly #agents = new Map<string, AgentRow>();
   readonly #credentials = new CredentialIndex();
+  readonly #pairs = new Pairs();
+  readonly #pauses = new Map<PauseScope, PauseRow>();
   readonly #held = new Map<ConversationKey, ConversationRow>();
   readonly #conversations = new Lru<ConversationKey, ConversationRow>(CONVERSATIONS);
   #roomCount = 0;
@@ -39,6 +52,8 @@ export class Topology implements Foldable {
     for (const row of rows.agents) this.putAgent(row);
     for (const row of rows.invites) this.putInvite(row);
     for (const row of rows.held) this.putConversation(row);
+    for (const row of rows.pairs) this.putPair(row);
+    for (const row of rows.pauses) this.putPause(row);
   }
 
   // Reads
@@ -110,6 +125,32 @@ export class Topology implements Foldable {
   isHeld(key: ConversationKey): boolean {
     return this.#held.has(key);
   }
+  pair(key: string): PairRow | undefined {
+    return this.#pairs.get(key);
+  }
+  /** Pairs of this agent (FQID) that have answered each other in the last hour. */
+  pairsOf(agent: string): Iterable<PairRow> {
+    return this.#pairs.of(agent).values();
+  }
+  pause(scope: PauseScope): PauseRow | undefined {
+    return this.#pauses.get(scope);
+  }
+  /** In order of scope. */
+  pauses(): PauseRow[] {
+    return [...this.#pauses.values()].sort((a, b) => (a.scope < b.scope ? -1 : 1));
+  }
+  /**
+   * The widest pause that keeps this agent from being woken in this room (undefined: in a DM). The end of one that has
+   * an `until` is a `pause.changed` like any other, so there is no time to look at here.
+   */
+  pausedFor(agent_id: string, room_id: string | undefined): PauseRow | undefined {
+    if (this.#pauses.size === 0) return undefined;
+    return (
+      this.#pauses.get('*') ??
+      (room_id === undefined ? undefined : this.#pauses.get(`room:${room_id}`)) ??
+      this.#pauses.get(`agent:${agent_id}`)
+    );
+  }
   /** The row if it is in memory. */
   conversation(key: ConversationKey): ConversationRow | undefined {
     return this.#held.get(key) ?? this.#conversations.get(key);
@@ -166,6 +207,15 @@ export class Topology implements Foldable {
   }
   removeInvite(code_hash: string): void {
     this.#credentials.removeInvite(code_hash);
+  }
+  putPair(row: PairRow): void {
+    this.#pairs.put(row);
+  }
+  putPause(row: PauseRow): void {
+    this.#pauses.set(row.scope, row);
+  }
+  removePause(scope: PauseScope): void {
+    this.#pauses.delete(scope);
   }
   putConversation(row: ConversationRow): void {
     if (row.held_at === null) this.#held.delete(row.key);

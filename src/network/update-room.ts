@@ -4,7 +4,8 @@ import { requireId } from '../protocol/ids.ts';
 import type { UpdateRoomRequest } from '../protocol/rooms.ts';
 import type { EventWrite, RoomRow } from '../store/store.ts';
 import { requireAccess } from './access.ts';
-import { resumeByLimit, turnLimit } from './guard.ts';
+import { guardLimits } from './guard.ts';
+import { resumeByLimit } from './guard-events.ts';
 import type { Random } from './random.ts';
 import { credentialHash, guardColumn, roomName, visibilityOf, writePolicyOf } from './room-fields.ts';
 import { roomEvent, type Rule } from './rule.ts';
@@ -58,8 +59,8 @@ export function updateEvents(
   const payload = roomWire(state.settings.id, row, membersOf(room));
   const events = [roomEvent(random, 'room.updated', at, row.id, payload, [{ op: 'room', row: written }])];
   if (before.guard === row.guard) return events;
-  const limit = turnLimit(state.settings, { guard: JSON.parse(row.guard) });
+  const max = guardLimits(state.settings, { guard: JSON.parse(row.guard) });
   return events.concat(
-    resumeByLimit(random, at, state.held(), (held) => (held.room_id === row.id ? limit : undefined)),
+    resumeByLimit(random, at, state.held(), (held) => (held.room_id === row.id ? max : undefined)),
   );
 }

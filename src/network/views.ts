@@ -82,6 +82,10 @@ export interface Presence {
   connected: boolean;
   attachments?: number;
   connected_since?: string;
+  state?: AgentSummary['state'];
+  /** `room_id`: of a room or a thread. */
+  working?: { wake_id: string; conversation: string; since: string; room_id: string | undefined }[];
+  cannot_wake?: string;
   last_wake_failure?: AgentSummary['last_wake_failure'];
 }
 const AWAY: Presence = { connected: false };
@@ -95,6 +99,7 @@ export function agentView(
   id: string,
   presence: Presence = AWAY,
   mayRead: (room: RoomState) => boolean = everyRoom,
+  mayReadDms = true,
 ): AgentSummary | undefined {
   const row = topology.agent(id);
   const memberships = topology.roomsOf(id);
@@ -113,6 +118,15 @@ export function agentView(
     connected: presence.connected,
     ...(presence.attachments && { attachments: presence.attachments }),
     ...(presence.connected_since && { connected_since: presence.connected_since }),
+    ...(presence.state && { state: presence.state }),
+    ...(presence.working && {
+      working: presence.working.map(({ wake_id, conversation, since, room_id }) => {
+        const room = room_id === undefined ? undefined : topology.room(room_id);
+        const shown = room_id === undefined ? mayReadDms : room !== undefined && mayRead(room);
+        return { wake_id, ...(shown && { conversation }), since };
+      }),
+    }),
+    ...(presence.cannot_wake && { cannot_wake: presence.cannot_wake }),
     ...(presence.last_wake_failure && { last_wake_failure: presence.last_wake_failure }),
   };
 }

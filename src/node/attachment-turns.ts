@@ -20,6 +20,8 @@ export interface AttachmentTurnsOptions {
   /** Ends every turn. */
   signal: AbortSignal;
   runtime: () => Runtime;
+  /** Told how each turn ended. */
+  turned: (outcome: TurnOutcome) => void;
   log: RuntimeContext['log'];
 }
 
@@ -62,7 +64,7 @@ export class AttachmentTurns {
   }
 
   async #run(wake: RunningWake): Promise<TurnOutcome> {
-    const { config, bindings, runtime, signal, log } = this.#options;
+    const { config, bindings, runtime, signal, turned, log } = this.#options;
     const { wake_id, attempt, conversation } = wake;
     const began = performance.now();
     let outcome: TurnOutcome;
@@ -88,6 +90,7 @@ export class AttachmentTurns {
         reason: error instanceof Error ? error.message : String(error),
       };
     }
+    turned(outcome);
     log('debug', `turn ended: ${outcome.state}`, {
       ...fieldsOf(wake),
       took_ms: Math.round(performance.now() - began),

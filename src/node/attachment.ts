@@ -4,9 +4,11 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { AttachmentConfig } from '../config/types.ts';
-import { openAttachment, type AttachmentEnd, type AttachmentSocket } from '../client/attachment-socket.ts';
+import type { AttachmentEnd, AttachmentSocket } from '../client/attachment.ts';
+import { openAttachment } from '../client/attachment-socket.ts';
 import { createClient, type Client } from '../client/http.ts';
 import type { ProbeResult, Runtime, RuntimeContext } from '../runtimes/runtime.ts';
+import { catchUpOf, type Bindings } from '../protocol/wake.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { AttachmentTurns } from './attachment-turns.ts';
 import { DeliveryLink } from './delivery.ts';
@@ -14,6 +16,7 @@ import { LegacyLink } from './legacy.ts';
 import { LegacyState, stateFile } from './legacy-state.ts';
 import { AttachmentCredential, type Claim } from './credential.ts';
 import { preflight } from './preflight.ts';
+import { Readiness } from './readiness.ts';
 import { isFinalCode, withAdvice } from './refusals.ts';
 import type { NodeTimes } from './times.ts';
 import type { Turns } from './turns.ts';
@@ -40,12 +43,20 @@ export class Attachment {
   readonly #options: AttachmentOptions;
   readonly #name: string;
   readonly #stop = new AbortController();
-  readonly #bindings;
+  readonly #bindings: Bindings;
   readonly #credential: AttachmentCredential;
   /** Ends a rest before its time. */
   #rest = new AbortController();
+  /** The same for the time until the runtime is looked at again. */
+  #look = new AbortController();
   #runtime: Runtime | undefined;
+  /** Whether its turns could run; the server is told whenever that changes. */
+  readonly #readiness = new Readiness(
+    () => this.#runtime!,
+    () => this.#tellStatus(),
+  );
   #probed = false;
+  #watching = false;
   #client: { client: Client; token: string | undefined } | undefined;
   #socket: AttachmentSocket | undefined;
   readonly #turns: AttachmentTurns;
@@ -67,7 +78,7 @@ export class Attachment {
     const { rooms, dms, catch_up } = options.config;
     this.#bindings = {
       rooms: rooms.map(({ id, wake }) => ({ id, wake })),
-      dms: { enabled: dms.enabled, wake: dms.wake },
+      dms,
       catch_up,
     };
     this.#turns = new AttachmentTurns({
@@ -78,6 +89,7 @@ export class Attachment {
       workspaceMax: options.workspaceMax,
       signal: this.#stop.signal,
       runtime: () => this.#runtime!,
+      turned: (outcome) => void this.#readiness.turned(outcome),
       log: (level, message, fields) => this.#log(level, message, fields),
     });
   }
@@ -106,6 +118,7 @@ export class Attachment {
   /** Something was put right, perhaps: a rest ends now. */
   recheck(): void {
     this.#rest.abort();
+    this.#look.abort();
   }
 
   async #run(): Promise<void> {
@@ -121,8 +134,8 @@ export class Attachment {
         const end = await this.#serve();
         if (signal.aborted) return;
         if (end.was_ready) told = '';
-        // Its token was made anew while it was connected, and the new one is here already.
-        if (this.#credential.renewed()) continue;
+        // Its token was made anew while it was connected; the server ends the old one before the new one is written.
+        if (await this.#renewed(end.was_ready && end.code === 'unauthorized' ? times.renewal : 0)) continue;
         obstacle = { problems: [withAdvice(end.reason, end.code, this.config)], code: end.code };
       }
       const text =
@@ -141,6 +154,16 @@ export class Attachment {
       this.#options.stuck(undefined);
       await pause(this.#waitMs(++failed, obstacle.retry_after), signal);
     }
+  }
+
+  /** Whether its source holds another token, or does so within these milliseconds. */
+  async #renewed(within: number): Promise<boolean> {
+    const until = performance.now() + within;
+    while (!this.#credential.renewed()) {
+      if (performance.now() >= until || this.#stop.signal.aborted) return false;
+      await pause(Math.min(100, within), this.#stop.signal);
+    }
+    return true;
   }
 
   /** Milliseconds before the next try: longer each time, and as long as the server asks, within reason. */
@@ -185,7 +208,7 @@ export class Attachment {
     const over = new AbortController();
     const stopped = pause(Infinity, AbortSignal.any([this.#stop.signal, over.signal]));
     const none: ProbeResult = { ready: false, permanent: false, reason: 'the node stops' };
-    const result = await Promise.race([this.#runtime!.probe(), stopped.then(() => none)]);
+    const result = await Promise.race([this.#readiness.look(), stopped.then(() => none)]);
     over.abort();
     this.#probed = result.ready;
     return result;
@@ -235,7 +258,7 @@ export class Attachment {
   #connection(claim: Claim | undefined): Promise<{ end: AttachmentEnd; readyAt: number | undefined }> {
     const { config, times } = this.#options;
     const { token } = this.#credential;
-    const cursor = config.catch_up === 'all' ? this.#legacyState().cursor : undefined;
+    const cursor = catchUpOf(config).policy === 'all' ? this.#legacyState().cursor : undefined;
     let readyAt: number | undefined;
     let link: DeliveryLink | LegacyLink | undefined;
     let unkept = false;
@@ -266,6 +289,7 @@ export class Attachment {
               server: config.base_url,
               network: config.network_id,
             });
+            this.#tellStatus();
             link = this.#link(delivery, socket);
           },
           event: (at, event) => {
@@ -278,6 +302,8 @@ export class Attachment {
           },
           wake: (wake) => link instanceof DeliveryLink && link.wake(wake),
           bootstrap: (rooms) => link instanceof DeliveryLink && link.bootstrap(rooms),
+          probe: (id) =>
+            void this.#readiness.look().then(() => socket.status({ ...this.#readiness.status, probe: id })),
           ended: (end) => {
             link?.disconnected();
             if (this.#socket === socket) this.#socket = undefined;
@@ -288,6 +314,25 @@ export class Attachment {
       );
       this.#socket = socket;
     });
+  }
+
+  #tellStatus(): void {
+    if (!this.#socket?.live) return;
+    this.#socket.status(this.#readiness.status);
+    void this.#watch();
+  }
+
+  /** What somebody has to put right is looked at again now and then, as long as it is so. */
+  async #watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { signal } = this.#stop;
+    while (!signal.aborted && this.#socket && this.#readiness.worthALook) {
+      this.#look = new AbortController();
+      await pause(this.#options.times.recheck, AbortSignal.any([signal, this.#look.signal]));
+      if (!signal.aborted) await this.#readiness.look();
+    }
+    this.#watching = false;
   }
 
   #link(delivery: boolean, socket: AttachmentSocket): DeliveryLink | LegacyLink {

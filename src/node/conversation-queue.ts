@@ -6,10 +6,10 @@
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { newWakeId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
-import type { TurnOutcome } from '../runtimes/runtime.ts';
+import type { TurnOutcome, TurnUsage } from '../runtimes/runtime.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { Turn } from './turns.ts';
-import type { RunningWake, Waiting, WakeEnd } from './wake.ts';
+import { addUsage, type RunningWake, type Waiting, type WakeEnd } from './wake.ts';
 
 export interface QueueHost {
   /** Messages kept of what waits; older ones are counted. */
@@ -187,6 +187,7 @@ export class ConversationQueue {
     const { signal, retry } = this.#host;
     this.#current = wake;
     let turn: Turn | undefined = first;
+    let used: TurnUsage = {};
     try {
       while (turn) {
         const outcome: TurnOutcome | 'lost' = await this.#attempt(wake, turn);
@@ -196,7 +197,9 @@ export class ConversationQueue {
         }
         // Told to end: the wake stays open, and comes again when the node does.
         if (signal.aborted && outcome.state !== 'ok') return;
-        if (outcome.state === 'ok') return this.#host.settle(wake, { outcome: 'ok' });
+        if (outcome.state !== 'cancelled') used = addUsage(used, outcome.usage);
+        const usage = Object.keys(used).length > 0 ? { usage: used } : {};
+        if (outcome.state === 'ok') return this.#host.settle(wake, { outcome: 'ok', ...usage });
         const permanent = outcome.state === 'failed' && outcome.permanent;
         if (permanent || wake.attempt >= limits.wake_attempts.value) {
           return this.#host.settle(wake, {
@@ -204,6 +207,7 @@ export class ConversationQueue {
             error: outcome.reason,
             permanent,
             attempts: wake.attempt,
+            ...usage,
           });
         }
         const inMs = backoffMs(wake.attempt, { first: retry.first, max: retry.max, factor: 3 });

@@ -3,11 +3,12 @@
  * announced by WAKE before it starts and ended by ACK. Nothing is kept on disk here: what is not acknowledged comes
  * again, and a wake that was begun comes again under its id.
  */
-import type { AttachmentSocket, PresentedWake } from '../client/attachment-socket.ts';
+import type { AttachmentSocket, PresentedWake } from '../client/attachment.ts';
 import { conversationOf, type ConversationKey } from '../protocol/conversation.ts';
 import type { Event } from '../protocol/events.ts';
 import { messageEventId } from '../protocol/ids.ts';
-import { wakeReason, type Bindings, type WakeAgent } from '../protocol/wake.ts';
+import type { Message } from '../protocol/messages.ts';
+import { wakeReason, type Bindings, type WakeAgent, type WakeReason } from '../protocol/wake.ts';
 import { ConversationQueue, type QueueHost } from './conversation-queue.ts';
 import { RecentSet } from './recent-set.ts';
 import type { RunningWake, Waiting, WakeEnd } from './wake.ts';
@@ -58,11 +59,7 @@ export class DeliveryLink {
     switch (event.type) {
       case 'message.created':
         if (event.message)
-          this.#message({
-            cursor,
-            message: event.message,
-            reason: wakeReason(this.#host.agent, this.#host.bindings, event.message),
-          });
+          this.#message({ cursor, message: event.message, reason: this.#why(event.message) });
         return;
       case 'message.redacted': {
         const redaction = event.redaction;
@@ -74,6 +71,16 @@ export class DeliveryLink {
       default:
       // Nothing else is sent to us, and what is not a message cannot be settled by a turn.
     }
+  }
+
+  /** The server knows more than the bindings say: in which threads the agent has posted. What it sends, wakes. */
+  #why(message: Message): WakeReason | undefined {
+    if (message.redacted_at !== undefined) return undefined;
+    const { kind } = message.target;
+    return (
+      wakeReason(this.#host.agent, this.#host.bindings, message) ??
+      (kind === 'thread' || kind === 'dm' ? kind : 'room')
+    );
   }
 
   wake(frame: PresentedWake): void {
@@ -182,16 +189,18 @@ export class DeliveryLink {
 
   #ack(wake_id: string, cursor: string, end: WakeEnd): void {
     this.#open.delete(wake_id);
+    const usage = end.usage === undefined ? {} : { usage: end.usage };
     this.#socket?.ack(
       cursor,
       end.outcome === 'ok'
-        ? { wake_id, outcome: 'ok' }
+        ? { wake_id, outcome: 'ok', ...usage }
         : {
             wake_id,
             outcome: 'failed',
             error: end.error,
             attempts: end.attempts,
             classification: end.permanent ? 'permanent' : 'retry_exhausted',
+            ...usage,
           },
     );
   }

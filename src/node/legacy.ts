@@ -3,14 +3,14 @@
  * as it is in our own queue, wakes are decided here, nothing is taken twice, and what was missed is fetched as history
  * after each connect. Turns go on whether there is a connection or not.
  */
-import type { AttachmentSocket } from '../client/attachment-socket.ts';
+import type { AttachmentSocket } from '../client/attachment.ts';
 import { RefusedError, type Client } from '../client/http.ts';
 import { conversationOf, type ConversationKey } from '../protocol/conversation.ts';
 import type { Event } from '../protocol/events.ts';
 import { messageEventId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Message } from '../protocol/messages.ts';
-import { wakeReason } from '../protocol/wake.ts';
+import { catchUpOf, wakeReason } from '../protocol/wake.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { catchUp } from './catch-up.ts';
 import { ConversationQueue } from './conversation-queue.ts';
@@ -151,7 +151,9 @@ export class LegacyLink {
     const conversation = conversationOf(message.target);
     let reason = wakeReason(agent, bindings, message);
     const named = reason === 'mention' || reason === 'dm';
-    if (missed && (bindings.catch_up === 'none' || (bindings.catch_up === 'mentions' && !named))) {
+    const { policy, max_age = Infinity } = catchUpOf(bindings);
+    const tooOld = Date.now() - Date.parse(message.created_at) > max_age * 1_000;
+    if (missed && (tooOld || policy === 'none' || (policy === 'mentions' && !named))) {
       this.#letGo.add(message.id);
       reason = undefined;
     }

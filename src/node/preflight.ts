@@ -23,14 +23,14 @@ export async function preflight(
   signal: AbortSignal,
 ): Promise<Preflight> {
   const [server, probe] = await Promise.all([askServer(attachment, credential, signal), ask()]);
-  const problems = server.state === 'blocked' ? server.problems : [];
-  const unready = probe.ready
-    ? undefined
-    : `the runtime ${attachment.runtime.kind} cannot run: ${probe.reason}`;
-  if (!probe.ready && probe.permanent) problems.push(unready!);
-  if (problems.length > 0) return { ...(server.state === 'blocked' && server), state: 'blocked', problems };
-  if (server.state === 'wait') return server;
-  return unready === undefined ? server : { state: 'wait', reason: unready };
+  if (probe.ready || server.state === 'wait') return server;
+  const unready = `the runtime ${attachment.runtime.kind} cannot run: ${probe.reason}`;
+  if (server.state === 'blocked')
+    return probe.permanent ? { ...server, problems: [...server.problems, unready] } : server;
+  // What is said to it comes back as failed at once, with the reason, until somebody has put it right.
+  return probe.permanent
+    ? { ...server, warnings: [...server.warnings, unready] }
+    : { state: 'wait', reason: unready };
 }
 
 async function askServer(

@@ -1,5 +1,5 @@
 /** Every waiting time of the node, in milliseconds. Tests shorten them. */
-import type { AttachmentTimes } from '../client/attachment-socket.ts';
+import type { AttachmentTimes } from '../client/attachment.ts';
 
 export interface NodeTimes {
   /** Between tries to connect: first, and at most (wire.md 12.2). */
@@ -9,6 +9,8 @@ export interface NodeTimes {
   stable: number;
   /** Between looks at what only an operator can put right, while other attachments run. */
   recheck: number;
+  /** For a token that was made anew to be written where it is read, after the old one stopped to count. */
+  renewal: number;
   /** Between tries of one wake: first (then three times as long each), and at most. */
   retry: number;
   retry_max: number;
@@ -24,6 +26,7 @@ export const nodeTimes: NodeTimes = {
   reconnect_max: 15_000,
   stable: 5_000,
   recheck: 300_000,
+  renewal: 10_000,
   retry: 2_000,
   retry_max: 60_000,
   answer: 30_000,

@@ -107,7 +107,9 @@ function why(target: Target, { agent_id, bindings }: WakeTextOptions): string {
     case 'thread_only':
       return "You are woken by every message in this room's threads, also by those that are meant for others.";
     default:
-      return `You are woken here by messages that mention you (@${agent_id}); what else was said is not shown.`;
+      return target.kind === 'thread'
+        ? `You are woken here by messages that mention you (@${agent_id}), and by every message in threads that you have posted in; what else was said is not shown.`
+        : `You are woken here by messages that mention you (@${agent_id}); what else was said is not shown.`;
   }
 }
 

@@ -2,6 +2,7 @@
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { WakeReason } from '../protocol/wake.ts';
+import type { TurnUsage } from '../runtimes/runtime.ts';
 
 /** An event of a conversation that waits to be part of a wake. */
 export interface Waiting {
@@ -30,6 +31,18 @@ export interface RunningWake {
   readonly bootstrap: boolean;
 }
 
-export type WakeEnd =
+export type WakeEnd = (
   | { outcome: 'ok' }
-  | { outcome: 'failed'; error: string; permanent: boolean; attempts: number };
+  | { outcome: 'failed'; error: string; permanent: boolean; attempts: number }
+) & { usage?: TurnUsage };
+
+/** What two turns used together. A runtime's nonsense (NaN, less than nothing) is left out. */
+export function addUsage(sum: TurnUsage, more: TurnUsage = {}): TurnUsage {
+  const result = { ...sum };
+  for (const key of ['input_tokens', 'output_tokens', 'cost_usd'] as const) {
+    const value = more[key];
+    if (value === undefined || !Number.isFinite(value) || value < 0) continue;
+    result[key] = (sum[key] ?? 0) + (key === 'cost_usd' ? value : Math.round(value));
+  }
+  return result;
+}

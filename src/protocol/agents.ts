@@ -12,6 +12,12 @@ export const AgentSummary = z.object({
   /** Additive: how many attachments are open and since when the agent has been connected. */
   attachments: z.number().int().optional(),
   connected_since: z.string().optional(),
+  /** Additive: `working` on the wakes that are open (conversations that the caller may read); `cannot_wake` with its reason. */
+  state: z.enum(['offline', 'connected', 'working', 'cannot_wake']).optional(),
+  working: z
+    .array(z.object({ wake_id: z.string(), conversation: z.string().optional(), since: z.string() }))
+    .optional(),
+  cannot_wake: z.string().optional(),
   last_wake_failure: z
     .object({
       message_id: z.string().optional(),
@@ -61,5 +67,15 @@ export const WakeFailedRequest = z.object({
   classification: z.string().optional(),
 });
 export type WakeFailedRequest = z.infer<typeof WakeFailedRequest>;
+/** In STATUS: what the agent's turns run in. */
+export const StatusRuntime = z.object({ kind: z.string().max(64), version: z.string().max(128).optional() });
+export type StatusRuntime = z.infer<typeof StatusRuntime>;
+/** POST /v1/agents/{id}/wake-test: whether a message would wake the agent now, without a turn. */
+export const WakeTest = z.object({
+  ok: z.boolean(),
+  reason: z.string().optional(),
+  runtime: StatusRuntime.optional(),
+});
+export type WakeTest = z.infer<typeof WakeTest>;
 export const WAKE_FAILURES = ['permanent', 'retry_exhausted', 'runtime_failed', 'runtime_stopped'] as const;
 export type WakeFailure = (typeof WAKE_FAILURES)[number];

@@ -116,6 +116,11 @@ export const errors = {
     retry: true,
     what: 'Too many requests wait for the writer; nothing was stored.',
   },
+  paused: {
+    status: 503,
+    retry: true,
+    what: 'Wakes of this agent are held now (paused, or its daily cap is reached); they come again when it goes on.',
+  },
   stopping: { status: 503, retry: true, what: 'The server is stopping; nothing was stored.' },
   storage_unavailable: {
     status: 503,

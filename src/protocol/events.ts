@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { Message, Target } from './messages.ts';
+import { ReceiptEvent } from './receipts.ts';
+import { PauseChange } from './pauses.ts';
 import { DirectConversation, Room, Thread } from './rooms.ts';
 
 /** The event types of wire.md 1.3, and below them those we add. Readers tolerate unknown ones. */
@@ -23,6 +25,9 @@ export const EVENT_TYPES = [
   'message.redacted',
   'conversation.held',
   'conversation.resumed',
+  'pause.changed',
+  'message.receipt',
+  'agent.status',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -37,6 +42,12 @@ export const AgentEvent = z.object({
   error: z.string().optional(),
   attempts: z.number().int().optional(),
   classification: z.string().optional(),
+  // additive, agent.status: as in AgentSummary
+  state: z.string().optional(),
+  working: z
+    .array(z.object({ wake_id: z.string(), conversation: z.string().optional(), since: z.string() }))
+    .optional(),
+  cannot_wake: z.string().optional(),
 });
 export type AgentEvent = z.infer<typeof AgentEvent>;
 
@@ -47,16 +58,46 @@ export const ReplayGap = z.object({
 });
 export type ReplayGap = z.infer<typeof ReplayGap>;
 
-/** A conversation under the storm guard: in `conversation.held` / `.resumed` and in GET /v1/guard. */
+const TurnLimit = z.union([z.number().int(), z.literal('off')]);
+
+/** How near a conversation is to being held. */
+export const GuardMeters = z.object({
+  turns: z.number().int().describe('agent turns since a person last wrote or the guard was resumed'),
+  turns_limit: TurnLimit,
+  hour: z.number().int().describe('agent turns in the last hour'),
+  hour_limit: TurnLimit,
+  pair: z
+    .number()
+    .int()
+    .optional()
+    .describe(
+      'turns, anywhere in ten minutes, of the pair that holds it, else of the busiest pair of whoever spoke last',
+    ),
+  pair_limit: TurnLimit,
+  pair_agents: z.array(z.string()).optional().describe('FQIDs of that pair'),
+});
+export type GuardMeters = z.infer<typeof GuardMeters>;
+
+export const GUARD_REASONS = ['turns', 'hour', 'pair'] as const;
+export type GuardReason = (typeof GUARD_REASONS)[number];
+
+/** A conversation under the storm guard: in `conversation.held` / `.resumed`, GET /v1/guard and GET /v1/guard/{conversation}. */
 export const GuardState = z.object({
   conversation: z.string().describe('`room:ID`, `thread:ID` or `dm:ID`'),
   room_id: z.string().optional(),
   turns: z.number().int().describe('agent turns since a person last wrote or the guard was resumed'),
-  limit: z.union([z.number().int(), z.literal('off')]),
+  limit: TurnLimit.describe('of these turns'),
   held: z.boolean(),
   held_at: z.string().optional(),
   held_messages: z.number().int().optional().describe('messages stored while held'),
-  reason: z.string().optional(),
+  reason: z
+    .string()
+    .optional()
+    .describe(
+      'which limit holds it: `turns` (a person lets it go on too), `hour` or `pair` (only a resume does)',
+    ),
+  detail: z.string().optional().describe('the same in words'),
+  meters: GuardMeters.optional(),
   resumed_by: z.string().optional().describe('`person`, `operator` or `settings`, in conversation.resumed'),
 });
 export type GuardState = z.infer<typeof GuardState>;
@@ -73,7 +114,9 @@ export const Event = z.object({
   pairing: z.looseObject({ id: z.string() }).optional(),
   replay_gap: ReplayGap.optional(),
   guard: GuardState.optional(),
+  pause: PauseChange.optional(),
   redaction: z.object({ message_id: z.string(), target: Target }).optional(),
+  receipt: ReceiptEvent.optional(),
   created_at: z.string(),
 });
 export type Event = z.infer<typeof Event>;
@@ -87,7 +130,9 @@ export type PayloadKey =
   | 'pairing'
   | 'replay_gap'
   | 'guard'
-  | 'redaction';
+  | 'pause'
+  | 'redaction'
+  | 'receipt';
 
 export function payloadKey(type: string): PayloadKey {
   switch (type) {
@@ -95,6 +140,8 @@ export function payloadKey(type: string): PayloadKey {
       return 'message';
     case 'message.redacted':
       return 'redaction';
+    case 'message.receipt':
+      return 'receipt';
     case 'thread.created':
       return 'thread';
     case 'dm.created':
@@ -106,6 +153,8 @@ export function payloadKey(type: string): PayloadKey {
     case 'conversation.held':
     case 'conversation.resumed':
       return 'guard';
+    case 'pause.changed':
+      return 'pause';
     default:
       return type.startsWith('room.') ? 'room' : 'agent';
   }

@@ -10,25 +10,39 @@
  *   of this conversation up to and including cursor". The server stores it, then answers WAKE with the same
  *   wake_id. The node starts the turn only after that answer. `attempt` counts from 1; a retry of the same wake
  *   is announced with the next number.
- * - node → ACK {cursor, wake_id?, outcome?, error?, attempts?, classification?}: cumulative within cursor's conversation.
- *   With wake_id it ends that wake, whose last cursor it names: outcome `ok`, or `failed` when its retries are used up or
- *   could not help (then the server shows agent.wake.failed). Without wake_id it says "seen, nothing to run"; while a
- *   wake of the conversation is open, only its own ACK is taken. Gap and redaction events are acknowledged to no effect.
+ * - node → ACK {cursor, wake_id?, outcome?, error?, attempts?, classification?, usage?}: cumulative within cursor's
+ *   conversation. With wake_id it ends that wake, whose last cursor it names: outcome `ok`, or `failed` when its retries
+ *   are used up or could not help (then the server shows agent.wake.failed). `usage` {input_tokens, output_tokens,
+ *   cost_usd} is that of the wake's turns together, each field where the runtime tells it. Without wake_id it says "seen,
+ *   nothing to run"; while a wake of the conversation is open, only its own ACK is taken. Gap and redaction events are
+ *   acknowledged to no effect.
+ * - A message that is sent wakes, whatever the node's own wake decision says of it: the server also knows in which
+ *   threads the agent has posted.
  * - After a (re)connect the server first sends, for every wake that is still open, WAKE {wake_id, conversation,
  *   cursor, attempt} followed by the EVENTs of its range; the node runs exactly that range under that id, with that
  *   attempt number. What came meanwhile follows as ordinary EVENTs and is a later wake.
  * - node → BOOTSTRAP {rooms}: asks which of these rooms still need their first wake; the server answers BOOTSTRAP
  *   {rooms} with those never bootstrapped for this agent and remembers them as done.
+ * - While the agent, a room or everything is paused, or the agent's daily cap is reached, nothing is sent there. A WAKE
+ *   of something that was sent before is answered with ERROR {code: 'paused'}, not permanent: the node comes back, and
+ *   is sent it (an open wake under its id) when it goes on.
+ * - Where both also announce `status: 1` (HELLO.capabilities.status, IDENTIFY.capabilities.status):
+ *   node → STATUS {cannot_wake?, runtime?, probe?}: after READY, whenever it changes, and as the answer to a PROBE.
+ *   `cannot_wake` is one line on why no turn can be run now (the CLI is missing, nobody has logged in, …), left out when
+ *   turns can be run; `runtime` {kind, version?} where it is known; `probe` is the id of the PROBE that is answered.
+ *   server → PROBE {probe}: asks the node to look now whether the runtime can be woken, without a turn.
  * - server → ERROR {code, error, permanent: true}: do not reconnect (agent removed, taken, network mismatch).
  * Of several attachments of one agent exactly one holds the delivery lease and receives; when it ends the next gets it.
  */
 import { z } from 'zod';
 import { Actor } from './actors.ts';
-import { WAKE_FAILURES } from './agents.ts';
+import { StatusRuntime, WAKE_FAILURES } from './agents.ts';
 import { Event } from './events.ts';
+import { WakeUsage } from './receipts.ts';
 import { CATCH_UP_POLICIES, WAKE_POLICIES } from './wake.ts';
 
 export const DELIVERY_VERSION = 1;
+export const STATUS_VERSION = 1;
 
 export const FrameCapabilities = z.object({
   rooms: z.boolean().optional(),
@@ -36,13 +50,26 @@ export const FrameCapabilities = z.object({
   dms: z.boolean().optional(),
   artifacts: z.boolean().optional(),
   delivery: z.number().int().optional(),
+  status: z.number().int().optional(),
 });
 export type FrameCapabilities = z.infer<typeof FrameCapabilities>;
 
+/** `max_age` in seconds; `max_messages` of one conversation, the newest; `max_wakes` after one absence. */
+export const CatchUpSchema = z.object({
+  policy: z.enum(CATCH_UP_POLICIES),
+  max_age: z.number().int().min(1).max(31_536_000).optional(),
+  max_messages: z.number().int().min(1).max(1_000_000).optional(),
+  max_wakes: z.number().int().min(1).max(1_000_000).optional(),
+});
+
 export const BindingsSchema = z.object({
   rooms: z.array(z.object({ id: z.string(), wake: z.enum(WAKE_POLICIES) })).max(4_096),
-  dms: z.object({ enabled: z.boolean(), wake: z.enum(['all', 'mentions', 'never']) }),
-  catch_up: z.enum(CATCH_UP_POLICIES).default('all'),
+  dms: z.object({
+    enabled: z.boolean(),
+    wake: z.enum(['all', 'mentions', 'never']),
+    allowed_wake_senders: z.array(z.string().max(300)).max(1_024).optional(),
+  }),
+  catch_up: z.union([z.enum(CATCH_UP_POLICIES), CatchUpSchema]).default('all'),
 });
 
 export const FRAME_OPS = [
@@ -56,6 +83,8 @@ export const FRAME_OPS = [
   'ERROR',
   'WAKE',
   'BOOTSTRAP',
+  'STATUS',
+  'PROBE',
 ] as const;
 export type FrameOp = (typeof FRAME_OPS)[number];
 
@@ -84,6 +113,10 @@ export const AttachmentFrame = z.object({
   outcome: z.enum(['ok', 'failed']).optional(),
   classification: z.enum(WAKE_FAILURES).optional(),
   rooms: z.array(z.string()).optional(),
+  usage: WakeUsage.optional(),
+  cannot_wake: z.string().optional(),
+  runtime: StatusRuntime.optional(),
+  probe: z.string().optional(),
   code: z.string().optional(),
   permanent: z.boolean().optional(),
 });

@@ -89,7 +89,13 @@ export const limits = {
     value: 1_024,
     unit: 'count',
     code: 'too_many_attachments',
-    what: 'attachments of one credential (not in auth mode none)',
+    what: 'attachments of one token of the configuration (not in auth mode none)',
+  },
+  attachments_per_agent: {
+    value: 16,
+    unit: 'count',
+    code: 'too_many_attachments',
+    what: "attachments with one agent's own token",
   },
   attachments_per_address: {
     value: 64,
@@ -157,6 +163,21 @@ export const limits = {
     value: 30,
     unit: 'turns',
     what: 'agent turns in a conversation without a person before its wakes are held',
+  },
+  guard_hour_turns: {
+    value: 120,
+    unit: 'turns',
+    what: 'agent turns in a conversation in any hour before its wakes are held',
+  },
+  guard_pair_turns: {
+    value: 60,
+    unit: 'turns',
+    what: 'turns of two agents that answer each other, anywhere, in any ten minutes before the wakes of where they are at it are held',
+  },
+  guard_pairs: {
+    value: 100_000,
+    unit: 'count',
+    what: 'pairs of agents whose turns are remembered; the pair that was still for the longest time is forgotten',
   },
 } as const satisfies Record<string, Limit>;
 

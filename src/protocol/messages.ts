@@ -28,6 +28,10 @@ export const Part = z.object({
 });
 export type Part = z.infer<typeof Part>;
 
+/** What a message is for. An `ack` wakes nobody and is no turn; the others wake alike, and say what is hoped for. */
+export const INTENTS = ['request', 'inform', 'ack'] as const;
+export type Intent = (typeof INTENTS)[number];
+
 export const Message = z.object({
   id: z.string(),
   network_id: z.string(),
@@ -36,6 +40,7 @@ export const Message = z.object({
   from: Actor,
   parts: z.array(Part),
   mentions: z.array(z.string()).optional().describe('FQIDs of the agents and people mentioned'),
+  intent: z.string().optional().describe('`request`, `inform` or `ack`; an `ack` wakes nobody'),
   created_at: z.string(),
   redacted_at: z
     .string()
@@ -54,6 +59,7 @@ export const SendMessageRequest = z.object({
   from: nullish(Actor.partial()),
   parts: nullish(z.array(Part.extend({ data: nullish(z.record(z.string(), z.unknown())) }).partial())),
   mentions: nullish(z.array(z.string())),
+  intent: nullish(z.string()).describe('`request`, `inform` or `ack`; an `ack` wakes nobody'),
 });
 export type SendMessageRequest = z.infer<typeof SendMessageRequest>;
 

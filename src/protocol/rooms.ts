@@ -1,9 +1,16 @@
 import { z } from 'zod';
 import { nullish } from './nullish.ts';
 
-/** Storm guard of a room: agent turns without a person before its wakes are held; `off` never holds. */
+const TurnLimit = z.union([z.number().int().min(1).max(100_000), z.literal('off')]);
+export type TurnLimit = z.infer<typeof TurnLimit>;
+
+/** Storm guard of a room and its threads: what holds its wakes. `off` never does; what is left out is the network's default. */
 export const GuardSettings = z.object({
-  turns: z.union([z.number().int().min(1).max(100_000), z.literal('off')]).optional(),
+  turns: TurnLimit.optional().describe('agent turns without a person'),
+  hour_turns: TurnLimit.optional().describe('agent turns in any hour, people or not'),
+  pair_turns: TurnLimit.optional().describe(
+    'turns of two agents that answer each other, anywhere in the network, in any ten minutes',
+  ),
 });
 export type GuardSettings = z.infer<typeof GuardSettings>;
 

@@ -4,19 +4,38 @@
  * by FQID (W36), thread targets follow their room's binding on every runtime. No dependencies, no I/O.
  */
 import type { Message } from './messages.ts';
-import { fqid } from './ids.ts';
+import { fqid, parseMemberId } from './ids.ts';
 
 export const WAKE_POLICIES = ['all', 'mentions', 'thread_only', 'never'] as const;
 export type WakePolicy = (typeof WAKE_POLICIES)[number];
 export const CATCH_UP_POLICIES = ['all', 'mentions', 'none'] as const;
 export type CatchUpPolicy = (typeof CATCH_UP_POLICIES)[number];
 
+/** What becomes of messages that came while the agent was away. */
+export interface CatchUp {
+  policy: CatchUpPolicy;
+  /** Seconds: what is older wakes nobody any more. */
+  max_age?: number | undefined;
+  /** Of one conversation, the newest. */
+  max_messages?: number | undefined;
+  /** Conversations that wake the agent after one absence. */
+  max_wakes?: number | undefined;
+}
+
 /** What an attachment is bound to: sent in IDENTIFY by clients of the delivery protocol. */
 export interface Bindings {
   rooms: { id: string; wake: WakePolicy }[];
-  dms: { enabled: boolean; wake: 'all' | 'mentions' | 'never' };
-  catch_up: CatchUpPolicy;
+  dms: {
+    enabled: boolean;
+    wake: 'all' | 'mentions' | 'never';
+    /** Only a DM of one of these agents and people wakes; empty or left out: of anybody. In any form of a member id. */
+    allowed_wake_senders?: string[] | undefined;
+  };
+  catch_up: CatchUpPolicy | CatchUp;
 }
+
+export const catchUpOf = ({ catch_up }: Pick<Bindings, 'catch_up'>): CatchUp =>
+  typeof catch_up === 'string' ? { policy: catch_up } : catch_up;
 
 export interface WakeAgent {
   network_id: string;
@@ -25,14 +44,30 @@ export interface WakeAgent {
 
 export type WakeReason = 'mention' | 'dm' | 'room' | 'thread';
 
-/** Why this message wakes the agent, or undefined when it does not. */
-export function wakeReason(agent: WakeAgent, bindings: Bindings, message: Message): WakeReason | undefined {
+/** An acknowledgement and a notice of the system wake nobody, whoever they are for. */
+export const mayWake = ({ intent, from }: Pick<Message, 'intent' | 'from'>): boolean =>
+  intent !== 'ack' && from.type !== 'system';
+
+/**
+ * Why this message wakes the agent, or undefined when it does not.
+ * @param posted the agent has posted in the message's thread before: then it follows it
+ */
+export function wakeReason(
+  agent: WakeAgent,
+  bindings: Bindings,
+  message: Message,
+  posted = false,
+): WakeReason | undefined {
   const self = fqid(agent.network_id, 'agents', agent.id);
   if (message.network_id !== agent.network_id || message.redacted_at !== undefined) return undefined;
   if ((message.from.fqid ?? '') === self) return undefined;
+  if (!mayWake(message)) return undefined;
   const target = message.target;
   if (target.kind === 'dm') {
-    if (!bindings.dms.enabled || bindings.dms.wake === 'never') return undefined;
+    const { enabled, wake, allowed_wake_senders: allowed = [] } = bindings.dms;
+    if (!enabled || wake === 'never') return undefined;
+    if (allowed.length > 0 && !allowed.some((id) => isSender(message, id, agent.network_id)))
+      return undefined;
     const scoped = `${agent.network_id}:${agent.id}`;
     return target.participant_ids?.some((p) => p === agent.id || p === scoped || p === self)
       ? 'dm'
@@ -45,10 +80,17 @@ export function wakeReason(agent: WakeAgent, bindings: Bindings, message: Messag
     case 'all':
       return mentioned ? 'mention' : target.kind === 'thread' ? 'thread' : 'room';
     case 'mentions':
-      return mentioned ? 'mention' : undefined;
+      return mentioned ? 'mention' : posted && target.kind === 'thread' ? 'thread' : undefined;
     case 'thread_only':
       return target.kind === 'thread' ? (mentioned ? 'mention' : 'thread') : undefined;
     default:
       return undefined;
   }
+}
+
+function isSender({ from }: Message, memberId: string, networkId: string): boolean {
+  const ref = parseMemberId(memberId);
+  if (!ref) return false;
+  const home = from.network_id || networkId;
+  return (from.fqid || fqid(home, 'agents', from.id)) === fqid(ref.network ?? networkId, 'agents', ref.id);
 }

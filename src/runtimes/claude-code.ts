@@ -98,6 +98,7 @@ export function createClaudeCode(context: RuntimeContext): Runtime {
 
   /** Sends one message into a process and watches over its turn. */
   const attempt = async (turn: CliTurn, session: Held, message: Message): Promise<Sent> => {
+    turn.begin();
     const stop = (): void => void session.process.stop();
     let expired: string | undefined;
     const clock = startTurnClock(turn.limits, (reason) => {

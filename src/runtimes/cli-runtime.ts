@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { ConfigError } from '../config/issues.ts';
+import { beginWake, WAKE_ENV, wakeFolder } from '../config/wake-folder.ts';
 import { findExecutable, type NpmCli } from './executable.ts';
 import type {
   ProbeResult,
@@ -53,6 +54,8 @@ export interface CliTurn extends CliPlace {
   wake: Wake;
   events: TurnEvents;
   signal: AbortSignal;
+  /** To be called when nothing of an earlier run is left, and before this one can send. */
+  begin(): void;
 }
 
 export interface CliAdapter {
@@ -78,7 +81,15 @@ export function cliRuntime(context: RuntimeContext, adapter: CliAdapter): Runtim
     if (signal.aborted) return cancelled();
     try {
       const place = enter(context, program, workspace);
-      const outcome = await adapter.run({ ...place, wake, events, signal });
+      const folder = wakeFolder(workspace, wake.session_key);
+      const outcome = await adapter.run({
+        ...place,
+        env: { ...place.env, [WAKE_ENV]: folder },
+        begin: () => beginWake(folder, wake),
+        wake,
+        events,
+        signal,
+      });
       return signal.aborted && outcome.state === 'failed' ? cancelled() : outcome;
     } catch (error) {
       return signal.aborted ? cancelled() : failure(error);

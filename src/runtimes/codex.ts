@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { WAKE_ENV } from '../config/wake-folder.ts';
 import { startChild, type Exit } from './child.ts';
 import {
   cliRuntime,
@@ -96,6 +97,7 @@ async function exec(
   let unkept: { error: unknown } | undefined;
   let stopped = false;
   let grace: NodeJS.Timeout | undefined;
+  turn.begin();
   const child = await startChild({
     file: turn.file,
     args: arguments_(turn, thread),
@@ -215,10 +217,10 @@ function arguments_(turn: CliTurn, thread: string | undefined): string[] {
     // ready or not. The environment that it gets from us is the user's already.
     ...['-c', 'allow_login_shell=false'],
     ...['-c', `shell_environment_policy.set.PATH=${toml(turn.env.PATH)}`],
-    ...[
+    ...['MOLTNET_CLIENT_CONFIG', WAKE_ENV].flatMap((name) => [
       '-c',
-      `shell_environment_policy.set.MOLTNET_CLIENT_CONFIG=${toml(turn.env['MOLTNET_CLIENT_CONFIG'] ?? '')}`,
-    ],
+      `shell_environment_policy.set.${name}=${toml(turn.env[name] ?? '')}`,
+    ]),
     ...['-c', mark(turn)],
     ...own,
     ...(thread === undefined ? [] : ['resume']),

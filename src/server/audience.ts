@@ -122,7 +122,8 @@ export function streamAudience(
   return new Audience({
     network,
     selves,
-    ...(agents && { agents }),
+    // Its agents' lifecycle, and what became of its own messages.
+    ...(selves.size > 0 && { agents: selves }),
     mayRead: (room) => can(settings, identity, 'room.read', { room }).allowed,
     mayReadDm: (participants) => can(settings, identity, 'dm.read', { dm: { participants } }).allowed,
     types: selves.size > 0 ? BOUND_TYPES : PUBLIC_TYPES,

@@ -15,8 +15,11 @@ import type { Sessions } from './auth/sessions.ts';
 import type { OriginRules } from './http/origin.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Holds } from './holds.ts';
 import type { Presence } from './presence.ts';
+import type { Receipts } from './receipts.ts';
 import type { EventStreams } from './sse.ts';
+import type { Usage } from './usage.ts';
 
 export interface ServerContext {
   /** One object for the life of the server: a reload changes what is in it. Read it when it is needed. */
@@ -28,6 +31,9 @@ export interface ServerContext {
   readonly network: Network;
   readonly presence: Presence;
   readonly wakes: WakeReports;
+  readonly receipts: Receipts;
+  readonly holds: Holds;
+  readonly usage: Usage;
   readonly gateway: AttachGateway;
   readonly streams: EventStreams;
   readonly metrics: Metrics;

@@ -5,6 +5,9 @@
 import { fqid } from '../protocol/ids.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
+import type { AgentSummary } from '../protocol/agents.ts';
+import type { AttachmentActivity } from './attach/delivery-attachment.ts';
+import type { Holds } from './holds.ts';
 
 /** Why an attachment ended, as wire.md 1.3 names it; shown with `server.debug_events`. */
 export type EndReason =
@@ -25,13 +28,20 @@ export interface AgentPresence {
   attachments: number;
   /** RFC 3339; when the first of the attachments that are open began. */
   connected_since?: string;
+  state: NonNullable<AgentSummary['state']>;
+  working?: AttachmentActivity['working'];
+  cannot_wake?: string;
 }
+
+const HELD = { pause: 'paused', budget: 'its daily cap of wakes is reached', guard: 'held' } as const;
 
 export interface Presence {
   /** Counts an attachment in; the returned function counts it out, once. */
   connect(agent_id: string): (reason: EndReason, error?: string) => void;
   of(agent_id: string): AgentPresence;
   isConnected(agent_id: string): boolean;
+  /** What the agent does, or whether it can be woken, is another: told live. */
+  changed(agent_id: string): void;
   /** Ids of connected agents. */
   connected(): Iterable<string>;
 }
@@ -39,10 +49,19 @@ export interface Presence {
 export interface PresenceOptions {
   tail: Tail;
   network: Pick<Network, 'settings' | 'topology'>;
+  /** What the agent's attachments say. */
+  activity: (agent_id: string) => AttachmentActivity | undefined;
+  holds: Holds;
   clock?: () => number;
 }
 
-export function createPresence({ tail, network, clock = Date.now }: PresenceOptions): Presence {
+export function createPresence({
+  tail,
+  network,
+  activity,
+  holds,
+  clock = Date.now,
+}: PresenceOptions): Presence {
   const agents = new Map<string, { count: number; since: string }>();
   function announce(
     type: 'agent.connected' | 'agent.disconnected',
@@ -65,6 +84,19 @@ export function createPresence({ tail, network, clock = Date.now }: PresenceOpti
     });
   }
 
+  function stateOf(agent_id: string): Pick<AgentPresence, 'state' | 'working' | 'cannot_wake'> {
+    if (!agents.has(agent_id)) return { state: 'offline' };
+    const { working = [], cannot_wake } = activity(agent_id) ?? {};
+    const hold = holds.of(agent_id, undefined);
+    const why = hold ? HELD[hold.reason] : cannot_wake;
+    const state = working.length > 0 ? 'working' : why === undefined ? 'connected' : 'cannot_wake';
+    return {
+      state,
+      ...(working.length > 0 && { working }),
+      ...(why !== undefined && { cannot_wake: why }),
+    };
+  }
+
   return {
     connect(agent_id) {
       const known = agents.get(agent_id);
@@ -83,12 +115,31 @@ export function createPresence({ tail, network, clock = Date.now }: PresenceOpti
         announce('agent.disconnected', agent_id, reason, error);
       };
     },
+    changed(agent_id) {
+      if (!tail.isWatched(agent_id)) return;
+      const network_id = network.settings.id;
+      const { working, ...rest } = stateOf(agent_id);
+      tail.announce({
+        type: 'agent.status',
+        agent_id,
+        payload: {
+          agent_id,
+          network_id,
+          fqid: fqid(network_id, 'agents', agent_id),
+          ...rest,
+          ...(working && {
+            working: working.map(({ wake_id, conversation, since }) => ({ wake_id, conversation, since })),
+          }),
+        },
+      });
+    },
     of(agent_id) {
       const entry = agents.get(agent_id);
       return {
         connected: entry !== undefined,
         attachments: entry?.count ?? 0,
         ...(entry && { connected_since: entry.since }),
+        ...stateOf(agent_id),
       };
     },
     isConnected: (agent_id) => agents.has(agent_id),

@@ -34,6 +34,7 @@ export function createReload({
         'this server was not started from a configuration that can be read again: restart it',
       );
     const next = readAgain(read);
+    requireWhole(config, next);
     const parts = changedParts(config, next);
     const now = reloaded(config, next);
     const notes = await declare(now);
@@ -73,6 +74,17 @@ export function createReload({
 /** Where the file and what was changed over the API differ: whose word counted. */
 export function logNotes(log: Logger, notes: readonly DeclarationNote[]): void {
   for (const { text, ...about } of notes) log.info({ component: 'app', ...about }, text);
+}
+
+/** A file that is gone, was emptied or is only half written reads as one that asks nobody for a credential. */
+function requireWhole(running: ServerConfig, next: ServerConfig): void {
+  if (running.path !== undefined && next.path === undefined)
+    throw new MoltnetError('invalid_config', `${running.path}: is not there any more`);
+  if (running.auth.mode !== 'none' && next.auth.mode === 'none')
+    throw new MoltnetError(
+      'invalid_config',
+      `${next.path ?? 'the configuration'}: auth.mode none lets everybody do everything, which a reload does not do: write ${running.auth.mode}, or restart the server`,
+    );
 }
 
 function readAgain(read: () => ServerConfig): ServerConfig {

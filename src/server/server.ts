@@ -16,6 +16,7 @@ import { peerReader } from './auth/peer.ts';
 import { createRates } from './auth/rates.ts';
 import { endLapsed, endRevoked, type Revocables } from './auth/revocation.ts';
 import { openSessions } from './auth/sessions.ts';
+import { openBindings } from './bindings.ts';
 import type { ServerContext } from './context.ts';
 import { buildApp } from './http/app.ts';
 import { serveUpgrades } from './http/attach.ts';
@@ -23,10 +24,15 @@ import { originRules, type OriginRules } from './http/origin.ts';
 import { authority, createHttpServer, listen } from './listen.ts';
 import { createLog, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
-import { createPresence } from './presence.ts';
+import { endPauses } from './pauses.ts';
+import { createHolds } from './holds.ts';
+import { createPresence, type PresenceOptions } from './presence.ts';
+import { startPruning } from './pruning.ts';
+import { createReceipts } from './receipts.ts';
 import { createReload, logNotes } from './reload.ts';
 import { settingsOf } from './settings.ts';
 import { createEventStreams, type EventStreams } from './sse.ts';
+import { NO_BUDGETS, openUsage } from './usage.ts';
 
 export interface RunningServer {
   /** Base URL on this machine, without a trailing slash. */
@@ -85,8 +91,11 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     closing.push(() => store.close());
     const context = await assemble(config, options, log, store);
     closing.push(() => context.network.close());
+    closing.push(() => context.usage.close());
+    closing.push(startPruning(context.network));
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());
+    closing.push(endPauses(context));
 
     const server = createHttpServer(log);
     const app = await buildApp(context, server);
@@ -104,6 +113,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
       context.streams.close();
       // Attachments first: their last acknowledgements go through the writer.
       await within(STOP.attachments, context.gateway.close());
+      await within(STOP.attachments, context.usage.close());
       await within(STOP.writer, context.network.close());
       await emptied(server, connections);
       await close();
@@ -183,19 +193,38 @@ async function assemble(
     onUnknown: (request) => rates.claim(peer(request)),
     onFault,
   });
-  const presence = createPresence({ tail, network });
+  const usage = await openUsage({
+    network,
+    store,
+    budgets: () => config.budgets ?? NO_BUDGETS,
+    onChanged: () => counted.gateway?.holdsChanged(),
+  });
+  const holds = createHolds(network, usage);
+  const activity: PresenceOptions['activity'] = (agent_id) => counted.gateway?.activity(agent_id);
+  const presence = createPresence({ tail, network, activity, holds });
   const wakes = createWakeReports({ tail, network, store });
   await wakes.load();
+  const bindings = await openBindings(network, store);
   const gateway = (counted.gateway = createAttachGateway({
     network,
     store,
     tail,
     presence,
     wakes,
+    bindings,
+    holds,
+    usage,
     rates,
     identityOf: credentials.identityOf,
     log: log.child({ component: 'transport.attach' }),
   }));
+  const receipts = createReceipts({
+    network,
+    store,
+    bindings,
+    isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
+    holdOf: holds.of,
+  });
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
 
@@ -213,6 +242,7 @@ async function assemble(
       origins = originRules(config, bound);
       credentials.reload();
       endRevoked(open);
+      gateway.holdsChanged();
     },
   });
   return {
@@ -224,6 +254,9 @@ async function assemble(
     network,
     presence,
     wakes,
+    receipts,
+    holds,
+    usage,
     gateway,
     streams,
     metrics,

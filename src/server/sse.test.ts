@@ -96,6 +96,8 @@ describe('the stream', () => {
       'message.created',
       'message.created',
       'conversation.held',
+      // The notice.
+      'message.created',
       'message.created',
       'message.created',
       'conversation.resumed',

@@ -10,6 +10,7 @@ import type { Tail } from '../log/tail.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { gapEventId, isId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
+import { isStatic } from '../network/access-facts.ts';
 import { can } from '../network/access.ts';
 import { anyone, type Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
@@ -20,6 +21,8 @@ import { streamAudience, type Audience } from './audience.ts';
 const KEEP_ALIVE = 15_000;
 /** Keep-alives that a full socket misses before it is given up. */
 const BLOCKED = 4;
+/** How much of all streams those may have together whom the configuration does not name. */
+const GUESTS = 3 / 4;
 const KEEP_ALIVE_TEXT = ': keep-alive\n\n';
 
 export interface EventStreamsOptions {
@@ -63,17 +66,17 @@ export function createEventStreams({
 }: EventStreamsOptions): EventStreams {
   const streams = new Set<EventStream>();
   const byKey = new Map<string, number>();
+  let guests = 0;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  function admit(key: string): void {
+  function admit(key: string, identity: Identity): void {
     if (closed) throw new MoltnetError('stopping');
     const { sse_streams, sse_streams_per_identity } = limits;
-    if (streams.size >= sse_streams.value)
-      throw new MoltnetError(
-        'too_many_streams',
-        `${sse_streams.value} event streams are open: try again later`,
-      );
+    // A quarter is kept for those whom the configuration names: others may be as many as they like.
+    const full = isGuest(identity) && guests >= sse_streams.value * GUESTS;
+    if (full || streams.size >= sse_streams.value)
+      throw new MoltnetError('too_many_streams', `${streams.size} event streams are open: try again later`);
     if ((byKey.get(key) ?? 0) >= sse_streams_per_identity.value) {
       throw new MoltnetError(
         'too_many_streams',
@@ -99,7 +102,7 @@ export function createEventStreams({
       return streams.size;
     },
     serve(request, response, { key, identity = anyone, anonymous, headers }) {
-      admit(key);
+      admit(key, identity);
       const stream = new EventStream({
         response,
         store,
@@ -110,6 +113,7 @@ export function createEventStreams({
         gone: () => {
           if (!streams.delete(stream)) return;
           count(key, -1);
+          if (isGuest(identity)) guests--;
           if (streams.size === 0) {
             clearInterval(timer);
             timer = undefined;
@@ -118,6 +122,7 @@ export function createEventStreams({
       });
       streams.add(stream);
       count(key, 1);
+      if (isGuest(identity)) guests++;
       timer ??= setInterval(() => {
         for (const each of streams) each.keepAlive();
       }, keepAlive);
@@ -138,6 +143,9 @@ export function createEventStreams({
     },
   };
 }
+
+/** Who has no credential, or one that agents get by registering. */
+const isGuest = (identity: Identity): boolean => identity.mode !== 'none' && !isStatic(identity);
 
 /** The header counts before the query; what is no id is ignored (wire.md 7). */
 function lastEventId(request: IncomingMessage): string | undefined {
@@ -232,7 +240,7 @@ class EventStream implements ReaderSink {
   }
 
   announce(entry: LogEntry): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#options.audience?.allows(entry.event) === false) return;
     // Presence that a slow observer could not be sent: it is told to look again, when it reads.
     if (this.#reader.live && this.ready()) this.#tellMissed();
     if (this.ready()) this.#options.response.write(this.#chunk(entry));

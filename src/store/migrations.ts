@@ -6,6 +6,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { log } from './migrations/0001-log.ts';
 import { eventIds } from './migrations/0002-event-ids.ts';
 import { credentials } from './migrations/0003-credentials.ts';
+import { guard } from './migrations/0004-guard.ts';
+import { deliveries } from './migrations/0005-deliveries.ts';
 import { StorageError } from './store.ts';
 
 export interface Migration {
@@ -18,7 +20,7 @@ export interface Migration {
 }
 
 /** Append only: a step that was released never changes. */
-export const migrations: readonly Migration[] = [log, eventIds, credentials];
+export const migrations: readonly Migration[] = [log, eventIds, credentials, guard, deliveries];
 
 /** Key of `meta` that says whose database this is. */
 const NETWORK_ID = 'store.network_id';

@@ -225,6 +225,8 @@ it('STO-35 a file of the first schema opens with all that is in it, and takes wh
     agents: [alpha],
     held: [],
     invites: [],
+    pairs: [],
+    pauses: [],
   });
   const claimed = { ...alpha, credential_key: 'agent-token:ab', claim_key_hash: 'key' };
   const invite = { agent_id: 'beta', code_hash: 'code', created_at: AT, expires_at: AT };
@@ -238,4 +240,18 @@ it('STO-35 a file of the first schema opens with all that is in it, and takes wh
     agents: [claimed],
     invites: [invite],
   });
+});
+
+it('STO-35 what an older program held is a hold of consecutive turns', async () => {
+  const file = path.join(scratchFolder(), 'moltnet.db');
+  const db = new DatabaseSync(file);
+  migrate(db, 0, 'local', migrations.slice(0, 3));
+  db.exec(`
+    INSERT INTO conversations (key, kind, id, room_id, message_count, first_seq, last_seq, last_message_at, guard_turns, held_at, held_seq, held_messages)
+      VALUES ('room:a', 'room', 'a', 'a', 3, 1, 3, '${AT}', 30, '${AT}', 2, 1), ('room:b', 'room', 'b', 'b', 1, 4, 4, '${AT}', 1, NULL, NULL, 0);`);
+  db.close();
+  const store = await openFile(file);
+  const rows = await store.conversations(['room:a', 'room:b']);
+  expect(rows.get('room:a')).toMatchObject({ held_by: 'turns 30', guard_window: '' });
+  expect(rows.get('room:b')).toMatchObject({ held_by: null, guard_window: '' });
 });

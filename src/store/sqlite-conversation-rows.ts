@@ -61,6 +61,8 @@ export function conversationRows(upsert: StatementSync, dmActivity: StatementSyn
           row.held_at,
           held_seq,
           row.held_messages,
+          row.guard_window,
+          row.held_by,
           keepHold ? 1 : 0,
         );
         if (row.kind === 'dm' && touched > 0) dmActivity.run(touched, row.id);

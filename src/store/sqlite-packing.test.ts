@@ -14,8 +14,20 @@ it('STO-38 writes arrive at the storage thread as they were given', () => {
     writesOf(
       messageOf('d1', 'dm:d', { participants: ['alpha', 'net:beta'], held: true, content_hash: null }),
       messageOf('t1', 'thread:t', {
-        row: { parent_message_id: 'm1', held_at: 'x', held_seq: -1, held_messages: 3, guard_speaker: 'a' },
+        row: {
+          parent_message_id: 'm1',
+          held_at: 'x',
+          held_seq: -1,
+          held_messages: 3,
+          guard_speaker: 'a',
+          held_by: 'turns 2',
+          guard_window: '1:2',
+        },
       }),
+    ),
+    rowsOf(
+      { op: 'pair', row: { pair: 'a b', speaker: 'b', at: 5, turns: '' } },
+      { op: 'pause', row: { scope: '*', paused_by: 'ana', at: 'x', until: null } },
     ),
     { events: [], rows: [] },
   ];

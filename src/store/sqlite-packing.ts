@@ -92,7 +92,14 @@ function packRow(to: PackedWrites, write: RowWrite): void {
         row.held_at,
         row.held_seq,
         row.held_messages,
+        row.guard_window,
+        row.held_by,
       );
+      return;
+    }
+    case 'pair': {
+      const { pair, speaker, at, turns } = write.row;
+      to.push('pair', pair, speaker, at, turns);
       return;
     }
     default:
@@ -101,7 +108,7 @@ function packRow(to: PackedWrites, write: RowWrite): void {
 }
 
 function unpackRow(next: Next): RowWrite {
-  const first = next<RowWrite | 'message' | 'conversation'>();
+  const first = next<RowWrite | 'message' | 'conversation' | 'pair'>();
   if (first === 'message')
     return {
       op: 'message',
@@ -130,8 +137,12 @@ function unpackRow(next: Next): RowWrite {
         held_at: next(),
         held_seq: next(),
         held_messages: next(),
+        guard_window: next(),
+        held_by: next(),
       } satisfies RowOf<'conversation'>['row'],
     };
+  if (first === 'pair')
+    return { op: 'pair', row: { pair: next(), speaker: next(), at: next(), turns: next() } };
   return first;
 }
 

@@ -48,7 +48,7 @@ export const storedMessage = (row: Row): StoredMessage => ({
 
 /** Of `conversations c`; participants as a JSON array, sorted by bytes. */
 export const CONVERSATION = `c.key, c.kind, c.id, c.room_id, c.parent_message_id, c.message_count, c.first_seq, c.last_seq,
-  c.last_message_at, c.guard_turns, c.guard_speaker, c.held_at, c.held_seq, c.held_messages,
+  c.last_message_at, c.guard_turns, c.guard_speaker, c.guard_window, c.held_at, c.held_seq, c.held_messages, c.held_by,
   CASE WHEN c.kind = 'dm' THEN (SELECT json_group_array(d.participant) FROM
     (SELECT i.participant FROM dm_participants i WHERE i.dm_id = c.id ORDER BY i.participant) d) END AS participants`;
 
@@ -68,6 +68,8 @@ export const conversationRow = (row: Row): ConversationRow => ({
   held_at: nullable(row, 'held_at'),
   held_seq: row['held_seq'] as number | null,
   held_messages: integer(row, 'held_messages'),
+  guard_window: text(row, 'guard_window'),
+  held_by: nullable(row, 'held_by'),
 });
 
 /** Of `artifacts a`. */

@@ -1,13 +1,17 @@
 /** Reads of topology, delivery state and meta. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { ConversationKey } from '../protocol/conversation.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
+import { wakeRow } from './sqlite-delivery-reads.ts';
 import { CONVERSATION, conversationRow, integer, nullable, text, type Row } from './sqlite-rows.ts';
 import type {
   AgentRow,
   InviteRow,
   MemberRow,
+  PairRow,
+  PauseRow,
   PositionRow,
   RoomRow,
   ScopeRow,
@@ -37,6 +41,8 @@ export const TOPOLOGY_SQL = {
   members: 'SELECT room_id, member_id, since_seq FROM room_members ORDER BY room_id, member_id',
   agents: 'SELECT * FROM agents ORDER BY id',
   invites: 'SELECT * FROM invites ORDER BY agent_id',
+  pairs: 'SELECT pair, speaker, at, turns FROM guard_pairs ORDER BY at, pair',
+  pauses: 'SELECT scope, paused_by, at, until FROM pauses ORDER BY scope',
   held: `SELECT ${CONVERSATION} FROM conversations c INDEXED BY conversations_held WHERE c.held_at IS NOT NULL ORDER BY c.held_seq`,
 } as const;
 
@@ -57,6 +63,8 @@ export function createStateReads(db: DatabaseSync) {
           agents: topology.agents.all().map(agentRow),
           held: topology.held.all().map(conversationRow),
           invites: topology.invites.all().map(inviteRow),
+          pairs: topology.pairs.all().map(pairRow),
+          pauses: topology.pauses.all().map(pauseRow),
         };
       } finally {
         db.exec('COMMIT');
@@ -104,6 +112,18 @@ const agentRow = (row: Row): AgentRow => ({
   removed_at: nullable(row, 'removed_at'),
   claim_key_hash: nullable(row, 'claim_key_hash'),
 });
+const pairRow = (row: Row): PairRow => ({
+  pair: text(row, 'pair'),
+  speaker: text(row, 'speaker'),
+  at: integer(row, 'at'),
+  turns: text(row, 'turns'),
+});
+const pauseRow = (row: Row): PauseRow => ({
+  scope: row['scope'] as PauseScope,
+  paused_by: text(row, 'paused_by'),
+  at: text(row, 'at'),
+  until: nullable(row, 'until'),
+});
 const inviteRow = (row: Row): InviteRow => ({
   code_hash: text(row, 'code_hash'),
   agent_id: text(row, 'agent_id'),
@@ -127,16 +147,4 @@ const positionRow = (row: Row): PositionRow => ({
   agent_id: text(row, 'agent_id'),
   conversation: row['conversation'] as ConversationKey,
   acked_seq: integer(row, 'acked_seq'),
-});
-const wakeRow = (row: Row): WakeRow => ({
-  wake_id: text(row, 'wake_id'),
-  agent_id: text(row, 'agent_id'),
-  conversation: row['conversation'] as ConversationKey,
-  after_seq: integer(row, 'after_seq'),
-  last_seq: integer(row, 'last_seq'),
-  attempt: integer(row, 'attempt'),
-  state: row['state'] as WakeRow['state'],
-  error: nullable(row, 'error'),
-  opened_at: text(row, 'opened_at'),
-  closed_at: nullable(row, 'closed_at'),
 });

@@ -6,11 +6,19 @@ import { openConnection } from './sqlite-connection.ts';
 import { openEngine } from './sqlite-engine.ts';
 import { asStoreError } from './sqlite-errors.ts';
 import { prepareFiles, requireDatabase, takeLock } from './sqlite-files.ts';
+import { createDeliveryReads, type DeliveryReads } from './sqlite-delivery-reads.ts';
 import { createLogReads, type LogReads } from './sqlite-log-reads.ts';
 import { createPageReads, type PageReads } from './sqlite-page-reads.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
 import { startStorageThread } from './sqlite-thread.ts';
-import { StorageError, type PageRequest, type Store, type Writes } from './store.ts';
+import {
+  StorageError,
+  type MessagePlace,
+  type PageRequest,
+  type Store,
+  type UsageRow,
+  type Writes,
+} from './store.ts';
 
 /** Where a store's writes go: the storage thread, or the same engine on this thread. */
 interface WriteSide {
@@ -66,6 +74,7 @@ class SqliteStore implements Store {
   readonly #pages: PageReads;
   readonly #log: LogReads;
   readonly #state: StateReads;
+  readonly #deliveries: DeliveryReads;
   #head: number;
   #closing: Promise<void> | undefined;
 
@@ -82,6 +91,7 @@ class SqliteStore implements Store {
     this.#head = head;
     this.#pages = createPageReads(reader);
     this.#log = createLogReads(reader);
+    this.#deliveries = createDeliveryReads(reader);
     this.#state = createStateReads(reader);
   }
 
@@ -136,6 +146,20 @@ class SqliteStore implements Store {
   failedWakes = (agentId: string | undefined, limit: number) =>
     this.#read(() => this.#state.failedWakes(agentId, limit));
   bootstraps = (agentId: string) => this.#read(() => this.#state.bootstraps(agentId));
+
+  deliveryFacts = (place: MessagePlace, agents: readonly string[]) =>
+    this.#read(() => this.#deliveries.deliveryFacts(place, agents));
+  wake = (wakeId: string) => this.#read(() => this.#deliveries.wake(wakeId));
+  allOpenWakes = (limit: number) => this.#read(() => this.#deliveries.allOpenWakes(limit));
+  bindings = () => this.#read(() => this.#deliveries.bindings());
+  answerAfter = (conversation: ConversationKey, seq: number, sender: string) =>
+    this.#read(() => this.#deliveries.answerAfter(conversation, seq, sender));
+  threadsOf = (sender: string, after: string, limit: number) =>
+    this.#read(() => this.#deliveries.threadsOf(sender, after, limit));
+  threadSpeakers = (conversation: ConversationKey, limit: number) =>
+    this.#read(() => this.#deliveries.threadSpeakers(conversation, limit));
+  usage = (since: string, after: UsageRow | undefined, limit: number) =>
+    this.#read(() => this.#deliveries.usage(since, after, limit));
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
 

@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { conversationRows, type ConversationRows } from './sqlite-conversation-rows.ts';
 import { transaction } from './migrations.ts';
 import { createRunWriter } from './sqlite-event-ids.ts';
+import { pairRows } from './sqlite-pair-rows.ts';
 import { deliveryStatements, writeDelivery } from './sqlite-delivery-writes.ts';
 import { credentialStatements, writeCredential } from './sqlite-credential-writes.ts';
 import type { EventWrite, RowWrite, Writes } from './store.ts';
@@ -32,6 +33,7 @@ export function createCommitter(db: DatabaseSync): Committer {
   const credentials = credentialStatements(db);
   let head = Number(db.prepare('SELECT max(seq) AS seq FROM events').get()?.['seq'] ?? 0);
   const ids = createRunWriter(db, head);
+  const pairs = pairRows(db);
 
   function writeRow(row: RowWrite, { seq, event }: Carrier, conversations: ConversationRows): void {
     switch (row.op) {
@@ -47,6 +49,7 @@ export function createCommitter(db: DatabaseSync): Committer {
           row.room_id,
           row.sender,
         );
+        if (row.conversation.startsWith('thread:')) sql.threadSpeaker.run(row.conversation, row.sender, seq);
         return;
       case 'mention':
         requireEvent(row, event);
@@ -118,6 +121,17 @@ export function createCommitter(db: DatabaseSync): Committer {
       case 'meta':
         sql.meta.run(row.key, row.value);
         return;
+      case 'pair':
+        pairs.put(row.row);
+        return;
+      case 'pause': {
+        const { scope, paused_by, at, until } = row.row;
+        sql.pause.run(scope, paused_by, at, until);
+        return;
+      }
+      case 'pause.remove':
+        sql.pauseRemove.run(row.scope);
+        return;
       case 'invite':
       case 'invite.remove':
       case 'session':
@@ -150,6 +164,7 @@ export function createCommitter(db: DatabaseSync): Committer {
         head = transaction(db, () => writeAll(writes, before));
       } catch (error) {
         ids.undone(before);
+        pairs.undone();
         throw error;
       }
       return before;
@@ -184,6 +199,7 @@ export function createCommitter(db: DatabaseSync): Committer {
       for (const row of rows) writeRow(row, { seq, event: undefined }, conversations);
     }
     conversations.flush();
+    pairs.flush();
     return seq;
   }
 }
@@ -203,6 +219,9 @@ function statements(db: DatabaseSync) {
       `INSERT INTO messages (seq, id, origin_network, origin_id, content_hash, conversation, room_id, sender)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
+    threadSpeaker: db.prepare(
+      'INSERT INTO thread_speakers (conversation, sender, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
     mention: db.prepare(
       `INSERT INTO mentions (seq, agent_id, conversation, room_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     ),
@@ -212,15 +231,15 @@ function statements(db: DatabaseSync) {
     // The last parameter is 1 when a stored hold keeps its seq.
     conversation: db.prepare(
       `INSERT INTO conversations (key, kind, id, room_id, parent_message_id, message_count, first_seq, last_seq, last_message_at,
-         guard_turns, guard_speaker, held_at, held_seq, held_messages)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         guard_turns, guard_speaker, held_at, held_seq, held_messages, guard_window, held_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET
          room_id = excluded.room_id, parent_message_id = excluded.parent_message_id, message_count = excluded.message_count,
          last_seq = CASE WHEN excluded.last_seq > conversations.last_seq THEN excluded.last_seq ELSE conversations.last_seq END,
          last_message_at = excluded.last_message_at, guard_turns = excluded.guard_turns, guard_speaker = excluded.guard_speaker,
          held_at = excluded.held_at,
          held_seq = CASE WHEN ? = 1 THEN coalesce(conversations.held_seq, excluded.held_seq) ELSE excluded.held_seq END,
-         held_messages = excluded.held_messages`,
+         held_messages = excluded.held_messages, guard_window = excluded.guard_window, held_by = excluded.held_by`,
     ),
     participant: db.prepare(
       'INSERT INTO dm_participants (dm_id, participant, last_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
@@ -256,6 +275,11 @@ function statements(db: DatabaseSync) {
     artifactsDelete: db.prepare('DELETE FROM artifacts WHERE seq = ?'),
     mentionsDelete: db.prepare('DELETE FROM mentions WHERE seq = ?'),
     forgetHash: db.prepare('UPDATE messages SET content_hash = NULL WHERE seq = ?'),
+    pause: db.prepare(
+      `INSERT INTO pauses (scope, paused_by, at, until) VALUES (?, ?, ?, ?)
+       ON CONFLICT (scope) DO UPDATE SET paused_by = excluded.paused_by, at = excluded.at, until = excluded.until`,
+    ),
+    pauseRemove: db.prepare('DELETE FROM pauses WHERE scope = ?'),
     meta: db.prepare(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     ),

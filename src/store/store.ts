@@ -5,6 +5,7 @@
  * main thread; all return promises because an engine may be remote.
  */
 import type { ConversationKey, ConversationKind } from '../protocol/conversation.ts';
+import type { PauseScope } from '../protocol/pauses.ts';
 
 /** One row of the event log as its readers get it. `payload` is JSON text, never parsed on the way out. */
 export interface LogEvent {
@@ -49,10 +50,33 @@ export interface ConversationRow {
   /** Storm guard: agent turns since a person, FQID of the last agent that spoke, and the hold. */
   guard_turns: number;
   guard_speaker: string | null;
+  /** Agent turns of the last hour, empty for none: what network/guard-window.ts makes of it. */
+  guard_window: string;
   held_at: string | null;
   /** seq of the `conversation.held` event; held messages come after it. */
   held_seq: number | null;
   held_messages: number;
+  /** `turns N`, `hour N` or `pair N KEY`: which limit holds it, at how many turns, and of which pair. Null: it is not held. */
+  held_by: string | null;
+}
+
+/** Two agents that answer each other, anywhere in the network. */
+export interface PairRow {
+  /** FQIDs in ascending order, with a space between. */
+  pair: string;
+  /** Which of them had the last turn, and when (milliseconds since 1970). What has been still for an hour is forgotten. */
+  speaker: string;
+  at: number;
+  /** Turns of the last ten minutes, as guard_window. */
+  turns: string;
+}
+
+export interface PauseRow {
+  scope: PauseScope;
+  /** As PauseChange.by. */
+  paused_by: string;
+  at: string;
+  until: string | null;
 }
 
 export interface RoomRow {
@@ -131,6 +155,9 @@ export type RowWrite =
       touch: boolean;
     }
   | { op: 'participant'; dm_id: string; participant: string }
+  | { op: 'pair'; row: PairRow }
+  | { op: 'pause'; row: PauseRow }
+  | { op: 'pause.remove'; scope: PauseScope }
   | { op: 'room'; row: Omit<RowOf<RoomRow>, 'created_seq'> }
   | { op: 'room.remove'; id: string; removed_at: string }
   | { op: 'member.add'; room_id: string; member_id: string }
@@ -156,7 +183,21 @@ export type DeliveryWrite =
   | { op: 'position'; agent_id: string; conversation: ConversationKey; acked_seq: number }
   | { op: 'positions.clear'; agent_id: string; scope: string; up_to: number }
   | { op: 'wake.open'; row: WakeRow }
-  | { op: 'wake.close'; wake_id: string; state: 'done' | 'failed'; error: string | null; closed_at: string }
+  | ({ op: 'wake.close'; wake_id: string; state: 'done' | 'failed' } & Pick<WakeRow, 'error' | 'closed_at'> &
+      /** `attempt` stays what it was when it is left out. */
+      Partial<Pick<WakeRow, 'outcome' | 'answer_id' | 'classification' | 'attempt'>>)
+  /** A failed wake is open again, under another id. */
+  | { op: 'wake.retry'; wake_id: string; as: string; at: string; opened_seq: number }
+  /** Nobody wants a failed wake any more. */
+  | { op: 'wake.drop'; wake_id: string }
+  | { op: 'skip'; row: SkipRow }
+  /** A client that decides wakes itself took this message. */
+  | { op: 'handed'; agent_id: string; seq: number; at: string }
+  | { op: 'bindings'; agent_id: string; bindings: string; at: string }
+  /** Adds to what stands there. */
+  | { op: 'usage'; row: UsageRow }
+  /** Forgets at most 500 of each that are older. */
+  | { op: 'deliveries.prune'; before: string }
   | { op: 'bootstrap'; agent_id: string; room_id: string; at: string };
 
 export interface ScopeRow {
@@ -183,6 +224,57 @@ export interface WakeRow {
   error: string | null;
   opened_at: string;
   closed_at: string | null;
+  /** The head when it was opened. */
+  opened_seq: number;
+  /** Of a closed one; null for those that an earlier version closed. `dropped`: an operator gave a failed one up. */
+  outcome: 'answered' | 'silent' | 'failed' | 'dropped' | null;
+  /** The last message that the agent posted there during the wake. */
+  answer_id: string | null;
+  classification: string | null;
+}
+/** `unmentioned`: all but mentions and DMs. */
+export type SkipReason = 'age' | 'catch_up' | 'unmentioned';
+/** Messages that wake the agent no more: after_seq < seq <= last_seq. */
+export interface SkipRow {
+  agent_id: string;
+  conversation: ConversationKey;
+  after_seq: number;
+  last_seq: number;
+  reason: SkipReason;
+  at: string;
+}
+export interface BindingsRow {
+  agent_id: string;
+  /** JSON of Bindings. */
+  bindings: string;
+}
+/** Of one agent in one room (empty: DMs) on one UTC day. */
+export interface UsageRow {
+  day: string;
+  agent_id: string;
+  room_id: string;
+  wakes: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost_usd: number;
+}
+/** Where a message stands: `scope` is `room:ID` or `dms`. */
+export interface MessagePlace {
+  conversation: ConversationKey;
+  scope: string;
+  seq: number;
+}
+/** What storage knows of one message's way to one agent. */
+export interface DeliveryFacts {
+  agent_id: string;
+  /** The wake whose range covers it. */
+  wake?: WakeRow;
+  skip?: { reason: SkipReason; at: string };
+  handed_at?: string;
+  /** The agent's position is past it. */
+  settled: boolean;
+  /** Where delivery of the scope began. */
+  start_seq?: number;
 }
 
 /** One command's writes. All of one batch commit in one durable transaction. */
@@ -202,6 +294,10 @@ export interface TopologyRows {
   held: ConversationRow[];
   /** Expired ones too. */
   invites: InviteRow[];
+  /** The one that was still for the longest time first. */
+  pairs: PairRow[];
+  /** In order of scope. */
+  pauses: PauseRow[];
 }
 
 export interface StoredMessage {
@@ -307,6 +403,25 @@ export interface Store {
   /** The latest wakes that failed for good, newest first. */
   failedWakes(agent_id: string | undefined, limit: number): Promise<WakeRow[]>;
   bootstraps(agent_id: string): Promise<string[]>;
+  /** Of at most 500 agents, in their order. */
+  deliveryFacts(place: MessagePlace, agents: readonly string[]): Promise<DeliveryFacts[]>;
+  wake(wake_id: string): Promise<WakeRow | undefined>;
+  /** By agent. */
+  allOpenWakes(limit: number): Promise<WakeRow[]>;
+  /** Of every agent that attached with bindings, for start-up. */
+  bindings(): Promise<BindingsRow[]>;
+  /** Id of the newest message of the sender (FQID) in the conversation after a seq. */
+  answerAfter(conversation: ConversationKey, seq: number, sender: string): Promise<string | undefined>;
+  /** Threads in which the sender (FQID) has posted, after a key, by key, with the seq of its first message there. */
+  threadsOf(
+    sender: string,
+    after: string,
+    limit: number,
+  ): Promise<{ conversation: ConversationKey; seq: number }[]>;
+  /** FQIDs of those who have posted in a thread, with the seq of their first message. */
+  threadSpeakers(conversation: ConversationKey, limit: number): Promise<{ sender: string; seq: number }[]>;
+  /** From a day (`YYYY-MM-DD`) on, or after a row; by day, agent and room. */
+  usage(since: string, after: UsageRow | undefined, limit: number): Promise<UsageRow[]>;
 
   /** Resolves when the engine answers; rejects with StorageError. */
   ping(): Promise<void>;

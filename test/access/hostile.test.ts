@@ -80,7 +80,7 @@ for (const mode of ['bearer', 'open'] as const)
       silent(port, head),
       silent(port, `${head}Content-Length: 100\r\n\r\n{"id":`),
       silent(port, `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{"id"`),
-      silent(port, upgradeText([['Authorization', `Bearer ${agentToken}`]])),
+      silent(port, upgradeText([['Authorization', `Bearer ${SECRETS.attach}`]])),
     ]).flat();
     // Slow readers: they ask for much and take nothing.
     const slow = [
@@ -138,7 +138,8 @@ for (const mode of ['bearer', 'open'] as const)
 
     // Frames, also far too large ones.
     const frames = fc.sample(fc.array(hostileFrame, { minLength: 1, maxLength: 4 }), { numRuns: 300, seed });
-    await inParallel(frames, 16, async (each) => {
+    // With the sleepers below limits.attachments_per_agent.
+    await inParallel(frames, 10, async (each) => {
       const client = new AttachClient({
         url: `ws://127.0.0.1:${port}/v1/attach`,
         headers: { authorization: `Bearer ${agentToken}` },

@@ -56,7 +56,9 @@ export class LeakRun {
   }
 
   async start(): Promise<void> {
-    const lab = (this.#lab = await openAuthLab(this.#mode, { guard: { turns: 'off' } }));
+    const lab = (this.#lab = await openAuthLab(this.#mode, {
+      guard: { turns: 'off', hour_turns: 'off', pair_turns: 'off' },
+    }));
     const none = this.#mode === 'none';
     const add = (name: string, selves: readonly string[], observer: boolean, secret: string): void =>
       void this.#readers.set(name, {

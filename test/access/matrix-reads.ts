@@ -47,7 +47,7 @@ export const reads: Row[] = [
     but: { bearer: { person: '200~3.2' } },
   },
   // pair: an empty list without public_read (W39)
-  ...['GET /v1/rooms', 'GET /v1/agents'].map((route): Row => ({
+  ...['GET /v1/rooms', 'GET /v1/agents', 'GET /v1/pauses'].map((route): Row => ({
     route,
     none: 200,
     bearer: '401 401 200 403 200 403 200',
@@ -61,11 +61,14 @@ export const reads: Row[] = [
   ...readable('GET /v1/threads/{threadID}/messages', 'threadID', 't-hall', 't-den', 't-vault'),
   ...readable('GET /v1/messages/{messageID}', 'messageID', 'm-hall', 'm-den', 'm-vault'),
   ...readable('GET /v1/messages/{messageID}', 'messageID', 'm-t-hall', 'm-t-den', 'm-t-vault'),
-  ...ofDm('GET /v1/messages/{messageID}', 'messageID', 'm-dm-in', 'm-dm-out').map((row): Row => ({
-    ...row,
-    // Additive: without a credential the route is public_read's, the message is not.
-    read: OBSERVERS,
-  })),
+  ...readable('GET /v1/messages/{messageID}/receipts', 'messageID', 'm-hall', 'm-den', 'm-vault'),
+  ...['', '/receipts'].flatMap((what) =>
+    ofDm(`GET /v1/messages/{messageID}${what}`, 'messageID', 'm-dm-in', 'm-dm-out').map((row): Row => ({
+      ...row,
+      // Additive: without a credential the route is public_read's, the message is not.
+      read: OBSERVERS,
+    })),
+  ),
   {
     route: 'GET /v1/agents/{agentID}',
     at: '/v1/agents/member',
@@ -125,6 +128,21 @@ export const reads: Row[] = [
   },
   { route: 'GET /v1/pairings', none: 200, bearer: OBSERVERS },
   { route: 'GET /v1/guard', none: 200, bearer: OBSERVERS },
+  ...readable('GET /v1/guard/{conversation}', 'conversation', 'room:hall', 'room:den', 'room:vault'),
+  ...readable(
+    'GET /v1/guard/{conversation}',
+    'conversation',
+    'thread:t-hall',
+    'thread:t-den',
+    'thread:t-vault',
+  ),
+  ...ofDm('GET /v1/guard/{conversation}', 'conversation', 'dm:dm-in', 'dm:dm-out').map((row): Row => ({
+    ...row,
+    // Additive: as a DM's messages, and those are never public.
+    read: OBSERVERS,
+  })),
+  { route: 'GET /v1/deliveries', none: 200, bearer: OBSERVERS },
+  { route: 'GET /v1/usage', none: 200, bearer: OBSERVERS },
   {
     route: 'GET /v1/events/stream',
     none: 200,

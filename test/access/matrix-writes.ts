@@ -176,6 +176,30 @@ export const administration: Row[] = [
     // Additive: whoever sees everything and may write, and is nobody's agent.
     but: { all: { session: '200' } },
   }),
+  ...['retry', 'drop'].map((action) =>
+    administered(`POST /v1/deliveries/{wakeID}/${action}`, {
+      at: `/v1/deliveries/none/${action}`,
+      none: 404,
+      bearer: '401 401 403 403 404 403 403',
+      but: { all: { session: '404' } },
+    }),
+  ),
+  administered('POST /v1/agents/{agentID}/wake-test', {
+    at: '/v1/agents/far/wake-test',
+    but: { all: { session: '200' } },
+  }),
+  ...(
+    [
+      ['POST /v1/pauses', { body: () => ({ scope: 'room:hall' }) }],
+      ['DELETE /v1/pauses/{scope}', { at: '/v1/pauses/room:hall' }],
+    ] as const
+  ).map(([route, rest]) =>
+    administered(route, {
+      ...rest,
+      // Additive: as a held conversation is resumed.
+      but: { all: { session: '200' } },
+    }),
+  ),
   {
     route: 'DELETE /v1/messages/{messageID}',
     at: '/v1/messages/{n}',

@@ -128,7 +128,9 @@ it('CLI-4 the guard: what is held, and letting it go on, by a person only', asyn
     });
   const held = (await run('guard')).json() as { conversations: { conversation: string; held: boolean }[] };
   expect(held.conversations).toMatchObject([{ conversation: 'dm:d1', held: true }]);
-  expect((await run('guard', 'list', '--plain')).stdout).toMatch(/^dm:d1 {2}held after \d+ agent turns/);
+  expect((await run('guard', 'list', '--plain')).stdout).toMatch(
+    /^dm:d1 {2}held since [\d:]+: .*agent turns.* {2}\d+ messages since\n {4}\d+ of 2 turns without a person, \d+ of \d+ in an hour/,
+  );
   const agent = await cli(['guard', 'resume', 'dm:d1'], { cwd, env: { ...env, CLAUDECODE: '1' } });
   expect(agent.stderr).toContain('an agent does not lift the guard');
   expect((await run('guard', 'resume', 'dm:d1')).json()).toMatchObject({

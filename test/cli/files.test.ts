@@ -156,6 +156,8 @@ describe('connect', () => {
     [[], /the id of the agent is missing/],
     [['alpha', 'beta'], /too much on the command line: "beta"/],
     [['alpha', '--runtime', 'codx'], /"codx" is not a runtime; did you mean codex\?/],
+    [['alpha', '--catch-up', 'some'], /--catch-up "some" is not one of its values/],
+    [['alpha', '--dms-from', 'a b'], /--dms-from "a b" is not an agent or person/],
     [['alpha', '--wake', 'sometimes'], /--wake "sometimes" is not one of its values/],
     [['alpha', '--auth-mode', 'bearer'], /auth mode bearer needs a token/],
     [['alpha', '--token-env', 'MISSING', '--registration', 'open'], /MISSING: is not set/],
@@ -216,6 +218,19 @@ describe('connect', () => {
       'all',
       'never',
     ]);
+  });
+
+  it('CLI-32 --catch-up and --dms-from go into the node file, and stay there when they are not said again', async () => {
+    const node = async (...words: string[]) => {
+      await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node', ...words);
+      const { catch_up, dms } = loadNodeConfig({ cwd, env: {} }).attachments[0]!;
+      return { catch_up, from: dms.allowed_wake_senders };
+    };
+    expect(await node()).toEqual({ catch_up: 'all', from: undefined });
+    const said = { catch_up: 'mentions', from: ['ann', 'other:bob'] };
+    expect(await node('--catch-up', 'mentions', '--dms-from', '@ann,other:bob')).toEqual(said);
+    expect(await node()).toEqual(said);
+    expect((await node('--catch-up', 'none')).catch_up).toBe('none');
   });
 
   it('CFG-15 CLI-32 what a person wrote in the node file stays', async () => {

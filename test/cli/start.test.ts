@@ -96,6 +96,16 @@ describe('start', () => {
     expect(result.stderr).toMatch(expected);
   });
 
+  it('CLI-40 the example is a room that the agent will be in', async () => {
+    const rooms = [
+      { id: 'backstage', visibility: 'private', members: ['ann'] },
+      { id: 'plaza', visibility: 'public' },
+    ];
+    writeFileSync(path.join(cwd, 'Moltnet'), JSON.stringify({ rooms }));
+    const server = startCli(['start'], { cwd, env: free });
+    await server.says(/moltnet send room:plaza "@my-agent hello"/);
+  });
+
   it('CLI-40 warns when others can reach it', async () => {
     const server = startCli(['start', '--json', '--listen', ':0'], { cwd });
     await server.says(/warning: it listens on every network interface without authentication/);

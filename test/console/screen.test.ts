@@ -26,12 +26,12 @@ it('CON-12 a phone’s width is enough for every page, and the sidebar becomes a
   );
   const table = `| a | b | c |\n|---|---|---|\n| ${'wide '.repeat(30)} | ${'w'.repeat(120)} | x |`;
   await post(server, `${table}\n\n\`\`\`\n${'code '.repeat(80)}\n\`\`\``, { from: 'beta' });
-  await post(server, 'held', { from: 'gamma-with-a-rather-long-name-that-does-not-fit' });
+  await post(server, 'one too many', { from: 'gamma-with-a-rather-long-name-that-does-not-fit' });
   const { page, shows, wrong } = await open(server, '/console/rooms/general', {
     viewport: { width: 360, height: 740 },
     hasTouch: true,
   });
-  await shows('held');
+  await shows('one too many');
   await page.getByRole('status', { name: 'Paused' }).waitFor();
   expect(await page.evaluate(overflow)).toBe(0);
   const menu = page.getByRole('button', { name: 'Rooms and agents' });
@@ -143,6 +143,8 @@ it('CON-14 everything is reached with the keyboard alone', async () => {
   await page.keyboard.press('ArrowDown');
   await eventually(() => page.evaluate(focusedMessage)).toContain('secret message');
   await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(focusedLabel)).toBe('Delivery…');
   await page.keyboard.press('Tab');
   expect(await page.evaluate(focusedLabel)).toBe('Remove content…');
   await page.keyboard.press('Enter');

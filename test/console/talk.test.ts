@@ -181,8 +181,8 @@ it('CON-8 a person’s message lets a held conversation go on', async () => {
   await post(server, 'two', { from: 'beta' });
   const notice = page.getByRole('status', { name: 'Paused' });
   await notice.waitFor();
-  await write('go on');
-  await shows('go on');
+  await write('carry on, please');
+  await shows('carry on, please');
   await notice.waitFor({ state: 'detached' });
 });
 

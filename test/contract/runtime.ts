@@ -137,7 +137,21 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
         await deliver(lab.runtime(), wakeOf('[[sh: moltnet send room:general "hi there"]]')),
       ).toMatchObject({ state: 'ok' });
       const config = path.join(lab.workspace, '.moltnet', 'config.json');
-      expect(lab.said()).toEqual([{ args: ['send', 'room:general', 'hi there'], stdin: '', config }]);
+      expect(lab.said()).toMatchObject([{ args: ['send', 'room:general', 'hi there'], stdin: '', config }]);
+    });
+
+    it('RT-28 what runs in a turn finds its wake, and how often it was begun, also in a process that stays', async () => {
+      const runtime = lab.runtime();
+      const text = '[[sh: moltnet send room:general "hi"]]';
+      const first = wakeOf(text);
+      const second = wakeOf(text);
+      await deliver(runtime, first);
+      await deliver(runtime, second);
+      await deliver(runtime, { ...second, attempt: 2 });
+      const of = ({ wake_id, conversation }: typeof first, run: number) => ({ wake_id, conversation, run });
+      expect(lab.said().map(({ wake }) => wake)).toEqual([of(first, 1), of(second, 1), of(second, 2)]);
+      await deliver(lab.runtime(), wakeOf(text, { conversation: 'dm:x' }));
+      expect(lab.said().at(-1)!.wake).toMatchObject({ conversation: 'dm:x', run: 1 });
     });
 
     it('RT-9 a turn without a sign of life is ended at runtime.inactivity_timeout, and may be tried again', async () => {

@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest';
-import { ConstraintError, StorageError } from '../../src/store/store.ts';
+import type { PauseScope } from '../../src/protocol/pauses.ts';
+import {
+  ConstraintError,
+  StorageError,
+  type PairRow,
+  type PauseRow,
+  type RowWrite,
+} from '../../src/store/store.ts';
 import {
   agentRow,
   AT,
@@ -147,6 +154,8 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       agents: [],
       held: [],
       invites: [],
+      pairs: [],
+      pauses: [],
     });
 
     await store.commit([
@@ -218,6 +227,8 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       held_at: null,
       held_seq: null,
       held_messages: 0,
+      guard_window: '',
+      held_by: null,
     };
     expect(await all()).toEqual([
       {
@@ -289,6 +300,57 @@ export function commitContract({ open, reopen }: StoreFactory): void {
     expect(await state()).toMatchObject({ held_seq: 11, last_seq: 9 });
     await store.commit([writesOf(messageOf('n1', 'room:new', { held: true, row: held(1) }))]);
     expect((await store.conversations(['room:new'])).get('room:new')).toMatchObject({ held_seq: 12 });
+  });
+
+  it('STO-39 of a pair of agents the last write counts; it is read until it has been still for an hour', async () => {
+    const store = await open();
+    const pair = (key: string, at: number, turns = '1:1'): PairRow => ({
+      pair: key,
+      speaker: 'a',
+      at,
+      turns,
+    });
+    const put = (...rows: PairRow[]) => rowsOf(...rows.map((row): RowWrite => ({ op: 'pair', row })));
+    const pairs = async () => (await store.loadTopology()).pairs;
+    const hour = 3_600_000;
+    const begin = Date.parse(AT);
+    await store.commit([put(pair('a b', begin), pair('a c', begin + 1)), put(pair('a b', begin + 2, '1:2'))]);
+    expect(await pairs()).toEqual([pair('a c', begin + 1), pair('a b', begin + 2, '1:2')]);
+    await store.commit([put({ ...pair('a b', begin + hour), speaker: 'b', turns: '' })]);
+    await store.commit([put(pair('a d', begin + 2 * hour))]);
+    expect(await pairs()).toEqual([
+      { ...pair('a b', begin + hour), speaker: 'b', turns: '' },
+      pair('a d', begin + 2 * hour),
+    ]);
+    // A batch that fails leaves none behind for the next one.
+    await store.commit([writesOf(messageOf('m1', 'room:general'))]);
+    const failed = store.commit([
+      put(pair('a e', begin + 2 * hour)),
+      writesOf(messageOf('m1', 'room:general')),
+    ]);
+    await expect(failed).rejects.toThrow(ConstraintError);
+    await store.commit([put(pair('a f', begin + 2 * hour))]);
+    expect((await pairs()).map((row) => row.pair)).toEqual(['a b', 'a d', 'a f']);
+  });
+
+  it('STO-40 a pause is as it was written last, until it is removed', async () => {
+    const store = await open();
+    const pause = (scope: PauseScope, until: string | null = null): PauseRow => ({
+      scope,
+      paused_by: 'operator',
+      at: AT,
+      until,
+    });
+    const pauses = async () => (await store.loadTopology()).pauses;
+    await store.commit([
+      rowsOf({ op: 'pause', row: pause('room:general', AT) }, { op: 'pause', row: pause('*') }),
+      rowsOf({ op: 'pause', row: { ...pause('room:general'), paused_by: 'ana' } }),
+    ]);
+    expect(await pauses()).toEqual([pause('*'), { ...pause('room:general'), paused_by: 'ana' }]);
+    await store.commit([
+      rowsOf({ op: 'pause.remove', scope: '*' }, { op: 'pause.remove', scope: 'agent:x' }),
+    ]);
+    expect(await pauses()).toEqual([{ ...pause('room:general'), paused_by: 'ana' }]);
   });
 
   it('STO-16 redaction replaces the payload, forgets hash, artifacts and mentions, and leaves the neighbours', async () => {

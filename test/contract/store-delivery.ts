@@ -119,6 +119,30 @@ export function deliveryContract({ open, reopen }: StoreFactory): void {
     expect(await store.openWakes('alpha')).toEqual([]);
   });
 
+  it('RCPT-20 what became of deliveries is forgotten when it is old, and nothing that is open', async () => {
+    const store = await open();
+    const old = '2026-01-01T00:00:00.000Z';
+    await store.commit([
+      rowsOf(
+        { op: 'wake.open', row: wakeOf('open', { opened_at: old }) },
+        ...['old', 'new'].map((id) => ({
+          op: 'wake.open' as const,
+          row: wakeOf(id, { state: 'failed', closed_at: id === 'old' ? old : AT }),
+        })),
+        { op: 'handed', agent_id: 'alpha', seq: 1, at: old },
+        { op: 'handed', agent_id: 'alpha', seq: 2, at: AT },
+        { op: 'deliveries.prune', before: '2026-02-01T00:00:00.000Z' },
+      ),
+    ]);
+    expect((await store.openWakes('alpha')).map(({ wake_id }) => wake_id)).toEqual(['open']);
+    expect((await store.failedWakes('alpha', 10)).map(({ wake_id }) => wake_id)).toEqual(['new']);
+    const handed = async (seq: number) => {
+      const place = { conversation: 'room:x', scope: 'room:x', seq } as const;
+      return (await store.deliveryFacts(place, ['alpha']))[0]!.handed_at;
+    };
+    expect([await handed(1), await handed(2)]).toEqual([undefined, AT]);
+  });
+
   it('STO-29 a bootstrap is remembered once', async () => {
     const store = await open();
     const bootstrap = (agent_id: string, room_id: string) => ({

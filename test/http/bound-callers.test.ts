@@ -1,6 +1,7 @@
 /** What agents and people with credentials of their own read and do over HTTP; who may what at all is in the matrix. */
 import { describe, expect, it } from 'vitest';
 import { exchange, startAuthLab, type AuthLab, type Caller } from '../support/auth-lab.ts';
+import { SseClient } from '../support/sse-client.ts';
 
 const ids = async (lab: AuthLab, who: Caller, route: string, list: string): Promise<string[]> => {
   const { status, text } = await lab.call(who, `GET ${route}`);
@@ -148,6 +149,8 @@ describe('what is refused says no more than that', () => {
       'DELETE /v1/rooms/a%2Fb',
       'POST /v1/apply',
       'POST /v1/guard/resume',
+      'POST /v1/pauses',
+      'DELETE /v1/pauses/x',
       'POST /v1/agents/wake-failed',
       'POST /v1/agents/far/invite',
       'POST /v1/agents/nothing/rotate-token',
@@ -236,6 +239,39 @@ describe('agents', () => {
     for (let i = 0; i < 4; i++) tries.push(await join('outsider', 'outsider'));
     expect(tries).toEqual([...Array<string>(3).fill('403 forbidden'), '429 rate_limited']);
     expect(await join('member', 'member')).toBe('403 forbidden');
+  });
+
+  it('HTTP-45 a report tells nobody where a message is that its agent is not sent', async () => {
+    const lab = await startAuthLab('bearer');
+    const stream = await SseClient.open(lab.port, { headers: lab.credential('outsider') });
+    const reported = ['m-den', 'm-t-vault', 'm-dm-in', 'm-dm-out', 'nothing', 'm-hall'];
+    for (const id of reported)
+      await lab.call('outsider', 'POST /v1/agents/wake-failed', {
+        agent_id: 'outsider',
+        event: { message: { id } },
+      });
+    const told = () => stream.events.filter(({ event }) => event === 'agent.wake.failed');
+    await stream.until(() => told().length === reported.length);
+    const targets = told().map(({ data }) => (data!['agent'] as { target?: unknown }).target);
+    expect(targets).toEqual([...Array(5).fill(undefined), { kind: 'room', room_id: 'hall' }]);
+  });
+
+  it('HTTP-45 why a wake failed is shown to observers and to the agent, not to whoever sees the agent', async () => {
+    const lab = await startAuthLab('public');
+    const error = 'exit 1: /home/ann/code: no key';
+    await lab.must('POST /v1/agents/wake-failed', {
+      agent_id: 'member',
+      error,
+      event: { message: { id: 'm-hall' } },
+    });
+    for (const route of ['GET /v1/agents', 'GET /v1/agents/member']) {
+      for (const who of ['observe', 'operator', 'member'] as const)
+        expect((await lab.call(who, route)).text).toContain(error);
+      for (const who of ['anon', 'outsider', 'listed', 'person', 'write'] as const) {
+        const { status, text } = await lab.call(who, route);
+        expect([status, text.includes('"member"'), text.includes('wake')]).toEqual([200, true, false]);
+      }
+    }
   });
 
   it('HTTP-45 the token of agents or of a person reports failed wakes of its own agents only', async () => {

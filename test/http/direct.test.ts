@@ -21,7 +21,7 @@ async function told(server: RunningServer, path: string, body: unknown, headers:
   return { status: answer.status, text, headers: rest };
 }
 
-it('HTTP-47 every way to write the path of a message is answered alike', async () => {
+it('HTTP-48 every way to write the path of a message is answered alike', async () => {
   const server = await startTestServer({ rooms: [general] });
   const own = { 'x-request-id': 'mine' };
   const cases: [name: string, body: unknown, headers: Record<string, string>][] = [
@@ -49,7 +49,7 @@ it('HTTP-47 every way to write the path of a message is answered alike', async (
   expect(counted.exec(metrics)?.[1]).toBe('6');
 });
 
-it('HTTP-47 also with credentials, and without', async () => {
+it('HTTP-48 also with credentials, and without', async () => {
   const lab = await startAuthLab('bearer');
   const body = hello({ target: { kind: 'room', room_id: 'hall' }, from: { type: 'agent', id: 'member' } });
   const seen = new Set<unknown>();

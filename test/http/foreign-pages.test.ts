@@ -34,6 +34,8 @@ describe('a page of another site sends requests to this machine', () => {
         ['PATCH', '/v1/rooms/general/members'],
         ['POST', '/v1/apply'],
         ['POST', '/v1/guard/resume'],
+        ['POST', '/v1/pauses'],
+        ['DELETE', '/v1/pauses/*'],
         ['POST', '/v1/agents/register'],
         ['DELETE', '/v1/agents/a'],
         ['DELETE', '/v1/messages/m'],

@@ -23,6 +23,7 @@ const PATHS = [
   '/v1/agents/register',
   '/v1/agents/wake-failed',
   '/v1/guard/resume',
+  '/v1/pauses',
 ] as const;
 
 /** Strings that have broken something somewhere: NUL, half surrogates, newlines, very long, ids of every form. */

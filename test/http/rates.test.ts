@@ -150,3 +150,26 @@ it('SSE-32 without a credential streams are counted by the address that a truste
   expect(await open({ ...token, 'x-forwarded-for': '203.0.113.99' })).toBe(503);
   expect(await open({ authorization: `Bearer ${SECRETS.login}` })).toBe(200);
 });
+
+it('SSE-6 callers whom the configuration does not name do not take the last quarter of all streams', async () => {
+  const { server } = await limited('public', {});
+  const { sse_streams, sse_streams_per_identity } = limits;
+  const open = (headers: Record<string, string>): Promise<SseClient> =>
+    SseClient.open(server.port, { headers });
+  const clients: SseClient[] = [];
+  const full = (sse_streams.value * 3) / 4;
+  for (let i = 0; i < full; i++)
+    clients.push(
+      await open({ 'x-forwarded-for': `203.0.113.${Math.floor(i / sse_streams_per_identity.value)}` }),
+    );
+  expect(clients.map(({ status }) => status)).toEqual(Array(full).fill(200));
+  const stranger = { 'x-forwarded-for': '198.51.100.1' };
+  expect((await open(stranger)).status).toBe(503);
+  const token = { authorization: `Bearer ${SECRETS.observe}` };
+  expect((await open({ ...token, ...stranger })).status).toBe(200);
+  // One that ends makes room for another.
+  clients[0]!.close();
+  let next: SseClient;
+  do next = await open(stranger);
+  while (next.status !== 200);
+});

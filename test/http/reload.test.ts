@@ -231,6 +231,31 @@ describe('what a reload refuses', () => {
     expect(server.config.auth.public_read).toBe(false);
   });
 
+  it('SESS-12 a file that was emptied asks nobody for a token: it changes nothing', async () => {
+    const { server, file, reload } = await lab();
+    file.now = testConfig({});
+    expect(file.now.auth.mode).toBe('none');
+    const { status, json } = await reload();
+    expect([status, json['code']]).toEqual([422, 'invalid_config']);
+    expect(json['error']).toContain('auth.mode');
+    expect((await ask(server, '/v1/rooms')).status).toBe(401);
+    expect((await ask(server, '/v1/rooms', as('root-secret'))).status).toBe(200);
+  });
+
+  it('SESS-12 a file that is gone changes nothing', async () => {
+    const at = testConfig({ network: { name: 'Named' } });
+    const server = await startServer(
+      { ...at, path: '/srv/Moltnet' },
+      { log: pino({ level: 'silent' }), reload: () => testConfig() },
+    );
+    onTestFinished(() => server.stop());
+    await expect(server.reload()).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: '/srv/Moltnet: is not there any more',
+    });
+    expect(server.config.network.name).toBe('Named');
+  });
+
   it('SESS-12 only an administrator may, and nothing is read before', async () => {
     const { file, reload } = await lab();
     expect((await reload({})).status).toBe(401);

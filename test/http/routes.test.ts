@@ -433,6 +433,7 @@ describe('agents', () => {
           network_id: 'local',
           rooms: ['research'],
           connected: false,
+          state: 'offline',
         },
         {
           id: 'net_b:gamma',
@@ -440,6 +441,7 @@ describe('agents', () => {
           network_id: 'net_b',
           rooms: ['research'],
           connected: false,
+          state: 'offline',
         },
         {
           id: 'newbie',
@@ -448,6 +450,7 @@ describe('agents', () => {
           fqid: 'molt://local/agents/newbie',
           network_id: 'local',
           connected: false,
+          state: 'offline',
         },
       ],
       page: { has_more: false },
@@ -544,6 +547,60 @@ describe('apply and guard', () => {
       ),
     );
     expect(codes).toEqual(['invalid_target', 'not_found', 'bad_request']);
+  });
+});
+
+describe('meters and pauses', () => {
+  it('GUARD-12 the meters of any conversation, by the last path segment', async () => {
+    const server = await startTestServer({ rooms: [general] });
+    for (const id of ['alpha', 'beta']) await said(server, { from: { type: 'agent', id } });
+    const { status, json } = await askJson(server, '/v1/guard/room:general');
+    expect([status, json]).toEqual([
+      200,
+      {
+        conversation: 'room:general',
+        room_id: 'general',
+        turns: 2,
+        limit: 30,
+        held: false,
+        meters: {
+          turns: 2,
+          turns_limit: 30,
+          hour: 2,
+          hour_limit: 120,
+          pair: 1,
+          pair_agents: ['molt://local/agents/alpha', 'molt://local/agents/beta'],
+          pair_limit: 60,
+        },
+      },
+    ]);
+    for (const unknown of ['room:none', 'thread:none', 'dm:none', 'general', 'room:', '%00', 'resume'])
+      expect((await askJson(server, `/v1/guard/${unknown}`)).json['code'], unknown).toBe('not_found');
+  });
+
+  it('PAUSE-1 PAUSE-2 by POST and DELETE, and listed meanwhile', async () => {
+    const server = await startTestServer({ rooms: [general] });
+    const paused = await askJson(server, '/v1/pauses', POST({ scope: 'room:general', until: null }));
+    const pause = { scope: 'room:general', at: paused.json['at'], by: 'operator' };
+    expect([paused.status, paused.json]).toEqual([200, { ...pause, paused: true }]);
+    await askJson(server, '/v1/pauses', POST({ scope: ' * ', until: '2999-01-01T00:00:00Z' }));
+    expect((await askJson(server, '/v1/pauses')).json).toMatchObject({
+      pauses: [{ scope: '*', until: '2999-01-01T00:00:00.000Z' }, pause],
+    });
+    for (const scope of ['*', 'room:general', 'room:general'])
+      expect((await askJson(server, `/v1/pauses/${scope}`, { method: 'DELETE' })).json).toMatchObject({
+        scope,
+        paused: false,
+      });
+    expect((await askJson(server, '/v1/pauses')).json).toEqual({ pauses: [] });
+    const code = async (body: unknown) => (await askJson(server, '/v1/pauses', POST(body))).json['code'];
+    expect(await code({ scope: 'dm:d' })).toBe('unprocessable_entity');
+    expect(await code({ scope: 'agent:nobody' })).toBe('not_found');
+    expect(await code({ scope: 'room:general', until: 'soon' })).toBe('unprocessable_entity');
+    expect(await code({})).toBe('bad_request');
+    expect((await askJson(server, '/v1/pauses/dm:d', { method: 'DELETE' })).json['code']).toBe(
+      'unprocessable_entity',
+    );
   });
 });
 

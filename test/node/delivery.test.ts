@@ -69,3 +69,29 @@ it('NODE-7 a wake that fails is tried again with the next attempt number, and th
   const agent = await client.agent('alpha');
   expect(agent.last_wake_failure).toMatchObject({ error: 'it choked' });
 });
+
+it('NODE-31 a DM wakes from those alone who may; what others say there is kept, and told as ignored', async () => {
+  const { url } = await startTestServer({ rooms });
+  const { say, client } = speaker(url);
+  const dms = { enabled: true, wake: 'all' as const, allowed_wake_senders: ['ann'] };
+  const lab = await startLabNode(url, [{ agent: { id: 'alpha' }, dms }]);
+  const alpha = lab.runtime('alpha');
+  await lab.logged('attached');
+  const bob = await say('dm:d-bob', 'from bob', { as: 'human:bob', participants: ['alpha', 'bob'] });
+  await say('dm:d-ann', 'from ann', { as: 'human:ann', participants: ['alpha', 'ann'] });
+  await lab.until(() => alpha.turns.length === 1);
+  expect(alpha.texts[0]).toContain('> from ann');
+  const { receipts } = await client.receipts(bob);
+  expect(receipts).toMatchObject([{ agent_id: 'alpha', state: 'ignored', reason: 'policy' }]);
+  expect(alpha.turns).toHaveLength(1);
+});
+
+it('NODE-1 limits of what was missed are taken over by the server', async () => {
+  const { url } = await startTestServer({ rooms });
+  const { say } = speaker(url);
+  const catch_up = { policy: 'all' as const, max_age: 3_600, max_messages: 50, max_wakes: 5 };
+  const lab = await startLabNode(url, [{ agent: { id: 'alpha' }, catch_up }]);
+  await lab.logged('attached');
+  await say('room:general', 'hello');
+  await lab.until(() => lab.runtime('alpha').turns.length === 1);
+});

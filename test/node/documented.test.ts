@@ -6,6 +6,7 @@ import { createClient } from '../../src/client/http.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
 import { loadServerConfig } from '../../src/config/server.ts';
 import { startNode } from '../../src/node/node.ts';
+import { limits } from '../../src/protocol/limits.ts';
 import { createLog } from '../../src/server/log.ts';
 import { startServer } from '../../src/server/server.ts';
 import { configLab, mistakesOf } from '../support/config-lab.ts';
@@ -33,7 +34,12 @@ it('CFG-21 every other block of the documentation is good too', () => {
   const env = {};
   const { rates, ...config } = loadServerConfig({ cwd: lab.cwd, env, path: 'Moltnet' });
   const defaults = loadServerConfig({ cwd: path.dirname(lab.cwd), env });
-  expect({ ...config.auth, ...config.guard }).toEqual({ ...defaults.auth, ...defaults.guard });
+  expect(config.auth).toEqual(defaults.auth);
+  expect(config.guard).toEqual({
+    turns: limits.guard_turns.value,
+    hour_turns: limits.guard_hour_turns.value,
+    pair_turns: limits.guard_pair_turns.value,
+  });
   expect({ ...rates, claims: undefined }).toEqual({ ...defaults.rates, claims: undefined });
   expect(loadNodeConfig({ cwd: lab.cwd, env }).attachments).toHaveLength(1);
   const { tokens } = loadServerConfig({ cwd: lab.cwd, env, path: 'token.yaml' }).auth;

@@ -74,6 +74,20 @@ it('NODE-19 a token that was made anew while it was connected is used at once', 
   expect(server.last.headers['authorization']).toBe('Bearer magt_v1_new');
 });
 
+it('NODE-19 a token that is written after the old one ended is waited for', async () => {
+  const server = await startScriptedServer();
+  const agent = await withToken();
+  // The only agent: without the wait the node would end.
+  const lab = await startLabNode(server.url, [agent], { times: { ...NEVER, renewal: 10_000 } });
+  await lab.logged('attached');
+  const first = server.last;
+  first.send({ op: 'ERROR', error: 'the token is no longer known', code: 'unauthorized', permanent: true });
+  await server.until(() => first.closed);
+  writeFileSync(agent.auth.token_path, 'magt_v1_new\n');
+  await server.until(() => server.connections.length === 2);
+  expect(server.last.headers['authorization']).toBe('Bearer magt_v1_new');
+});
+
 it('NODE-19 429 is no end: it comes back, and not before Retry-After', async () => {
   const server = await startScriptedServer();
   server.refuse = { status: 429, code: 'rate_limited', error: 'slow down', retry_after: 1_000 };

@@ -6,7 +6,8 @@ import type { NodeConfig } from '../../src/config/types.ts';
 import { askNode } from '../../src/node/control.ts';
 import { startNode } from '../../src/node/node.ts';
 import { eventFrame, startScriptedServer, type ScriptedServer } from '../support/node-attach-server.ts';
-import { attachmentConfig, startLabNode, type AgentConfig } from '../support/node-lab.ts';
+import type { RuntimeFactory } from '../../src/runtimes/runtime.ts';
+import { attachmentConfig, FakeRuntime, Facts, startLabNode, type AgentConfig } from '../support/node-lab.ts';
 import { temporaryFolder } from '../support/server.ts';
 
 const configOf = (url: string, ...agents: AgentConfig[]): NodeConfig => ({
@@ -16,6 +17,17 @@ const configOf = (url: string, ...agents: AgentConfig[]): NodeConfig => ({
 const alpha: AgentConfig = { agent: { id: 'alpha' } };
 const beta: AgentConfig = { agent: { id: 'beta' } };
 const gamma: AgentConfig = { agent: { id: 'gamma' } };
+/** Runtimes of which one agent's cannot be made until it is mended. */
+function brokenFor(agent: string): { runtime: RuntimeFactory; mend(): void } {
+  let broken = true;
+  return {
+    mend: () => (broken = false),
+    runtime: ({ attachment }) => {
+      if (broken && attachment.agent.id === agent) throw new Error('runtime.kind is not known');
+      return new FakeRuntime(new Facts());
+    },
+  };
+}
 /** The live connection of an agent. */
 const of = (server: ScriptedServer, id: string) =>
   server.connections.findLast(
@@ -59,14 +71,11 @@ it('NODE-25 new attachments start, gone ones stop with their turns, changed ones
 
 it('NODE-25 the same file again touches nothing, and ends the rest of whoever waits for something to be put right', async () => {
   const server = await startScriptedServer();
-  const lab = await startLabNode(server.url, [alpha, beta], {
-    times: { recheck: 1e9 },
-    prepare: (runtime, agent) =>
-      agent === 'beta' && (runtime.probeResult = { ready: false, permanent: true, reason: 'not logged in' }),
-  });
+  const { runtime, mend } = brokenFor('beta');
+  const lab = await startLabNode(server.url, [alpha, beta], { times: { recheck: 1e9 }, runtime });
   await lab.logged('attached', 'alpha');
   await lab.logged('cannot attach', 'beta');
-  lab.runtime('beta').probeResult = { ready: true };
+  mend();
   expect(await lab.node.reload(configOf(server.url, alpha, beta))).toEqual({
     started: [],
     stopped: [],
@@ -94,11 +103,8 @@ it('NODE-25 max_turns of the file counts from then on', async () => {
 
 it('NODE-25 one who was alone in being well and is taken out leaves a node that ends and says why', async () => {
   const server = await startScriptedServer();
-  const lab = await startLabNode(server.url, [alpha, beta], {
-    times: { recheck: 1e9 },
-    prepare: (runtime, agent) =>
-      agent === 'beta' && (runtime.probeResult = { ready: false, permanent: true, reason: 'not logged in' }),
-  });
+  const { runtime } = brokenFor('beta');
+  const lab = await startLabNode(server.url, [alpha, beta], { times: { recheck: 1e9 }, runtime });
   await lab.logged('attached', 'alpha');
   await lab.logged('cannot attach', 'beta');
   await lab.node.reload(configOf(server.url, beta));

@@ -69,7 +69,7 @@ describe('codex (real): what is its own', () => {
       ).toMatchObject({ state: 'ok' });
       expect(existsSync(path.join(lab.workspace, 'reached'))).toBe(true);
       expect(existsSync(outside)).toBe(false);
-      expect(lab.said().slice(-2)).toEqual([
+      expect(lab.said().slice(-2)).toMatchObject([
         { args: ['send', 'room:general', 'hello'], stdin: '', config },
         { args: ['send', 'room:general', '-'], stdin: 'two\nlines\n', config },
       ]);

@@ -5,12 +5,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { BudgetSettings } from '../../src/config/types.ts';
 import { Tail } from '../../src/log/tail.ts';
 import type { CommandKind, CommandTypes, Answer } from '../../src/network/commands.ts';
 import { anyone, type Identity } from '../../src/network/identity.ts';
 import { Network, type NetworkSettings } from '../../src/network/network.ts';
 import { MoltnetError } from '../../src/protocol/errors.ts';
 import type { MessageAccepted } from '../../src/protocol/messages.ts';
+import type { Receipt } from '../../src/protocol/receipts.ts';
 import { CreateRoomRequest } from '../../src/protocol/rooms.ts';
 import {
   createAttachGateway,
@@ -20,6 +22,10 @@ import {
 } from '../../src/server/attach/gateway.ts';
 import type { AttachTimes } from '../../src/server/attach/connection.ts';
 import { createWakeReports, type WakeReports } from '../../src/server/attach/wake-report.ts';
+import { createHolds } from '../../src/server/holds.ts';
+import { NO_BUDGETS, openUsage, type Usage } from '../../src/server/usage.ts';
+import { openBindings } from '../../src/server/bindings.ts';
+import { createReceipts } from '../../src/server/receipts.ts';
 import { createPresence, type Presence } from '../../src/server/presence.ts';
 import { createEventStreams, type EventStreams } from '../../src/server/sse.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -42,6 +48,7 @@ export interface AttachLabOptions {
   /** From where upgrades come; this machine when left out. */
   peer?: AttachPeer;
   rates?: AttachGatewayOptions['rates'];
+  budgets?: BudgetSettings;
   /** Of tokens that are minted for a claim. */
   identityOf?: (token: string) => Identity;
 }
@@ -59,6 +66,9 @@ export interface AttachLab {
   wakes: WakeReports;
   gateway: AttachGateway;
   streams: EventStreams;
+  usage: Usage;
+  /** Receipts of a message, by agent. */
+  receipts(message_id: string): Promise<Record<string, Receipt>>;
   /** What the gateway logged as errors. */
   faults: unknown[];
   execute<K extends CommandKind>(kind: K, args: CommandTypes[K][0]): Promise<Answer<K>>;
@@ -85,7 +95,20 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
   const faults: unknown[] = [];
   const tail = new Tail({ store, ringCount: options.ringCount, onFault: (error) => faults.push(error) });
   const network = await Network.open({ store, settings, onCommitted: (events) => tail.publish(events) });
-  const presence = createPresence({ tail, network });
+  const made: { gateway?: AttachGateway } = {};
+  const usage = await openUsage({
+    network,
+    store,
+    budgets: () => options.budgets ?? NO_BUDGETS,
+    onChanged: () => made.gateway?.holdsChanged(),
+  });
+  const holds = createHolds(network, usage);
+  const presence = createPresence({
+    tail,
+    network,
+    holds,
+    activity: (agent_id) => made.gateway?.activity(agent_id),
+  });
   const wakes = createWakeReports({ tail, network, store });
   const log = {
     info() {},
@@ -97,7 +120,11 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
   const execute: Network['execute'] = (kind, args, identity) =>
     crashed ? Promise.reject(new MoltnetError('stopping')) : network.execute(kind, args, identity);
   const attachNetwork = { settings, topology: network.topology, execute } as unknown as Network;
-  const gateway = createAttachGateway({
+  const bindings = await openBindings(attachNetwork, store);
+  const gateway = (made.gateway = createAttachGateway({
+    bindings,
+    holds,
+    usage,
     network: attachNetwork,
     store,
     tail,
@@ -107,6 +134,13 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
     times: options.times,
     rates: options.rates,
     identityOf: options.identityOf,
+  }));
+  const receiptsOf = createReceipts({
+    network,
+    store,
+    bindings,
+    isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
+    holdOf: holds.of,
   });
   const streams = createEventStreams({ network, store, tail, keepAlive: options.keepAlive });
   const identityOf = (header: string | undefined) =>
@@ -144,6 +178,7 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
     (stopping ??= (async () => {
       streams.close();
       await gateway.close();
+      await usage.close();
       http.closeAllConnections();
       await new Promise((resolve) => http.close(resolve));
       await network.close();
@@ -161,6 +196,12 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
     wakes,
     gateway,
     streams,
+    usage,
+    async receipts(message_id) {
+      const stored = (await store.messages([message_id])).get(message_id)!;
+      const { receipts } = await receiptsOf.of(stored);
+      return Object.fromEntries(receipts.map((receipt) => [receipt.agent_id, receipt]));
+    },
     faults,
     execute: (kind, args) => network.execute(kind, args, anyone),
     send: (as, target, body) =>

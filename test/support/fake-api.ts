@@ -12,6 +12,8 @@ import type { GuardState } from '../../src/protocol/events.ts';
 import type { CallerIdentity } from '../../src/protocol/identity.ts';
 import type { Message } from '../../src/protocol/messages.ts';
 import type { NetworkWarning } from '../../src/protocol/network.ts';
+import type { Pause } from '../../src/protocol/pauses.ts';
+import type { DeliveryItem, Receipt } from '../../src/protocol/receipts.ts';
 import type { Room, Thread } from '../../src/protocol/rooms.ts';
 
 export interface FakeNetwork {
@@ -22,6 +24,9 @@ export interface FakeNetwork {
   threads: Thread[];
   messages: Message[];
   warnings: NetworkWarning[];
+  pauses?: Pause[];
+  failed?: DeliveryItem[];
+  receipts?: Receipt[];
   /** Who the page is; everybody of mode none when left out. With no scopes at all nothing else is answered. */
   identity?: CallerIdentity;
 }
@@ -148,6 +153,9 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
     else if (collection === 'rooms') json({ rooms: network.rooms, page });
     else if (collection === 'agents') json({ agents: network.agents, page });
     else if (collection === 'guard') json({ conversations: network.held, page });
+    else if (collection === 'pauses') json({ pauses: network.pauses ?? [] });
+    else if (collection === 'deliveries') json({ deliveries: network.failed ?? [] });
+    else if (rest === 'receipts') json({ message_id: id, receipts: network.receipts ?? [] });
     else json({ code: 'not_found', error: 'no such route' }, 404);
   }
 

@@ -1,7 +1,7 @@
 // What the two stand-in agent CLIs have in common: the directives in a prompt that make a turn go one way or another.
 // They are real processes with the real protocols; only the model and the agent's own tools are made up.
 import { spawn } from 'node:child_process';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export const HOME = process.env.HOME;
@@ -100,11 +100,16 @@ function shell(command) {
   });
 }
 
+/** One that was killed and that nobody has waited for yet is not. */
 export function alive(pid) {
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
     return false;
+  }
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
   }
 }

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RuntimeConfig } from '../../src/config/types.ts';
+import type { WakeOfTurn } from '../../src/config/wake-folder.ts';
 import type {
   Runtime,
   RuntimeContext,
@@ -26,8 +27,8 @@ export interface RuntimeLab {
   /** The folder with a stand-in `moltnet` that writes what it was called with to `said`. */
   bin: string;
   log: LogLine[];
-  /** What the stand-in `moltnet` was called with: its arguments, its input and its configuration. */
-  said(): { args: string[]; stdin: string; config: string }[];
+  /** What the stand-in `moltnet` was called with: its arguments, its input, its configuration and its wake. */
+  said(): { args: string[]; stdin: string; config: string; wake: WakeOfTurn }[];
   /** The runs that a stand-in CLI has noted. */
   runs(): Run[];
   context(runtime?: Partial<RuntimeConfig>, more?: Partial<RuntimeContext>): RuntimeContext;
@@ -66,7 +67,8 @@ export function runtimeLab(
 const { appendFileSync, readFileSync } = require('node:fs');
 const args = process.argv.slice(2);
 const stdin = args.includes('-') ? readFileSync(0, 'utf8') : '';
-appendFileSync(${JSON.stringify(saidFile)}, JSON.stringify({ args, stdin, config: process.env.MOLTNET_CLIENT_CONFIG }) + '\\n');
+const wake = JSON.parse(readFileSync(process.env.MOLTNET_WAKE + '/wake.json', 'utf8'));
+appendFileSync(${JSON.stringify(saidFile)}, JSON.stringify({ args, stdin, config: process.env.MOLTNET_CLIENT_CONFIG, wake }) + '\\n');
 console.log('sent');
 `;
   writeFileSync(path.join(bin, 'moltnet'), script, { mode: 0o755 });

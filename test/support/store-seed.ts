@@ -138,6 +138,8 @@ function messageCreated(
     held_at: null,
     held_seq: null,
     held_messages: 0,
+    guard_window: '',
+    held_by: null,
   };
   const rows: RowWrite[] = [
     {

@@ -81,6 +81,8 @@ export function conversationOf(
       held_at: null,
       held_seq: null,
       held_messages: 0,
+      guard_window: '',
+      held_by: null,
       ...given,
     },
   };
@@ -163,6 +165,10 @@ export const wakeOf = (wake_id: string, rest: Partial<WakeRow> = {}): WakeRow =>
   error: null,
   opened_at: AT,
   closed_at: null,
+  opened_seq: 0,
+  outcome: null,
+  answer_id: null,
+  classification: null,
   ...rest,
 });
 

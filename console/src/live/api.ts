@@ -15,6 +15,8 @@ import type {
   RoomPage,
   ThreadPage,
 } from '../../../src/protocol/pages.ts';
+import type { Pause, PauseList } from '../../../src/protocol/pauses.ts';
+import type { DeliveryItem, DeliveryList, MessageReceipts, Receipt } from '../../../src/protocol/receipts.ts';
 import type { Room, Thread } from '../../../src/protocol/rooms.ts';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
 
@@ -110,6 +112,16 @@ export const api = {
   agents: (): Promise<AgentSummary[]> => all<AgentPage, AgentSummary>('/v1/agents', (page) => page.agents),
   guard: (): Promise<GuardState[]> => all<GuardPage, GuardState>('/v1/guard', (page) => page.conversations),
   resume: (conversation: string) => request<GuardState>('POST', '/v1/guard/resume', { conversation }),
+  pauses: async (): Promise<Pause[]> => (await request<PauseList>('GET', '/v1/pauses')).pauses,
+  pause: (scope: string) => request<unknown>('POST', '/v1/pauses', { scope }),
+  unpause: (scope: string) => request<unknown>('DELETE', `/v1/pauses/${encodeURIComponent(scope)}`),
+  failedWakes: async (): Promise<DeliveryItem[]> =>
+    (await request<DeliveryList>('GET', '/v1/deliveries?state=failed')).deliveries,
+  settleWake: (wakeId: string, how: 'retry' | 'drop') =>
+    request<DeliveryItem>('POST', `/v1/deliveries/${encodeURIComponent(wakeId)}/${how}`),
+  receipts: async (messageId: string): Promise<Receipt[]> =>
+    (await request<MessageReceipts>('GET', `/v1/messages/${encodeURIComponent(messageId)}/receipts`))
+      .receipts,
   threads: (roomId: string): Promise<Thread[]> =>
     all<ThreadPage, Thread>(`/v1/rooms/${encodeURIComponent(roomId)}/threads`, (page) => page.threads),
   thread: (id: string) => request<Thread>('GET', `/v1/threads/${encodeURIComponent(id)}`),

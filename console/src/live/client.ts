@@ -1,5 +1,6 @@
 import { createContext, useContext } from 'react';
 import type { Event } from '../../../src/protocol/events.ts';
+import type { Receipt } from '../../../src/protocol/receipts.ts';
 import type { Message, Target } from '../../../src/protocol/messages.ts';
 import { conversationOf, splitKey, type ConversationKey } from '../model/conversation.ts';
 import { chosenMe, maySeeGuard, meOf } from '../model/me.ts';
@@ -53,6 +54,11 @@ export interface Client {
   send(key: ConversationKey, target: Target, text: string): void;
   redact(message: Message): Promise<void>;
   resume(key: ConversationKey): Promise<void>;
+  /** `*`, `agent:ID` or `room:ID`. */
+  setPaused(scope: string, paused: boolean): Promise<void>;
+  /** Tries a wake that failed again, or gives it up. */
+  settleWake(wakeId: string, how: 'retry' | 'drop'): Promise<void>;
+  receipts(messageId: string): Promise<Receipt[]>;
   setName(name: string): void;
   /** Exchanges a token of the server's configuration for this browser's session. Rejects with ApiError. */
   signIn(token: string): Promise<void>;
@@ -83,6 +89,8 @@ export function createClient(): Client {
       event.message?.target.kind === 'thread' ? event.message.target.thread_id : event.thread?.id;
     if (threadId) soon(`thread:${threadId}`, () => refreshThread(threadId));
     if (event.type.startsWith('agent.')) soon('agents', refreshAgents);
+    if (event.type === 'agent.wake.failed' || event.receipt?.state === 'failed')
+      soon('failed', refreshFailed);
     if (event.type.startsWith('room.')) soon('rooms', refreshRooms);
     if (event.message && store.get().held[conversationOf(event.message.target)]) soon('guard', refreshGuard);
     if (event.type === 'stream.replay_gap') void refreshAll(true);
@@ -121,6 +129,16 @@ export function createClient(): Client {
     );
     store.update((state) => ({ ...state, held }));
   };
+  const refreshPauses = async () => {
+    if (!maySeeGuard(store.get().identity)) return;
+    const pauses = Object.fromEntries((await api.pauses()).map((pause) => [pause.scope, pause]));
+    store.update((state) => ({ ...state, pauses }));
+  };
+  const refreshFailed = async () => {
+    if (!maySeeGuard(store.get().identity)) return;
+    const failed = await api.failedWakes();
+    store.update((state) => ({ ...state, failed }));
+  };
   const refreshThreads = async (roomId: string) => {
     const threads = await api.threads(roomId);
     store.update((state) => ({
@@ -138,7 +156,14 @@ export function createClient(): Client {
   /** Reads the facts that stand beside the messages; with `missed`, also the messages that the stream did not bring. */
   const refreshAll = async (missed: boolean) => {
     await identify();
-    const [network] = await Promise.all([api.network(), refreshRooms(), refreshAgents(), refreshGuard()]);
+    const [network] = await Promise.all([
+      api.network(),
+      refreshRooms(),
+      refreshAgents(),
+      refreshGuard(),
+      refreshPauses(),
+      refreshFailed(),
+    ]);
     store.update((state) => ({ ...state, network, boot: 'ready' }));
     if (!missed) return;
     const { timelines, current } = store.get();
@@ -403,6 +428,15 @@ export function createClient(): Client {
         await refreshGuard().catch(() => {});
       }
     },
+    async setPaused(scope, paused) {
+      await (paused ? api.pause(scope) : api.unpause(scope));
+      await refreshPauses();
+    },
+    async settleWake(wakeId, how) {
+      await api.settleWake(wakeId, how);
+      await refreshFailed();
+    },
+    receipts: (messageId) => api.receipts(messageId),
     setName(name) {
       remember.setName(name);
       store.update((state) => (state.me.bound ? state : { ...state, me: chosenMe(name) }));

@@ -20,6 +20,9 @@ const TYPES = {
   'message.redacted': true,
   'conversation.held': true,
   'conversation.resumed': true,
+  'pause.changed': true,
+  'message.receipt': true,
+  'agent.status': true,
 } as const satisfies Record<EventType, true>;
 
 /** Sent live but not kept in the server's log, so the stream cannot be resumed from them. */
@@ -29,6 +32,8 @@ const NOT_KEPT = new Set([
   'agent.wake.delivered',
   'agent.wake.failed',
   'pairing.updated',
+  'message.receipt',
+  'agent.status',
 ]);
 
 const FIRST_RETRY_MS = 300;

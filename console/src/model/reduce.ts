@@ -1,6 +1,8 @@
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
 import type { AgentEvent, Event } from '../../../src/protocol/events.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
+import type { PauseChange } from '../../../src/protocol/pauses.ts';
+import type { ReceiptEvent } from '../../../src/protocol/receipts.ts';
 import type { Room } from '../../../src/protocol/rooms.ts';
 import { conversationOf } from './conversation.ts';
 import { agentKey } from './names.ts';
@@ -98,6 +100,10 @@ function applyEvent(state: State, event: Event): State {
       const { [event.guard.conversation]: _, ...held } = state.held;
       return { ...state, held };
     }
+    case 'pause.changed':
+      return event.pause ? { ...state, pauses: withPause(state.pauses, event.pause) } : state;
+    case 'message.receipt':
+      return event.receipt ? { ...state, receipts: withReceipt(state.receipts, event.receipt) } : state;
     case 'agent.connected':
     case 'agent.disconnected':
     case 'agent.registered':
@@ -107,6 +113,28 @@ function applyEvent(state: State, event: Event): State {
     default:
       return state;
   }
+}
+
+function withPause(pauses: State['pauses'], { paused, ...pause }: PauseChange): State['pauses'] {
+  const { [pause.scope]: _, ...rest } = pauses;
+  return paused ? { ...rest, [pause.scope]: pause } : rest;
+}
+
+/** Receipts are kept of so many messages, the latest. */
+const RECEIPTS_KEPT = 500;
+
+function withReceipt(receipts: State['receipts'], event: ReceiptEvent): State['receipts'] {
+  const { message_ids, conversation: _, ...facts } = event;
+  const next = { ...receipts };
+  for (const id of message_ids) {
+    const known = next[id];
+    // Behind the others: the one that something was told of last.
+    delete next[id];
+    next[id] = { ...known, [facts.agent_id]: { ...facts, fqid: facts.agent_id } };
+  }
+  const keys = Object.keys(next);
+  for (const key of keys.slice(0, Math.max(0, keys.length - RECEIPTS_KEPT))) delete next[key];
+  return next;
 }
 
 /** Room events carry no `access`: what was known of it stays. */

@@ -4,6 +4,8 @@ import type { Message } from '../../../src/protocol/messages.ts';
 import type { Network } from '../../../src/protocol/network.ts';
 import type { Room, Thread } from '../../../src/protocol/rooms.ts';
 import type { CallerIdentity } from '../../../src/protocol/identity.ts';
+import type { Pause } from '../../../src/protocol/pauses.ts';
+import type { DeliveryItem, Receipt } from '../../../src/protocol/receipts.ts';
 import type { ConversationKey } from './conversation.ts';
 import { chosenMe, type Me } from './me.ts';
 import type { Timeline } from './timeline.ts';
@@ -44,6 +46,12 @@ export interface State {
   offlineSince: Readonly<Record<string, string>>;
   /** Conversations that the guard holds, by key. */
   held: Readonly<Record<string, GuardState>>;
+  /** What is paused, by scope. */
+  pauses: Readonly<Record<string, Pause>>;
+  /** Wakes that failed for good, newest first. */
+  failed: readonly DeliveryItem[];
+  /** What became of messages while this window looked on: by message, then by agent. */
+  receipts: Readonly<Record<string, Readonly<Record<string, Receipt>>>>;
   /** By thread id. */
   threads: Readonly<Record<string, Thread>>;
   timelines: Readonly<Record<string, Timeline>>;
@@ -61,6 +69,9 @@ export const initialState = (name: string): State => ({
   agents: [],
   offlineSince: {},
   held: {},
+  pauses: {},
+  failed: [],
+  receipts: {},
   threads: {},
   timelines: {},
   unread: {},

@@ -6,10 +6,12 @@ import styles from './banners.module.css';
 import { IconButton } from './controls.tsx';
 import { cx } from './cx.ts';
 import { Icon } from './icons.tsx';
+import { PauseButton } from './pause.tsx';
 
 /** What concerns the whole console: the connection, and the network's own warnings. */
 export function Banners() {
   const connection = useApp((state) => state.connection);
+  const allPaused = useApp((state) => state.pauses['*'] !== undefined);
   const warnings = useApp((state) => state.network?.warnings);
   const [dismissed, setDismissed] = useState(() => remember.dismissed().split(' '));
   const dismiss = (code: string) => {
@@ -27,6 +29,13 @@ export function Banners() {
           </p>
         )}
       </div>
+      {allPaused && (
+        <div className={cx(styles.banner, styles.network, styles.warning)}>
+          <Icon name="pause" size={14} />
+          <p>{texts.pausedAll}</p>
+          <PauseButton scope="*" name={texts.everything} />
+        </div>
+      )}
       {warnings
         ?.filter((warning) => !dismissed.includes(warning.code))
         .map((warning) => (

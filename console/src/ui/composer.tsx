@@ -29,6 +29,8 @@ export function Composer({ conversation, target, name, returned }: ComposerProps
   const [mention, setMention] = useState<MentionQuery>();
   const [chosen, setChosen] = useState(0);
   const area = useRef<HTMLTextAreaElement>(null);
+  /** Where to write on after a mention was put in; before the next key, or it would land elsewhere. */
+  const caret = useRef<number>(undefined);
   const menuId = useId();
 
   const change = (value: string) => {
@@ -52,6 +54,10 @@ export function Composer({ conversation, target, name, returned }: ComposerProps
     if (!element) return;
     element.style.height = 'auto';
     element.style.height = `${element.scrollHeight}px`;
+    if (caret.current === undefined) return;
+    element.focus();
+    element.setSelectionRange(caret.current, caret.current);
+    caret.current = undefined;
   }, [text]);
 
   const candidates = mention ? mentionCandidates(agents, mention.query) : [];
@@ -72,10 +78,7 @@ export function Composer({ conversation, target, name, returned }: ComposerProps
     const next = insertMention(text, mention, agent.id);
     change(next.text);
     setMention(undefined);
-    requestAnimationFrame(() => {
-      area.current?.focus();
-      area.current?.setSelectionRange(next.caret, next.caret);
-    });
+    caret.current = next.caret;
   };
 
   const ready = text.trim() !== '';

@@ -23,9 +23,11 @@ export function HeldNotice({
     <section className={styles.notice} aria-label={texts.heldTitle} role="status">
       <Icon name="pause" size={18} />
       <p>
-        <strong>{texts.heldTitle}</strong> {texts.heldText(guard.limit === 'off' ? guard.turns : guard.limit)}{' '}
+        <strong>{texts.heldTitle}</strong>{' '}
+        {texts.heldReasons[guard.reason ?? ''] ??
+          texts.heldText(guard.limit === 'off' ? guard.turns : guard.limit)}{' '}
         {guard.held_messages ? `${texts.heldWaiting(guard.held_messages)} ` : ''}
-        {mayResume && texts.heldHow}
+        {mayResume && (texts.heldReasons[guard.reason ?? ''] ? texts.heldOnly : texts.heldHow)}
       </p>
       <ContinueButton conversation={conversation} name={name} />
     </section>

@@ -14,6 +14,7 @@ import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import styles from './message.module.css';
 import { Parts } from './parts.tsx';
+import { DeliveryDialog, ReceiptLine } from './receipts.tsx';
 import { paths } from './router.ts';
 
 interface MessageRowProps {
@@ -104,6 +105,7 @@ export const MessageRow = memo(function MessageRow({
           )}
           <Parts message={message} />
           {thread && <ThreadLink thread={thread} />}
+          <ReceiptLine messageId={message.id} />
           {outgoing && <OutgoingState outgoing={outgoing} onEdit={onEdit} />}
         </div>
         {!outgoing && message.redacted_at === undefined && <Actions message={message} active={active} />}
@@ -151,6 +153,7 @@ function OutgoingState({ outgoing, onEdit }: { outgoing: Outgoing; onEdit: (text
 function Actions({ message, active }: { message: Message; active: boolean }) {
   const tabIndex = active ? 0 : -1;
   const mayRemove = useApp((state) => mayRedact(state.identity, state.me, message));
+  const [asking, setAsking] = useState(false);
   const [removing, setRemoving] = useState(false);
   const [copied, setCopied] = useState(false);
   const text = message.parts
@@ -169,6 +172,12 @@ function Actions({ message, active }: { message: Message; active: boolean }) {
             onBlur={() => setCopied(false)}
           />
         )}
+        <IconButton
+          tabIndex={tabIndex}
+          icon="receipt"
+          label={texts.delivery}
+          onClick={() => setAsking(true)}
+        />
         {mayRemove && (
           <IconButton
             tabIndex={tabIndex}
@@ -178,6 +187,7 @@ function Actions({ message, active }: { message: Message; active: boolean }) {
           />
         )}
       </div>
+      {asking && <DeliveryDialog message={message} onClose={() => setAsking(false)} />}
       {removing && <RemoveDialog message={message} onClose={() => setRemoving(false)} />}
     </>
   );

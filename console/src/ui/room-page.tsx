@@ -8,6 +8,7 @@ import { texts } from '../texts.ts';
 import { ConversationView } from './conversation-view.tsx';
 import { Icon } from './icons.tsx';
 import { PageHeader } from './page.tsx';
+import { PauseButton, PausedNote } from './pause.tsx';
 import { ThreadsMenu } from './threads-menu.tsx';
 
 /** A room: its messages, live. */
@@ -45,7 +46,9 @@ export function RoomPage({ id }: { id: string }) {
         mark={<Icon name={room?.visibility === 'private' ? 'lock' : 'hash'} />}
         about={about}
       >
+        <PausedNote scope={`room:${id}`} />
         {threads.length > 0 && <ThreadsMenu threads={threads} />}
+        {exists && <PauseButton scope={`room:${id}`} name={hashed} />}
       </PageHeader>
       <ConversationView
         conversation={roomKey(id)}

@@ -103,6 +103,7 @@ function ConnectionDot() {
 
 function RoomItem({ room, current, held }: { room: Room; current: boolean; held: boolean }) {
   const unread = useApp((state) => state.unread[roomKey(room.id)]);
+  const paused = useApp((state) => state.pauses[`room:${room.id}`] !== undefined);
   return (
     <li>
       <Link
@@ -112,12 +113,7 @@ function RoomItem({ room, current, held }: { room: Room; current: boolean; held:
       >
         <Icon name={room.visibility === 'private' ? 'lock' : 'hash'} size={15} />
         <bdi className={styles.label}>{plainName(room.name) || room.id}</bdi>
-        {held && (
-          <span className={styles.held} title={texts.pausedMark}>
-            <Icon name="pause" size={13} />
-            <Hidden>{texts.pausedMark}</Hidden>
-          </span>
-        )}
+        {(held || paused) && <PausedMark />}
         {unread && (
           <span className={styles.badge}>
             <span aria-hidden="true">{unread.count > 99 ? '99+' : unread.count}</span>
@@ -128,6 +124,13 @@ function RoomItem({ room, current, held }: { room: Room; current: boolean; held:
     </li>
   );
 }
+
+const PausedMark = () => (
+  <span className={styles.held} title={texts.pausedMark}>
+    <Icon name="pause" size={13} />
+    <Hidden>{texts.pausedMark}</Hidden>
+  </span>
+);
 
 function HeldItem({ guard, rooms }: { guard: GuardState; rooms: readonly Room[] }) {
   const { kind, id } = splitKey(guard.conversation);
@@ -164,6 +167,7 @@ function HeldItem({ guard, rooms }: { guard: GuardState; rooms: readonly Room[] 
 }
 
 function AgentList({ agents }: { agents: readonly AgentSummary[] }) {
+  const pauses = useApp((state) => state.pauses);
   const sorted = useMemo(
     () => agents.toSorted((a, b) => Number(b.connected) - Number(a.connected)),
     [agents],
@@ -177,6 +181,7 @@ function AgentList({ agents }: { agents: readonly AgentSummary[] }) {
             <span className={cx(styles.dot, agent.connected && styles.live)} />
             <bdi className={styles.label}>{agentName(agent)}</bdi>
             <Hidden>{agent.connected ? texts.connected : texts.offline}</Hidden>
+            {pauses[`agent:${agent.id}`] && <PausedMark />}
           </Link>
         </li>
       ))}

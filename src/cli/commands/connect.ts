@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { WAKE_POLICIES } from '../../protocol/wake.ts';
+import { CATCH_UP_POLICIES, WAKE_POLICIES } from '../../protocol/wake.ts';
 import { upsertClientConfig } from '../../config/client-write.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import { storeToken } from '../../config/tokens.ts';
@@ -36,6 +36,17 @@ export const command: Command = {
       fallback: 'MoltnetNode',
     },
     { name: 'wake', value: 'POLICY', what: `with --node: ${WAKE_POLICIES.join(', ')}`, fallback: 'mentions' },
+    {
+      name: 'catch-up',
+      value: 'POLICY',
+      what: `with --node: ${CATCH_UP_POLICIES.join(', ')} of what was said while it was away wakes it`,
+    },
+    {
+      name: 'dms-from',
+      value: 'ID',
+      many: true,
+      what: 'with --node: only DMs of these people and agents wake it',
+    },
     { name: 'enable-dms', what: 'direct messages', fallback: 'true' },
     { name: 'install-skill', what: 'write the skill into the workspace', fallback: 'true' },
     { name: 'member-id', value: 'ID', what: "the agent's id, in place of the first word" },
@@ -110,7 +121,11 @@ command goes on where it ended.`,
       runtime: { kind: runtime, workspace_path: workspace },
       rooms: attachment.rooms.map(({ id }) => ({ id, wake: plan.wake })),
       rebind: args.given('wake'),
-      dms: { enabled: attachment.dms?.enabled ?? false },
+      dms: {
+        enabled: attachment.dms?.enabled ?? false,
+        ...(plan.dms_from.length > 0 ? { allowed_wake_senders: plan.dms_from } : {}),
+      },
+      ...(plan.catch_up === undefined ? {} : { catch_up: plan.catch_up }),
     };
     const outcome = upsertNodeFile(nodeFile, entry, { cwd: io.cwd, env: io.env });
     await say(`${outcome === 'unchanged' ? 'kept' : 'wrote'} ${nodeFile}`);

@@ -1,8 +1,8 @@
 import { ADMIN_FLAGS, openAdminClient } from '../admin.ts';
 import { explained } from '../api.ts';
-import { agentSign } from '../speaker.ts';
+import { personOnly } from '../speaker.ts';
 import type { Command } from '../command.ts';
-import { Failure, usageFailure } from '../failure.ts';
+import { usageFailure } from '../failure.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
 import { parseTarget, targetKey } from '../target.ts';
 
@@ -16,11 +16,7 @@ export const command: Command = {
     if (target.kind === 'peer')
       throw usageFailure('name the DM by its id: dm:ID', 'moltnet guard lists what is held');
     // The guard is there because agents do not stop by themselves.
-    const sign = agentSign(io.env, io.cwd);
-    if (sign !== undefined && !io.interactive)
-      throw new Failure(`${sign}: an agent does not lift the guard`, {
-        hint: 'ask a person to run this, or to write in the conversation',
-      });
+    personOnly(io, 'lift the guard', 'ask a person to run this, or to write in the conversation');
     const client = await openAdminClient(args, io);
     const state = await explained(() => client.resumeGuard(targetKey(target)));
     await print(args, io, state, (color) => `${color.green('goes on')} ${state.conversation}`);

@@ -3,9 +3,9 @@ import type { DirectConversation, Room, Thread } from '../../protocol/rooms.ts';
 import type { Client } from '../../client/http.ts';
 import { allAgents, explained, openClient } from '../api.ts';
 import type { Command } from '../command.ts';
-import { OUTPUT_FLAGS, print } from '../format.ts';
+import { localTime, OUTPUT_FLAGS, print } from '../format.ts';
 import { findSpeaker, SELECTION_FLAGS } from '../speaker.ts';
-import { safeLine } from '../style.ts';
+import { safeLine, type Paint } from '../style.ts';
 import { conversationNamed, parseTarget } from '../target.ts';
 
 export const command: Command = {
@@ -58,14 +58,19 @@ async function mentionable(
   return (await allAgents(client)).filter((agent) => open || members.includes(agent.id));
 }
 
-function state(
-  agent: AgentSummary | undefined,
-  member: boolean,
-  color: { dim(text: string): string; green(text: string): string },
-): string {
-  const presence =
-    agent === undefined ? '' : agent.connected ? `  ${color.green('connected')}` : `  ${color.dim('away')}`;
+function state(agent: AgentSummary | undefined, member: boolean, color: Paint): string {
+  const presence = agent === undefined ? '' : `  ${presenceOf(agent, color)}`;
   const name =
     agent?.name !== undefined && agent.name !== agent.id ? color.dim(`  ${safeLine(agent.name)}`) : '';
   return `${name}${presence}${member ? '' : color.dim('  not a member; can be mentioned')}`;
+}
+
+function presenceOf({ cannot_wake, connected, working }: AgentSummary, color: Paint): string {
+  const [turn] = working ?? [];
+  if (turn) {
+    const on = turn.conversation === undefined ? '' : ` in ${safeLine(turn.conversation)}`;
+    return color.green(`working${on} since ${localTime(turn.since, new Date())}`);
+  }
+  if (cannot_wake !== undefined) return color.yellow(`cannot be woken: ${safeLine(cannot_wake)}`);
+  return connected ? color.green('connected') : color.dim('away');
 }

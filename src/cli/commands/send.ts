@@ -1,12 +1,13 @@
-import { newMessageId } from '../../protocol/ids.ts';
 import { ConnectionError, type Client } from '../../client/http.ts';
 import { explain, networkIdOf, openClient, statusOf } from '../api.ts';
 import type { Args, Command, Io } from '../command.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
-import { sendWithRetries } from '../retry.ts';
+import { receiptLines } from '../receipt-lines.ts';
+import { sendOnce } from '../send-once.ts';
 import { AS_FLAG, findSpeaker, SELECTION_FLAGS, type Speaker } from '../speaker.ts';
 import { parseTarget, peerDm, type CliTarget } from '../target.ts';
+import { WAIT_FLAGS, waitOf, waitFor } from '../wait.ts';
 
 type Target = {
   kind: string;
@@ -31,6 +32,13 @@ export const command: Command = {
       value: 'MESSAGE_ID',
       what: 'id of the message: sent again with the same id it is stored once',
     },
+    {
+      name: 'intent',
+      value: 'INTENT',
+      what: 'request (something is to be done), inform, or ack, which wakes nobody',
+    },
+    ...WAIT_FLAGS,
+    { name: 'again', what: 'also when an earlier attempt of the same wake has said something else there' },
     AS_FLAG,
     ...SELECTION_FLAGS,
     ...OUTPUT_FLAGS,
@@ -39,28 +47,42 @@ export const command: Command = {
 moltnet send thread:deploy-42 "Rolled back." --room general
 moltnet send dm:@bob - < report.txt
 
+moltnet send dm:@bob "Is the build green?" --wait
+
 @agent in the text wakes that agent. Exit code 0 means that the message is stored. A connection that breaks, or a
-server that is busy, is tried again with the same id for up to ten seconds.`,
+server that is busy, is tried again with the same id for up to ten seconds. In a turn that is run again, what an
+earlier attempt has said is not said twice.`,
   async run(args, io) {
     const { target, text } = await whatToSay(args, io);
+    const intent = intentOf(args);
+    const wait = waitOf(args, io.env);
     const speaker = await findSpeaker(args, io, { speaks: true });
-    const id = args.text('id') ?? newMessageId();
     const resolved = await resolve(target, speaker, args, openClient(speaker));
     mayWrite(speaker, resolved);
-    const request = { id, target: resolved, from: speaker.from, parts: [{ kind: 'text', text }] };
-    const accepted = await sendWithRetries(speaker, request, io);
+    const accepted = await sendOnce(
+      speaker,
+      {
+        target: resolved,
+        from: speaker.from,
+        parts: [{ kind: 'text', text }],
+        ...(intent === undefined ? {} : { intent }),
+      },
+      { id: args.text('id'), again: args.on('again') === true },
+      io,
+    );
     const opened = accepted.dm_created
       ? ' (opened the DM)'
       : accepted.thread_created
         ? ' (opened the thread)'
         : '';
-    await print(
-      args,
-      io,
-      accepted,
-      (color) =>
+    const waited = wait && (await waitFor(speaker, accepted.message_id, wait));
+    await print(args, io, waited ? { ...accepted, ...waited } : accepted, (color) =>
+      [
         `${color.green('sent')} as ${speaker.from.id}  ${color.dim(`${accepted.message_id}${opened}`)}`,
+        ...(waited ? [receiptLines(waited.receipts, color)] : []),
+      ].join('\n'),
     );
+    return waited && !waited.reached ? 1 : 0;
   },
 };
 
@@ -79,6 +101,15 @@ async function whatToSay(args: Args, io: Io): Promise<{ target: CliTarget; text:
   const text = (given === '-' ? await io.stdin() : given).trim();
   if (text === '') throw usageFailure('the text is empty', 'nothing was sent');
   return { target, text };
+}
+
+const INTENTS = ['request', 'inform', 'ack'];
+
+function intentOf(args: Args): string | undefined {
+  const intent = args.text('intent');
+  if (intent !== undefined && !INTENTS.includes(intent))
+    throw usageFailure(`--intent ${JSON.stringify(intent)} is not an intent`, `write ${INTENTS.join(', ')}`);
+  return intent;
 }
 
 /** A binding that says `can_write: false` keeps this agent from writing there; reading is another matter. */

@@ -97,7 +97,10 @@ async function roomsOf({ url, config: { auth } }: RunningServer): Promise<string
   if (auth.mode !== 'none' && !reader && !auth.public_read) return undefined;
   const token = auth.mode === 'none' ? undefined : reader?.value;
   const client = openClient({ base_url: url, ...(token === undefined ? {} : { token }) });
-  return (await allRooms(client)).map(({ id }) => id);
+  const rooms = await allRooms(client);
+  // The first is the example of the next step: one that the agent will be in.
+  const isPrivate = (visibility?: string): number => Number(visibility === 'private');
+  return rooms.toSorted((a, b) => isPrivate(a.visibility) - isPrivate(b.visibility)).map(({ id }) => id);
 }
 
 /** What SIGHUP does. The server itself logs what changed. */

@@ -378,7 +378,15 @@ describe('how many', () => {
     expect(new Set(local)).toEqual(new Set([101]));
   });
 
-  it('ATT-44 with one credential 1,024; one that ends makes room', async () => {
+  it('ATT-44 with an agent’s own token 16', async () => {
+    const at = await lab();
+    const max = limits.attachments_per_agent.value;
+    const statuses = await Promise.all(Array.from({ length: max + 1 }, () => open(at, 'agent-a')));
+    expect(statuses.filter((status) => status === 101)).toHaveLength(max);
+    expect(statuses).toContain(503);
+  });
+
+  it('ATT-44 with one token of the configuration 1,024; one that ends makes room', async () => {
     const at = await lab();
     const max = limits.attachments_per_identity.value;
     const clients: AttachClient[] = [];

@@ -185,7 +185,9 @@ function streamOf(log: readonly LogEvent[], agent: string, after: number): strin
     if (event.type === 'conversation.resumed') ids.push(...(waiting.get(event.conversation!) ?? []));
     if (event.type === 'conversation.resumed') waiting.delete(event.conversation!);
     if (event.type !== 'message.created' || !mine(event) || event.seq <= after) continue;
-    const { id } = JSON.parse(event.payload) as Message;
+    const { id, from } = JSON.parse(event.payload) as Message;
+    // The guard's notice goes to no attachment.
+    if (from.type === 'system') continue;
     if (!event.held) ids.push(id);
     else waiting.set(event.conversation!, [...(waiting.get(event.conversation!) ?? []), id]);
   }
@@ -195,10 +197,14 @@ function streamOf(log: readonly LogEvent[], agent: string, after: number): strin
 /** What wakes a client of the delivery protocol, by conversation. */
 function wakesOf(log: readonly LogEvent[], reader: DeliveryReader, after: number): Map<string, string[]> {
   const wakes = new Map<string, string[]>();
+  const spoken = new Set<string>();
   for (const event of log) {
-    if (event.type !== 'message.created' || event.seq <= after) continue;
+    if (event.type !== 'message.created') continue;
     const message = JSON.parse(event.payload) as Message;
-    if (!wakeReason({ network_id: 'local', id: reader.agent }, reader.bindings, message)) continue;
+    const posted = spoken.has(event.conversation!);
+    if (message.from.id === reader.agent) spoken.add(event.conversation!);
+    const agent = { network_id: 'local', id: reader.agent };
+    if (event.seq <= after || !wakeReason(agent, reader.bindings, message, posted)) continue;
     wakes.set(event.conversation!, [...(wakes.get(event.conversation!) ?? []), message.id]);
   }
   return wakes;

@@ -2,24 +2,38 @@
  * An attachment that speaks the delivery protocol: the frames around log/delivery.ts. Only the one that holds its
  * agent's lease delivers; another waits, READY and silent, until the holder has ended and its positions are stored.
  */
-import { WAKE_FAILURES, type WakeFailure } from '../../protocol/agents.ts';
+import { StatusRuntime, WAKE_FAILURES, type WakeFailure } from '../../protocol/agents.ts';
 import { Delivery, targetOf } from '../../log/delivery.ts';
-import type { DeliverySink, RoomAccess, WakeEnd, WakeFrame } from '../../log/delivery-types.ts';
+import type {
+  Addressed,
+  DeliverySink,
+  ReceiptChange,
+  RoomAccess,
+  WakeEnd,
+  WakeFrame,
+} from '../../log/delivery-types.ts';
+import type { Hold } from '../../log/receipt.ts';
 import { LogEntry } from '../../log/entry.ts';
 import type { Tail } from '../../log/tail.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
-import { parseConversation } from '../../protocol/conversation.ts';
-import { gapEventId, isId } from '../../protocol/ids.ts';
+import { parseConversation, type ConversationKey } from '../../protocol/conversation.ts';
+import { gapEventId, isId, newWakeId } from '../../protocol/ids.ts';
+import { WakeUsage } from '../../protocol/receipts.ts';
 import type { Bindings } from '../../protocol/wake.ts';
 import { can } from '../../network/access.ts';
 import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { Store } from '../../store/store.ts';
+import type { Store, WakeRow } from '../../store/store.ts';
 import type { Connection, FrameHandler } from './connection.ts';
 import { eventFrame, frameOf, type ClientFrame } from './frames.ts';
+import type { Holds } from '../holds.ts';
+import { announceReceipt } from '../receipts.ts';
+import type { Usage } from '../usage.ts';
 import type { Lease } from './leases.ts';
 import type { WakeReports } from './wake-report.ts';
 
+/** Milliseconds until a message that no turn was begun over is told as handed. */
+const HANDED_AFTER = 200;
 const NOBODY: ReadonlyMap<string, number> = new Map();
 
 export interface DeliveryAttachmentOptions {
@@ -32,6 +46,24 @@ export interface DeliveryAttachmentOptions {
   bindings: Bindings;
   cursor: string;
   lease: Lease;
+  holds: Holds;
+  usage: Pick<Usage, 'began' | 'ended'>;
+  /** The client announced `status`. */
+  tellsStatus: boolean;
+  /** The agent has reached its daily cap. */
+  onCap: () => void;
+  /** What the agent does now is another. */
+  onStatus: () => void;
+}
+
+/** What the node says of its runtime. */
+export interface ProbeStatus {
+  cannot_wake: string | undefined;
+  runtime: StatusRuntime | undefined;
+}
+export interface AttachmentActivity {
+  working: { wake_id: string; conversation: string; since: string; room_id: string | undefined }[];
+  cannot_wake: string | undefined;
 }
 
 export class DeliveryAttachment implements FrameHandler, DeliverySink {
@@ -43,6 +75,13 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   #ready = false;
   #corked = false;
   #gap: string | undefined;
+  /** Sent messages that somebody watches, by event id, until they are told as handed. */
+  #handed = new Map<string, Addressed & { conversation: ConversationKey; room_id: string | undefined }>();
+  #handedTimer: NodeJS.Timeout | undefined;
+  /** Why no turn can be run now, as the node says. */
+  #cannotWake: string | undefined;
+  #runtime: StatusRuntime | undefined;
+  readonly #probes = new Map<string, (status: ProbeStatus | undefined) => void>();
 
   constructor(options: DeliveryAttachmentOptions) {
     this.#options = options;
@@ -56,6 +95,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       store,
       sink: this,
       room: (id) => this.#room(id),
+      hold: (room_id) => options.holds.of(agent_id, room_id)?.reason,
       dms: this.#dms,
       save: (writes) => network.execute('delivery.save', { writes }, server),
     });
@@ -94,14 +134,78 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       this.#connection.cork();
     }
     this.#connection.write(eventFrame(entry, this.#options.network.settings.id));
+    const { message, event: stored } = entry;
+    if (!message || !this.#options.tail.isWatched(message.from.id)) return;
+    const { id: message_id, from } = message;
+    this.#handed.set(stored.id, {
+      message_id,
+      from: from.id,
+      conversation: stored.conversation!,
+      room_id: stored.room_id,
+    });
+    this.#handedTimer ??= setTimeout(() => this.#tellHanded(), HANDED_AFTER);
+  }
+
+  receipt(change: ReceiptChange): void {
+    if (change.state === 'started') this.#options.onStatus();
+    announceReceipt(this.#options.tail, this.#options.agent_id, change);
+  }
+
+  /** What is held was decided anew. */
+  holdsChanged(): void {
+    if (this.#delivering) this.#delivery.holdsChanged();
+  }
+
+  retry(row: WakeRow, room_id: string | undefined): void {
+    if (this.#delivering) this.#delivery.retry(row, room_id);
+  }
+
+  heldBack(): { conversation: string; reason: Hold }[] {
+    return this.#delivering ? this.#delivery.holds() : [];
+  }
+
+  /** What the agent does and whether it can be woken; undefined while another attachment delivers. */
+  activity(): AttachmentActivity | undefined {
+    if (!this.#delivering) return undefined;
+    return { working: this.#delivery.working(), cannot_wake: this.#cannotWake };
+  }
+
+  get tellsStatus(): boolean {
+    return this.#delivering && this.#options.tellsStatus;
+  }
+
+  /** Asks the node whether the runtime can be woken; undefined when it ended or its answer did not come in time. */
+  async ask(milliseconds: number): Promise<ProbeStatus | undefined> {
+    if (!this.#delivering) return undefined;
+    const probe = newWakeId();
+    const { promise, resolve } = Promise.withResolvers<ProbeStatus | undefined>();
+    this.#probes.set(probe, resolve);
+    const timer = setTimeout(() => resolve(undefined), milliseconds);
+    this.#connection.write(frameOf('PROBE', { probe }));
+    const status = await promise;
+    clearTimeout(timer);
+    this.#probes.delete(probe);
+    return status;
+  }
+
+  /** Whether the agent's node has the event, and nothing became of it yet. */
+  isOut(cursor: string): boolean {
+    return this.#delivering && this.#delivery.isOut(cursor);
   }
 
   wake({ wake_id, conversation, cursor, attempt }: WakeFrame): void {
     this.#connection.write(frameOf('WAKE', { cursor, wake_id, conversation, attempt }));
   }
 
+  began(room_id: string | undefined): void {
+    const { usage, agent_id, onCap } = this.#options;
+    if (usage.began(agent_id, room_id)) onCap();
+  }
+
   wakeEnded(end: WakeEnd): void {
-    const { agent_id, wakes } = this.#options;
+    const { agent_id, wakes, usage, onStatus } = this.#options;
+    usage.ended(agent_id, end.room_id, end.usage);
+    onStatus();
     const reason = end.reason === 'mention' || end.reason === 'dm' ? end.reason : 'targeted';
     const ended = {
       agent_id,
@@ -139,6 +243,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
           error: optionalText(frame, 'error'),
           attempts: optionalCount(frame, 'attempts'),
           classification: classification(frame['classification']),
+          usage: usage(frame['usage']),
         });
       case 'WAKE':
         return this.#delivery.wake({
@@ -147,12 +252,14 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
           cursor: textField(frame, 'cursor'),
           attempt: optionalCount(frame, 'attempt') ?? 1,
         });
+      case 'STATUS':
+        return this.#status(frame);
       case 'BOOTSTRAP':
         return void this.#bootstrap(rooms(frame));
       default:
         throw new MoltnetError(
           'bad_frame',
-          `${frame.op.slice(0, 40)}: not a frame of a client; ACK, WAKE, BOOTSTRAP, PONG, PING and ERROR are`,
+          `${frame.op.slice(0, 40)}: not a frame of a client; ACK, WAKE, BOOTSTRAP, STATUS, PONG, PING and ERROR are`,
         );
     }
   }
@@ -162,6 +269,9 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   }
 
   onEnd(): void {
+    clearTimeout(this.#handedTimer);
+    for (const answer of this.#probes.values()) answer(undefined);
+    this.#probes.clear();
     // The next holder begins where this one has written down that it ended.
     this.#options.lease.release(this.#delivery.close());
   }
@@ -208,6 +318,31 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
         held: false,
       }),
     );
+  }
+
+  #status(frame: ClientFrame): void {
+    const reason = optionalText(frame, 'cannot_wake');
+    const { success, data: runtime } = StatusRuntime.optional().safeParse(frame['runtime'] ?? undefined);
+    if (!success) throw new MoltnetError('bad_frame', 'STATUS.runtime: must be {kind, version}');
+    this.#cannotWake = reason && oneLine(reason);
+    this.#runtime = runtime ?? this.#runtime;
+    this.#probes.get(optionalText(frame, 'probe') ?? '')?.({
+      cannot_wake: this.#cannotWake,
+      runtime: this.#runtime,
+    });
+    this.#options.onStatus();
+  }
+
+  /** What a turn was begun over meanwhile has been told as more than that. */
+  #tellHanded(): void {
+    this.#handedTimer = undefined;
+    const sent = [...this.#handed].filter(([cursor]) => this.#delivery.isOut(cursor));
+    this.#handed.clear();
+    for (const [conversation, messages] of Map.groupBy(
+      sent.map(([, message]) => message),
+      (message) => message.conversation,
+    ))
+      this.receipt({ conversation, room_id: messages[0]!.room_id, state: 'handed', messages });
   }
 
   async #bootstrap(asked: string[]): Promise<void> {
@@ -265,6 +400,21 @@ function classification(value: unknown): WakeFailure | undefined {
   if (known) return known;
   throw new MoltnetError('bad_frame', `ACK.classification: must be one of ${WAKE_FAILURES.join(', ')}`);
 }
+function usage(value: unknown): WakeUsage | undefined {
+  if (value === undefined || value === null) return undefined;
+  const parsed = WakeUsage.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new MoltnetError(
+    'bad_frame',
+    'ACK.usage: must be {input_tokens, output_tokens, cost_usd}, none negative',
+  );
+}
+/** As it may be shown in a list. */
+const oneLine = (text: string): string =>
+  text
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 500);
 function wakeId(frame: ClientFrame): string {
   const value = textField(frame, 'wake_id');
   if (!isId(value))

@@ -5,7 +5,7 @@
 import type { LogEntry } from '../../log/entry.ts';
 import { MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
 import { encodeEvent } from '../../protocol/events.ts';
-import { DELIVERY_VERSION } from '../../protocol/frames.ts';
+import { DELIVERY_VERSION, STATUS_VERSION } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
 import { ATTACH_PROTOCOL } from '../../protocol/network.ts';
 
@@ -30,7 +30,7 @@ export function textFrame(text: string): Buffer {
 }
 
 export const HELLO = textFrame(
-  `{"op":"HELLO","version":${VERSION},"heartbeat_interval_ms":${limits.heartbeat.value},"capabilities":{"delivery":${DELIVERY_VERSION}}}`,
+  `{"op":"HELLO","version":${VERSION},"heartbeat_interval_ms":${limits.heartbeat.value},"capabilities":{"delivery":${DELIVERY_VERSION},"status":${STATUS_VERSION}}}`,
 );
 export const PING = textFrame(`{"op":"PING","version":${VERSION},"capabilities":{}}`);
 export const PONG = textFrame(`{"op":"PONG","version":${VERSION},"capabilities":{}}`);

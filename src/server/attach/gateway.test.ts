@@ -15,7 +15,7 @@ describe('handshake', () => {
     client.socket.on('upgrade', (response) => (headers = response.headers));
     await client.until(() => client.has('HELLO'));
     expect(client.raw[0]).toBe(
-      '{"op":"HELLO","version":"moltnet.attach.v1","heartbeat_interval_ms":5000,"capabilities":{"delivery":1}}',
+      '{"op":"HELLO","version":"moltnet.attach.v1","heartbeat_interval_ms":5000,"capabilities":{"delivery":1,"status":1}}',
     );
     expect(headers).not.toHaveProperty('sec-websocket-protocol');
     expect(headers).not.toHaveProperty('sec-websocket-extensions');
@@ -390,7 +390,7 @@ describe('who holds an agent', () => {
     await second.drop();
     await stranger.gone();
     await eventually(() => lab.gateway.connections === 0);
-    expect(lab.presence.of('alpha')).toEqual({ connected: false, attachments: 0 });
+    expect(lab.presence.of('alpha')).toEqual({ connected: false, attachments: 0, state: 'offline' });
     expect(facts).toEqual(['agent.connected', 'agent.disconnected']);
   });
 

@@ -5,22 +5,28 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import type { Hold } from '../../log/receipt.ts';
 import type { Tail } from '../../log/tail.ts';
+import type { WakeTest } from '../../protocol/agents.ts';
 import { ANONYMOUS } from '../../protocol/credentials.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import { anyone, type Identity } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { LogEvent, Store } from '../../store/store.ts';
+import type { LogEvent, Store, WakeRow } from '../../store/store.ts';
 import type { Peer } from '../auth/peer.ts';
 import { addressKey, type Rates } from '../auth/rates.ts';
+import type { BindingsBook } from '../bindings.ts';
+import type { Holds } from '../holds.ts';
 import type { Presence } from '../presence.ts';
+import type { Usage } from '../usage.ts';
 import { Claims } from './claims.ts';
 import { Connection, type AttachTimes, type ConnectionHost, type FrameHandler } from './connection.ts';
-import { DeliveryAttachment } from './delivery-attachment.ts';
+import { DeliveryAttachment, type AttachmentActivity, type ProbeStatus } from './delivery-attachment.ts';
 import { readyFrame } from './frames.ts';
 import { GapPositions } from './gap-positions.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { HandedLog } from './handed-log.ts';
 import type { Identification } from './identify.ts';
 import { Leases } from './leases.ts';
 import { StreamAttachment } from './stream-attachment.ts';
@@ -40,6 +46,9 @@ export interface AttachGatewayOptions {
   presence: Presence;
   wakes: WakeReports;
   /** The identity of a token that was minted for a claim (auth/credentials.ts). */
+  bindings: Pick<BindingsBook, 'set'>;
+  holds: Holds;
+  usage: Pick<Usage, 'began' | 'ended'>;
   identityOf?: (token: string) => Identity;
   /** Claims of ids without a credential are counted; without it they are not. */
   rates?: Pick<Rates, 'claim'>;
@@ -72,6 +81,18 @@ export interface AttachGateway {
   revalidate(refusal: (identity: Identity) => MoltnetError | undefined): void;
   /** Attachments that are READY. */
   readonly active: number;
+  /** Whether an attachment of the agent has the event and nothing became of it yet. */
+  isOut(agent_id: string, cursor: string): boolean;
+  /** What is held was decided anew, for this agent or all. */
+  holdsChanged(agent_id?: string): void;
+  /** A failed wake is stored as open again: it is run when the agent's node is there. */
+  retry(row: WakeRow, room_id: string | undefined): void;
+  /** What is kept back from attached agents. */
+  held(): Iterable<{ agent_id: string; conversation: string; reason: Hold }>;
+  /** What an attached agent does. */
+  activity(agent_id: string): AttachmentActivity | undefined;
+  /** Asks the agent's node whether its runtime can be woken. */
+  probe(agent_id: string): Promise<WakeTest>;
   /** Sockets, those that have not identified themselves included. */
   readonly connections: number;
   /** Closes every attachment with 1012 and refuses new ones; resolves when all are gone and their positions stored. Idempotent. */
@@ -87,10 +108,22 @@ const TIMES: AttachTimes = {
   linger: 1_000,
 };
 const TICK = 250;
+/** Milliseconds for the answer to a PROBE: a runtime is started for it. */
+const PROBE_ANSWER = 20_000;
 
 interface Attachment extends FrameHandler {
   /** After READY. */
   start(): Promise<void>;
+  /** Whether the client has the event and nothing became of it yet. */
+  isOut(cursor: string): boolean;
+  holdsChanged(): void;
+  // Of the delivery protocol.
+  retry?(row: WakeRow, room_id: string | undefined): void;
+  heldBack?(): { conversation: string; reason: Hold }[];
+  activity?(): AttachmentActivity | undefined;
+  /** It delivers, and its client answers PROBE. */
+  readonly tellsStatus?: boolean;
+  ask?(milliseconds: number): Promise<ProbeStatus | undefined>;
 }
 
 export function createAttachGateway(options: AttachGatewayOptions): AttachGateway {
@@ -111,6 +144,8 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
   const gaps = new GapPositions();
   const streams = new Set<StreamAttachment>();
   const deliveries = new Set<DeliveryAttachment>();
+  const byAgent = new Map<string, Set<Attachment>>();
+  const handed = new HandedLog({ network, tail });
   const peers = new Map<Connection, AttachPeer>();
   const counts = new Counts();
   let active = 0;
@@ -161,8 +196,10 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     connection.atEnd(() => claims.release(agent_id, connection));
     // Removed while it waited: `agent.removed` went by before the agent was anybody's.
     if (!network.topology.agent(agent_id)) throw removed(agent_id);
+    if (identification.bindings) await options.bindings.set(agent_id, identification.bindings);
     const attachment = await open(connection, identification);
     if (connection.ended) return;
+    enter(agent_id, attachment, connection);
     connection.attach(attachment, readyFrame(registration));
     active++;
     const gone = presence.connect(agent_id);
@@ -176,13 +213,40 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     connection.begin();
   }
 
+  const of = (agent_id: string): Attachment[] => [...(byAgent.get(agent_id) ?? [])];
+
+  function holdsChanged(agent_id?: string): void {
+    for (const attachment of agent_id === undefined ? [...deliveries, ...streams] : of(agent_id))
+      attachment.holdsChanged();
+  }
+
+  function enter(agent_id: string, attachment: Attachment, connection: Connection): void {
+    const others = byAgent.get(agent_id);
+    if (others) others.add(attachment);
+    else byAgent.set(agent_id, new Set([attachment]));
+    connection.atEnd(() => {
+      const left = byAgent.get(agent_id)!;
+      left.delete(attachment);
+      if (left.size === 0) byAgent.delete(agent_id);
+    });
+  }
+
   async function open(
     connection: Connection,
-    { agent_id, bindings, cursor }: Identification,
+    { agent_id, bindings, cursor, status }: Identification,
   ): Promise<Attachment> {
-    const common = { connection, network, store, tail, wakes, agent_id, cursor };
+    const { holds, usage } = options;
+    const common = { connection, network, store, tail, wakes, agent_id, cursor, holds };
     if (bindings) {
-      const attachment = new DeliveryAttachment({ ...common, bindings, lease: leases.request(agent_id) });
+      const attachment = new DeliveryAttachment({
+        ...common,
+        bindings,
+        usage,
+        lease: leases.request(agent_id),
+        tellsStatus: status,
+        onStatus: () => presence.changed(agent_id),
+        onCap: () => holdsChanged(agent_id),
+      });
       deliveries.add(attachment);
       connection.atEnd(() => {
         deliveries.delete(attachment);
@@ -191,7 +255,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
       await attachment.prepare();
       return attachment;
     }
-    const attachment = new StreamAttachment({ ...common, gaps });
+    const attachment = new StreamAttachment({ ...common, gaps, handed });
     streams.add(attachment);
     connection.atEnd((reason, error) => {
       streams.delete(attachment);
@@ -205,6 +269,8 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     const { type, agent_id, room_id } = event;
     if (type === 'agent.removed' && agent_id !== undefined) {
       for (const connection of [...claims.of(agent_id)]) connection.fail(removed(agent_id), 'agent_removed');
+    } else if (type === 'pause.changed') {
+      holdsChanged();
     } else if (room_id !== undefined && type.startsWith('room.') && type !== 'room.removed') {
       for (const attachment of streams) attachment.refresh(room_id);
     }
@@ -216,6 +282,39 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     },
     get connections() {
       return connections.size;
+    },
+    isOut: (agent_id, cursor) => of(agent_id).some((each) => each.isOut(cursor)),
+    holdsChanged,
+    retry(row, room_id) {
+      for (const attachment of of(row.agent_id)) attachment.retry?.(row, room_id);
+    },
+    *held() {
+      for (const [agent_id, attachments] of byAgent)
+        for (const attachment of attachments)
+          for (const held of attachment.heldBack?.() ?? []) yield { agent_id, ...held };
+    },
+    activity: (agent_id) =>
+      of(agent_id)
+        .map((each) => each.activity?.())
+        .find((each) => each),
+    async probe(agent_id) {
+      const attachments = of(agent_id);
+      if (attachments.length === 0) return { ok: false, reason: 'not connected: its node is not attached' };
+      const holder = attachments.find((each) => each.tellsStatus);
+      if (!holder) {
+        const alive = (await Promise.all(claims.of(agent_id).map((each) => each.probe()))).some(Boolean);
+        return alive
+          ? { ok: true, reason: 'its client answers, and cannot tell whether the runtime can be woken' }
+          : { ok: false, reason: 'its client does not answer' };
+      }
+      const status = await holder.ask!(PROBE_ANSWER);
+      if (!status) return { ok: false, reason: 'its node did not answer in time' };
+      const { cannot_wake, runtime } = status;
+      return {
+        ok: cannot_wake === undefined,
+        ...(cannot_wake !== undefined && { reason: cannot_wake }),
+        ...(runtime && { runtime }),
+      };
     },
     handleUpgrade(request, socket, head, identity = anyone, peer = HERE) {
       if (closing) throw new MoltnetError('stopping');
@@ -248,6 +347,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
         for (const connection of connections) connection.restart();
         if (connections.size > 0) await promise;
         await leases.settled();
+        await handed.close();
       })();
       return closing;
     },
@@ -276,7 +376,11 @@ class Counts {
 
   /** Throws `too_many_attachments` when there is no room for one more. */
   require(key: string, unknown: boolean): void {
-    const { value } = unknown ? limits.attachments_per_address : limits.attachments_per_identity;
+    const { value } = unknown
+      ? limits.attachments_per_address
+      : key.startsWith('agent-token:')
+        ? limits.attachments_per_agent
+        : limits.attachments_per_identity;
     if ((this.#open.get(key) ?? 0) >= value)
       throw new MoltnetError(
         'too_many_attachments',

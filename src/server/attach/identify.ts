@@ -14,11 +14,15 @@ export interface Identification {
   claim_key?: string;
   /** Present when the client speaks the delivery protocol. */
   bindings?: Bindings;
+  /** It tells whether its runtime can be woken (STATUS). */
+  status: boolean;
 }
 
 /** Whether the client announced the delivery protocol, whatever else is wrong with its frame. */
-export function announcesDelivery(frame: ClientFrame): boolean {
-  const version = (frame['capabilities'] as { delivery?: unknown } | null | undefined)?.delivery;
+export const announcesDelivery = (frame: ClientFrame): boolean => announces(frame, 'delivery');
+
+function announces(frame: ClientFrame, capability: 'delivery' | 'status'): boolean {
+  const version = (frame['capabilities'] as Record<string, unknown> | null | undefined)?.[capability];
   return typeof version === 'number' && version >= 1;
 }
 
@@ -55,6 +59,7 @@ export function readIdentify(frame: ClientFrame, networkId: string): Identificat
     name: text(name, 'agent.name').trim() || undefined,
     cursor: text(frame['cursor'], 'cursor').trim(),
     claim_key: text(frame['claim_key'], 'claim_key').trim() || undefined,
+    status: announces(frame, 'status'),
     ...(announcesDelivery(frame) && { bindings: readBindings(frame['bindings']) }),
   };
 }

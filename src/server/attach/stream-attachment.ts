@@ -6,18 +6,24 @@ import type { LogEntry } from '../../log/entry.ts';
 import { LogEntry as Entry } from '../../log/entry.ts';
 import { LogReader, type ReaderSink } from '../../log/reader.ts';
 import type { Tail } from '../../log/tail.ts';
+import { conversationOf } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
+import type { EventType } from '../../protocol/events.ts';
 import { fqid, gapEventId, isId } from '../../protocol/ids.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Target } from '../../protocol/messages.ts';
+import { mayWake } from '../../protocol/wake.ts';
 import { can } from '../../network/access.ts';
 import type { Network } from '../../network/network.ts';
 import type { Store } from '../../store/store.ts';
 import { Audience } from '../audience.ts';
 import type { EndReason } from '../presence.ts';
+import type { Holds } from '../holds.ts';
+import { announceReceipt } from '../receipts.ts';
 import type { Connection, FrameHandler } from './connection.ts';
 import { eventFrame, type ClientFrame } from './frames.ts';
 import type { GapPositions } from './gap-positions.ts';
+import type { HandedLog } from './handed-log.ts';
 import type { WakeReports, WireWakeReason } from './wake-report.ts';
 
 export interface StreamOptions {
@@ -27,6 +33,8 @@ export interface StreamOptions {
   tail: Tail;
   wakes: WakeReports;
   gaps: GapPositions;
+  holds: Holds;
+  handed: Pick<HandedLog, 'add'>;
   agent_id: string;
   /** Where the event stream begins: an event id, or empty for live only. */
   cursor: string;
@@ -34,10 +42,18 @@ export interface StreamOptions {
 
 /** An event that is out and counts as a wake (wire.md 6.6). */
 interface WakeMark {
+  seq: number;
   message_id: string;
+  from: string;
   target: Target;
   reason: WireWakeReason;
 }
+
+const OBSERVERS_ONLY: ReadonlySet<string> = new Set<EventType>([
+  'conversation.held',
+  'conversation.resumed',
+  'pause.changed',
+]);
 
 export class StreamAttachment implements FrameHandler, ReaderSink {
   readonly #options: StreamOptions;
@@ -89,6 +105,11 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#reader.start(seq);
   }
 
+  /** What is held was decided anew. */
+  holdsChanged(): void {
+    this.#reader.resume();
+  }
+
   /** A room or its members changed. */
   refresh(room_id: string): void {
     const changed = this.#audience?.refresh(room_id);
@@ -96,6 +117,8 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
   }
 
   ready(): boolean {
+    const { agent_id, holds } = this.#options;
+    if (holds.of(agent_id, undefined)) return false;
     return (this.#pending?.size ?? 0) < limits.outstanding.value && this.#connection.writable;
   }
 
@@ -133,8 +156,12 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
         `ACK of ${JSON.stringify(cursor.slice(0, 160))}, which is not outstanding here: ACK each event once, on the connection that brought it`,
       );
     this.#pending!.delete(cursor);
-    if (mark) this.#options.wakes.delivered({ agent_id: this.#options.agent_id, ...mark });
+    if (mark) this.#delivered(mark);
     if (!this.#reader.live) this.#reader.resume();
+  }
+
+  isOut(cursor: string): boolean {
+    return this.#pending?.has(cursor) ?? false;
   }
 
   onDrain(): void {
@@ -147,9 +174,25 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#pending = undefined;
     if (!pending || reason === 'request_context_done' || reason === 'agent_removed') return;
     for (const mark of pending.values()) {
-      if (mark)
-        this.#options.wakes.failed({ agent_id: this.#options.agent_id, ...mark, error: error ?? reason });
+      if (!mark) continue;
+      const { seq: _seq, from: _from, ...wake } = mark;
+      this.#options.wakes.failed({ agent_id: this.#options.agent_id, ...wake, error: error ?? reason });
     }
+  }
+
+  /** The client has it: all that a client that decides wakes itself tells. */
+  #delivered({ seq, from, ...mark }: WakeMark): void {
+    const { agent_id, wakes, handed, tail } = this.#options;
+    wakes.delivered({ agent_id, ...mark });
+    handed.add(agent_id, seq);
+    const { message_id, target } = mark;
+    const messages = [{ message_id, from }];
+    announceReceipt(tail, agent_id, {
+      conversation: conversationOf(target),
+      room_id: target.room_id,
+      state: 'handed',
+      messages,
+    });
   }
 
   readonly #uncork = (): void => {
@@ -158,8 +201,10 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
   };
 
   /** Of what the reader may give it, what an attachment is sent. */
-  #wants({ event }: LogEntry): boolean {
-    if (event.type === 'conversation.held' || event.type === 'conversation.resumed') return false;
+  #wants({ event, message }: LogEntry): boolean {
+    if (OBSERVERS_ONLY.has(event.type)) return false;
+    // A client that decides about wakes itself knows nothing of messages that wake nobody.
+    if (message && !mayWake(message) && message.from.fqid !== this.#self) return false;
     if (this.#audience) return this.#audience.allows(event);
     const { topology, settings } = this.#options.network;
     if (event.room_id === undefined) return settings.direct_messages;
@@ -173,7 +218,8 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     if (message.from.fqid === this.#self) return null;
     const reason =
       message.target.kind === 'dm' ? 'dm' : message.mentions?.includes(this.#self) ? 'mention' : undefined;
-    return reason ? { message_id: message.id, target: message.target, reason } : null;
+    const { id: message_id, target } = message;
+    return reason ? { seq: entry.seq, message_id, from: message.from.id, target, reason } : null;
   }
 
   async #sendGap(requested: string): Promise<void> {

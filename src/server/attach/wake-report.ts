@@ -9,8 +9,10 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import { fqid, isId, parseMemberId } from '../../protocol/ids.ts';
 import type { Message, Target } from '../../protocol/messages.ts';
 import type { Tail } from '../../log/tail.ts';
+import { can } from '../../network/access.ts';
+import { anyone, type Identity } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { Store } from '../../store/store.ts';
+import type { Store, StoredMessage } from '../../store/store.ts';
 
 export type LastWakeFailure = NonNullable<AgentSummary['last_wake_failure']>;
 /** The reasons of the wire; a room or thread that wakes on everything is `targeted`. */
@@ -32,8 +34,11 @@ export interface FailedWake extends EndedWake {
 export interface WakeReports {
   delivered(wake: EndedWake): void;
   failed(wake: FailedWake): void;
-  /** Body of POST /v1/agents/wake-failed. Rejects with bad_request or not_found. */
-  reportWakeFailed(request: WakeFailedRequest): Promise<void>;
+  /**
+   * Body of POST /v1/agents/wake-failed, of this caller (mode none's `anyone` when left out). Rejects with bad_request or
+   * not_found.
+   */
+  reportWakeFailed(request: WakeFailedRequest, identity?: Identity): Promise<void>;
   lastFailure(agent_id: string): LastWakeFailure | undefined;
   /** Takes up the failures that storage remembers. Call once at start-up. */
   load(): Promise<void>;
@@ -89,6 +94,19 @@ export function createWakeReports({
     });
   }
 
+  /** Undefined for a message that the agent does not receive. */
+  function targetFor(agent: string, stored: StoredMessage, identity: Identity): Target | undefined {
+    const { target } = JSON.parse(stored.payload) as Message;
+    const room = stored.room_id === null ? undefined : network.topology.room(stored.room_id);
+    const verdict = room
+      ? can(network.settings, identity, 'room.receive', { agent, room })
+      : can(network.settings, identity, 'dm.receive', {
+          agent,
+          dm: { participants: target.participant_ids ?? [] },
+        });
+    return verdict.allowed ? target : undefined;
+  }
+
   return {
     delivered: (wake) =>
       tail.announce({
@@ -99,7 +117,7 @@ export function createWakeReports({
     failed,
     lastFailure: (agent_id) => failures.get(agent_id),
 
-    async reportWakeFailed(request) {
+    async reportWakeFailed(request, identity = anyone) {
       const ref = parseMemberId(request.agent_id ?? '');
       if (!ref) throw new MoltnetError('bad_request', 'agent_id: name the agent whose wake failed');
       const message_id = request.event?.message?.id;
@@ -118,8 +136,9 @@ export function createWakeReports({
       failed({
         agent_id: ref.id,
         message_id,
-        // Where it was written comes from storage: the report's own word could name any place.
-        target: stored && (JSON.parse(stored.payload) as Message).target,
+        // Where it was written comes from storage, as the report's own word could name any place; and of what the agent
+        // is not sent it is not told either.
+        target: stored && targetFor(ref.id, stored, identity),
         error: request.error,
         attempts: request.attempts,
         classification:

@@ -11,6 +11,7 @@ import {
   InviteAgentRequest,
   RegisterAgentRequest,
   WakeFailedRequest,
+  WakeTest,
 } from '../../protocol/agents.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { canonicalMemberId, parseMemberId } from '../../protocol/ids.ts';
@@ -33,8 +34,16 @@ export async function agentRoutes(app: App, context: ServerContext): Promise<voi
     agentView(
       topology,
       id,
-      { ...presence.of(id), last_wake_failure: wakes.lastFailure(id) },
+      {
+        ...presence.of(id),
+        // The error's text comes from the agent's machine: not for everybody who may see that there is an agent.
+        last_wake_failure:
+          identity.agents?.has(id) || can(settings, identity, 'observe').allowed
+            ? wakes.lastFailure(id)
+            : undefined,
+      },
       (room) => can(settings, identity, 'room.read', { room }).allowed,
+      can(settings, identity, 'observe').allowed,
     );
 
   /** The canonical id in a path, in any of the three forms. Malformed ones name nobody: `not_found`. */
@@ -181,6 +190,28 @@ export async function agentRoutes(app: App, context: ServerContext): Promise<voi
   );
 
   app.post(
+    '/v1/agents/:agentID/wake-test',
+    {
+      onRequest: asks(context, 'guard.resume'),
+      schema: {
+        summary: 'Whether a message would wake the agent now; costs no turn',
+        tags,
+        params: AgentParams,
+        response: answers({ 200: WakeTest }, 'unauthorized', 'forbidden', 'not_found'),
+      },
+    },
+    async (request, reply) => {
+      const id = agentId(request.params.agentID);
+      if (!topology.agentRecord(id) && topology.roomsOf(id).size === 0)
+        throw new MoltnetError('not_found', `no such agent: ${id}`);
+      const { cannot_wake, state } = presence.of(id);
+      const held = context.holds.of(id, undefined);
+      if (held) return sendValue(reply, { ok: false, reason: cannot_wake ?? state });
+      return sendValue(reply, await context.gateway.probe(id));
+    },
+  );
+
+  app.post(
     '/v1/agents/:agentID/invite',
     {
       onRequest,
@@ -227,7 +258,7 @@ export async function agentRoutes(app: App, context: ServerContext): Promise<voi
       const identity = context.identify(request.raw);
       context.rates.send(identity);
       requireOwnAgent(identity, request.body.agent_id ?? '');
-      await wakes.reportWakeFailed(request.body);
+      await wakes.reportWakeFailed(request.body, identity);
       return sendJson(reply, '{}', 202);
     },
   );

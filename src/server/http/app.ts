@@ -21,6 +21,7 @@ import { artifactRoutes } from './artifacts.ts';
 import { attachRoutes } from './attach.ts';
 import { parseBody, zodValidator } from './body.ts';
 import { consoleRoutes } from './console.ts';
+import { deliveryRoutes } from './deliveries.ts';
 import { direct } from './direct.ts';
 import { discoveryRoutes } from './discovery.ts';
 import { dmRoutes } from './dms.ts';
@@ -35,12 +36,15 @@ import { metricsRoutes } from './metrics.ts';
 import { networkRoutes } from './network.ts';
 import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
+import { pauseRoutes } from './pauses.ts';
+import { receiptRoutes } from './receipts.ts';
 import { reloadRoutes } from './reload.ts';
 import { requestId } from './request-id.ts';
 import { roomRoutes } from './rooms.ts';
 import { patternOf, RouteTable } from './route-table.ts';
 import { sessionRoutes } from './session.ts';
 import { threadRoutes } from './threads.ts';
+import { usageRoutes } from './usage.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -117,11 +121,15 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     networkRoutes,
     roomRoutes,
     messageRoutes,
+    receiptRoutes,
     threadRoutes,
     dmRoutes,
     artifactRoutes,
     agentRoutes,
     guardRoutes,
+    deliveryRoutes,
+    usageRoutes,
+    pauseRoutes,
     applyRoutes,
     healthRoutes,
     metricsRoutes,

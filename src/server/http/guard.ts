@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { requireAccess } from '../../network/access.ts';
+import { can, requireAccess } from '../../network/access.ts';
+import type { Identity } from '../../network/identity.ts';
 import { pageOfIds, parsePage, type Page } from '../../network/paging.ts';
 import { parseConversation, type ConversationKey } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
@@ -9,7 +10,11 @@ import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
 import { asks } from './asks.ts';
+import { readableDm } from './dms.ts';
 import { pageText } from './pages.ts';
+import { ConversationParams } from './params.ts';
+import { readableRoom, unreadable } from './rooms.ts';
+import { readableThread } from './threads.ts';
 
 const ResumeRequest = z.object({ conversation: z.string().describe('`room:ID`, `thread:ID` or `dm:ID`') });
 
@@ -34,6 +39,36 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
       const { ids, info } = pageOfIds([...states.keys()].sort(), page, () => true);
       const item = (id: string) => ({ id, json: JSON.stringify(states.get(id)) });
       return sendJson(reply, pageText('conversations', ids, item, info, page, 'oldest'));
+    },
+  );
+
+  app.get(
+    '/v1/guard/:conversation',
+    {
+      schema: {
+        summary: 'The meters of the storm guard in one conversation',
+        tags,
+        params: ConversationParams,
+        response: answers(
+          { 200: GuardState },
+          'unauthorized',
+          'forbidden',
+          'direct_messages_disabled',
+          'not_found',
+        ),
+      },
+    },
+    async (request, reply) => {
+      const identity = context.identify(request.raw);
+      const state = await network.guardState(
+        await readableConversation(context, identity, request.params.conversation),
+      );
+      // With whom an agent speaks elsewhere is the observers' to know.
+      if (state.meters && !can(network.settings, identity, 'observe').allowed) {
+        const { pair: _pair, pair_agents: _agents, ...meters } = state.meters;
+        state.meters = meters;
+      }
+      return sendValue(reply, state);
     },
   );
 
@@ -64,6 +99,33 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
       );
     },
   );
+}
+
+/** The conversation, if the caller may read it. Throws as reading its messages does. */
+async function readableConversation(
+  context: ServerContext,
+  identity: Identity,
+  given: string,
+): Promise<ConversationKey> {
+  const { kind, id } = keyOf(given) ?? {};
+  switch (kind) {
+    case 'room':
+      return `room:${readableRoom(context, identity, id!).row.id}`;
+    case 'thread':
+      return (await readableThread(context, identity, id!)).key;
+    case 'dm':
+      return (await readableDm(context, identity, id!)).key;
+    default:
+      throw unreadable(context.network, identity, `no such conversation: ${given.slice(0, 160)}`);
+  }
+}
+
+function keyOf(given: string): ReturnType<typeof parseConversation> | undefined {
+  try {
+    return parseConversation(given.trim());
+  } catch {
+    return undefined;
+  }
 }
 
 /** The cursors here are conversation keys, which with a long id are longer than an id may be. */

@@ -7,6 +7,10 @@ export const RoomParams = z.object({ roomID: z.string() });
 export const ThreadParams = z.object({ threadID: z.string() });
 export const DmParams = z.object({ dmID: z.string() });
 export const AgentParams = z.object({ agentID: z.string() });
+export const ConversationParams = z.object({
+  conversation: z.string().describe('`room:ID`, `thread:ID` or `dm:ID`'),
+});
+export const ScopeParams = z.object({ scope: z.string().describe('`*`, `agent:ID` or `room:ID`') });
 export const MessageParams = z.object({ messageID: z.string() });
 
 /**

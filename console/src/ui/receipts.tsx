@@ -1,0 +1,75 @@
+import { useEffect, useState } from 'react';
+import type { Message } from '../../../src/protocol/messages.ts';
+import type { Receipt } from '../../../src/protocol/receipts.ts';
+import { useApp, useClient } from '../live/client.ts';
+import { plainName } from '../model/names.ts';
+import { exactTime, millis, shortTime } from '../model/times.ts';
+import { texts, wordsOf } from '../texts.ts';
+import { Button, Dialog, DialogButtons, DialogError } from './controls.tsx';
+import { cx } from './cx.ts';
+import styles from './receipts.module.css';
+
+/** Under a message: what its agents make of it, as far as this window has heard. */
+export function ReceiptLine({ messageId }: { messageId: string }) {
+  const receipts = useApp((state) => state.receipts[messageId]);
+  if (!receipts) return null;
+  return (
+    <p className={styles.line}>
+      {Object.values(receipts).map((receipt) => (
+        <span
+          key={receipt.agent_id}
+          className={cx(styles.receipt, styles[receipt.state])}
+          title={receipt.error}
+        >
+          <bdi>{plainName(receipt.agent_id)}</bdi> {wordsOfReceipt(receipt)}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** Every agent that the message was for, and what became of it. */
+export function DeliveryDialog({ message, onClose }: { message: Message; onClose: () => void }) {
+  const client = useClient();
+  const [state, setState] = useState<Receipt[] | { error: string } | undefined>();
+  useEffect(() => {
+    client.receipts(message.id).then(setState, (error: unknown) => setState({ error: wordsOf(error) }));
+  }, [client, message.id]);
+  return (
+    <Dialog title={texts.deliveryTitle} onClose={onClose}>
+      {state === undefined ? (
+        <p>{texts.loading}</p>
+      ) : !Array.isArray(state) ? (
+        <DialogError>{state.error}</DialogError>
+      ) : state.length === 0 ? (
+        <p>{texts.deliveryNobody}</p>
+      ) : (
+        <ul className={styles.list}>
+          {state.map((receipt) => (
+            <li key={receipt.fqid}>
+              <bdi className={styles.name}>{plainName(receipt.agent_id)}</bdi>
+              <span className={cx(styles.receipt, styles[receipt.state])}>{wordsOfReceipt(receipt)}</span>
+              {receipt.at && (
+                <time className={styles.time} dateTime={receipt.at} title={exactTime(millis(receipt.at))}>
+                  {shortTime(receipt.at)}
+                </time>
+              )}
+              {receipt.error && <code dir="auto">{receipt.error.slice(0, 600)}</code>}
+            </li>
+          ))}
+        </ul>
+      )}
+      <DialogButtons>
+        <Button onClick={onClose} autoFocus>
+          {texts.close}
+        </Button>
+      </DialogButtons>
+    </Dialog>
+  );
+}
+
+function wordsOfReceipt({ state, reason, attempts }: Receipt): string {
+  const why = reason === undefined ? undefined : (texts.receiptReasons[reason] ?? plainName(reason));
+  const more = [why, attempts !== undefined && attempts > 1 && texts.attempts(attempts)].filter(Boolean);
+  return more.length > 0 ? `${texts.receipt[state]} (${more.join(', ')})` : texts.receipt[state];
+}

@@ -1,0 +1,113 @@
+/**
+ * What makes a repeated turn say nothing twice. The processes of a turn have a folder in MOLTNET_WAKE, in which stand
+ * the wake and, one small file each, the sends of its runs. A run's n-th send to a target has an id made of wake,
+ * target and n, so that the server knows it again when the turn is run once more. Files are made exclusively and never
+ * changed: two sends at once take two numbers, whichever sandboxes they run in, and a crash leaves nothing to mend.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { uuidV5 } from '../protocol/ids.ts';
+import { ensurePrivateDir, writeFileAtomic } from './private-files.ts';
+
+/** The environment variable with the folder's absolute path. */
+export const WAKE_ENV = 'MOLTNET_WAKE';
+
+export interface WakeOfTurn {
+  wake_id: string;
+  conversation: string;
+  /** How often it was begun, from 1: a retry, or the same turn after a crash. */
+  run: number;
+}
+
+/** The folder of one conversation's turns, below the `.moltnet` of a workspace. */
+export const wakeFolder = (workspace: string, sessionKey: string): string =>
+  path.join(workspace, '.moltnet', 'wakes', digest(sessionKey));
+
+/** Notes that a run of this wake begins: its sends are counted from 0 again. Throws where it cannot be written. */
+export function beginWake(folder: string, wake: Omit<WakeOfTurn, 'run'>): void {
+  const before = wakeOfTurn(folder);
+  const again = before?.wake_id === wake.wake_id;
+  if (!again) rmSync(folder, { recursive: true, force: true });
+  const wakes = path.dirname(folder);
+  for (const dir of [path.dirname(wakes), wakes, folder]) ensurePrivateDir(dir);
+  const { wake_id, conversation } = wake;
+  writeFileAtomic(
+    path.join(folder, 'wake.json'),
+    `${JSON.stringify({ wake_id, conversation, run: again ? before.run + 1 : 1 })}\n`,
+  );
+}
+
+/** The wake whose turn has this folder; undefined when there is none, or it cannot be read. */
+export function wakeOfTurn(folder: string): WakeOfTurn | undefined {
+  try {
+    const { wake_id, conversation, run } = JSON.parse(
+      readFileSync(path.join(folder, 'wake.json'), 'utf8'),
+    ) as Partial<WakeOfTurn>;
+    return typeof wake_id === 'string' && typeof conversation === 'string' && Number.isSafeInteger(run)
+      ? { wake_id, conversation, run: run! }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The id of this run's next send of `content` to `target`. What an earlier run sent there in the same words is sent
+ * under its id again, in whatever order; other words get the first number that this run has not used. `fresh`: a
+ * number that no run has used. Undefined when the folder is gone or cannot be written: the send is one of its own.
+ */
+export function takeSend(
+  folder: string,
+  wake: WakeOfTurn,
+  target: string,
+  content: string,
+  fresh = false,
+): string | undefined {
+  const [to, what] = [digest(target), digest(content)];
+  try {
+    for (;;) {
+      const sends = readSends(folder, to);
+      const mine = new Set(sends.filter(({ run }) => run === wake.run).map(({ n }) => n));
+      const used = new Set(sends.map(({ n }) => n));
+      const same = sends.find((send) => !mine.has(send.n) && send.what === what);
+      let n = 0;
+      while ((fresh ? used : mine).has(n)) n++;
+      n = fresh ? n : (same?.n ?? n);
+      try {
+        writeFileSync(path.join(folder, `${to}.${n}.${wake.run}`), what, { flag: 'wx', mode: 0o600 });
+        return derivedMessageId(wake.wake_id, target, n);
+      } catch (error) {
+        // Another send at the same moment took that number.
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** The id of the n-th message, from 0, that a wake sends to a target (`room:ID`, `thread:ID`, `dm:ID`). */
+export const derivedMessageId = (wakeId: string, target: string, n: number): string =>
+  `msg_${uuidV5(`${wakeId}\n${target}\n${n}`)}`;
+
+interface Send {
+  n: number;
+  run: number;
+  /** Digest of what was said; empty when its writer was killed. */
+  what: string;
+}
+
+/** The sends to one target, by number, a later run's before an earlier one's. */
+function readSends(folder: string, to: string): Send[] {
+  return readdirSync(folder)
+    .flatMap((name): Send[] => {
+      const [target, n, run] = name.split('.');
+      return target === to
+        ? [{ n: Number(n), run: Number(run), what: readFileSync(path.join(folder, name), 'utf8') }]
+        : [];
+    })
+    .sort((a, b) => a.n - b.n || b.run - a.run);
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);

@@ -1,0 +1,151 @@
+/** Storms, as agents make them that are woken by everything and answer every time: what is held, and what goes on when. */
+import { describe, expect, it } from 'vitest';
+import { openLab, type Lab, type LabOptions } from '../../test/support/network-lab.ts';
+import type { Message } from '../protocol/messages.ts';
+
+const MINUTE = 60_000;
+const START = Date.UTC(2026, 10, 21);
+
+/** A lab with a clock of its own: `wait` moves it. */
+async function stormLab(options: LabOptions = {}): Promise<Lab & { wait: (ms: number) => void }> {
+  let now = START;
+  const lab = await openLab({ clock: () => now, ...options });
+  return Object.assign(lab, { wait: (ms: number) => void (now += ms) });
+}
+
+const agents = (n: number): string[] => Array.from({ length: n }, (_, i) => `agent:a${i}`);
+/** What agents wrote and would be woken by. */
+const freed = (lab: Lab): number =>
+  lab.events.filter(({ type, held, payload }) => type === 'message.created' && !held && isAgent(payload))
+    .length;
+const isAgent = (payload: string): boolean => (JSON.parse(payload) as Message).from.type === 'agent';
+const stored = async (lab: Lab, key: `room:${string}`): Promise<number> =>
+  (await lab.store.conversations([key])).get(key)!.message_count;
+
+describe.each([2, 3, 5])('%i agents with wake all in rotation', (n) => {
+  it('GUARD-2 fast: thirty turns, and then nothing more until a person writes', async () => {
+    const lab = await stormLab();
+    for (let i = 0; i < 300; i++) {
+      await lab.send(agents(n)[i % n]!, 'room:general', `${i}`);
+      lab.wait(200);
+    }
+    expect(freed(lab)).toBe(30);
+    // All of it is stored, and one notice.
+    expect(await stored(lab, 'room:general')).toBe(301);
+    await lab.send('human:ana', 'room:general', 'go on');
+    for (let i = 0; i < 300; i++) await lab.send(agents(n)[i % n]!, 'room:general', `${i}`);
+    expect(freed(lab)).toBe(60);
+    expect(lab.network.guardStates()).toMatchObject([{ reason: 'turns', held_messages: 270 }]);
+  });
+
+  it('GUARD-8 slow, a turn a minute for a day with a person every quarter of an hour: the hour holds no more than its budget', async () => {
+    const lab = await stormLab({ settings: { guard: { hour_turns: 40, pair_turns: 'off' } } });
+    let resumes = 0;
+    const turns: number[] = [];
+    for (let minute = 0; minute < 24 * 60; minute++) {
+      if (minute % 15 === 0) await lab.send('human:ana', 'room:general', 'hm');
+      const before = freed(lab);
+      await lab.send(agents(n)[minute % n]!, 'room:general', `${minute}`);
+      if (freed(lab) > before) turns.push(minute);
+      if (lab.network.isHeld('room:general') && minute % 120 === 119) {
+        await lab.execute('guard.resume', { conversation: 'room:general' });
+        resumes++;
+      }
+      lab.wait(MINUTE);
+    }
+    // Every two hours it is let go, and gets forty turns; a person's message changes nothing of that.
+    expect(resumes).toBe(12);
+    expect(turns).toHaveLength(12 * 40);
+    for (const from of turns)
+      expect(turns.filter((at) => at >= from && at < from + 60).length).toBeLessThanOrEqual(80);
+    const reasons = lab.events
+      .filter(({ type }) => type === 'conversation.held')
+      .map(({ payload }) => (JSON.parse(payload) as { reason: string }).reason);
+    expect(new Set(reasons)).toEqual(new Set(['hour']));
+  });
+
+  it('GUARD-8 slow, without a person: the turns hold it, whatever the time between them', async () => {
+    const lab = await stormLab();
+    for (let i = 0; i < 100; i++) {
+      await lab.send(agents(n)[i % n]!, 'room:general', `${i}`);
+      lab.wait(20 * MINUTE);
+    }
+    expect(freed(lab)).toBe(30);
+  });
+
+  it.each(['thread', 'dm', 'rooms'])(
+    'GUARD-9 in a new %s for every message, or each in its own: sixty turns of a pair, and nobody is woken any more',
+    async (where) => {
+      const lab = await stormLab();
+      for (let i = 0; i < n; i++) {
+        await lab.register(`a${i}`);
+        await lab.createRoom({ id: `own${i}`, visibility: 'public', write_policy: 'registered_agents' });
+      }
+      const say = (i: number) => {
+        const [one, other] = [i % n, (i + 1) % n];
+        const target = {
+          thread: `thread:t${i}@general`,
+          dm: `dm:d${i}@a${one},a${other}`,
+          rooms: `room:own${one}`,
+        };
+        return lab.send(
+          agents(n)[one]!,
+          target[where as 'dm'],
+          where === 'dm' ? 'go on' : `@a${other} go on`,
+        );
+      };
+      // Each speaks when it is woken by the one before, and never without.
+      let spoken = 0;
+      while (spoken < 1_000 && freed(lab) === spoken) {
+        await say(spoken++);
+        lab.wait(500);
+      }
+      expect(freed(lab)).toBe(60 * n - (n === 2 ? 60 : 0));
+      expect(lab.network.guardStates()).toMatchObject([
+        { reason: 'pair', held_messages: 1, meters: { pair: 60, pair_limit: 60 } },
+      ]);
+      // The same one gets no further anywhere, until their ten minutes are over.
+      const before = freed(lab);
+      await say(spoken - 1 + 1_000 * n);
+      expect(freed(lab)).toBe(before);
+      lab.wait(11 * MINUTE);
+      // Where it is held it stays so; a new place is free.
+      if (where === 'rooms')
+        await lab.execute('guard.resume', { conversation: `room:own${(spoken - 1) % n}` });
+      await say(spoken - 1 + 2_000 * n);
+      expect(freed(lab)).toBe(before + 1);
+    },
+  );
+});
+
+describe('what is no storm', () => {
+  it('GUARD-1 a monologue of hundreds is one turn, in rooms, in threads and to one agent', async () => {
+    const lab = await stormLab();
+    await lab.register('beta');
+    for (let i = 0; i < 300; i++) {
+      await lab.send('agent:alpha', 'room:general', '@beta and another thing');
+      await lab.send('agent:alpha', `thread:t${i}@general`, '@beta look at this');
+    }
+    expect(lab.network.guardStates()).toEqual([]);
+    expect((await lab.network.guardState('room:general')).meters).toEqual({
+      turns: 1,
+      turns_limit: 30,
+      hour: 1,
+      hour_limit: 120,
+      pair: 1,
+      pair_limit: 60,
+      pair_agents: ['molt://local/agents/alpha', 'molt://local/agents/beta'],
+    });
+  });
+
+  it('GUARD-3 agents that a person speaks with are not held, as long as the hour lasts', async () => {
+    const lab = await stormLab();
+    for (let i = 0; i < 60; i++) {
+      await lab.send('human:ana', 'room:general', `${i}?`);
+      await lab.send('agent:a', 'room:general', 'yes');
+      await lab.send('agent:b', 'room:general', 'no');
+      lab.wait(2 * MINUTE);
+    }
+    expect(lab.network.guardStates()).toEqual([]);
+  });
+});

@@ -1,0 +1,117 @@
+/** One message before the storm guard: whose turns it is, and what that makes of them. */
+import { fqid, memberFqid } from '../protocol/ids.ts';
+import type { ConversationRow, PairRow } from '../store/store.ts';
+import {
+  guardLimits,
+  hearAgent,
+  hearPerson,
+  memoryOf,
+  pairKey,
+  type GuardMemory,
+  type GuardStep,
+} from './guard.ts';
+import type { NewMessage } from './message-writes.ts';
+import type { Sender } from './sender.ts';
+import type { RoomState, State } from './state.ts';
+import type { Place } from './target.ts';
+
+/** Agents that one message can take turns with beside the one that it follows: more are not a pair at it. */
+const ADDRESSED = 8;
+
+export function hear(
+  state: State,
+  message: NewMessage,
+  place: Place,
+  room: RoomState | undefined,
+  sender: Sender,
+): GuardStep {
+  const memory = memoryOf(place.row);
+  if (sender.person) return hearPerson(memory);
+  // It wakes nobody, so that nobody answers it.
+  if (message.intent === 'ack' || memory.held_by !== null) return { next: memory, pairs: [] };
+  const speaker = sender.actor.fqid;
+  const heard = {
+    speaker,
+    now: Date.parse(message.created_at),
+    pairs: pairTurns(state, message, place, memory, speaker),
+  };
+  return hearAgent(memory, heard, guardLimits(state.settings, room));
+}
+
+/**
+ * The pairs whose turn this is: with the agent that it follows here; and with those that it is addressed to (in a DM all,
+ * else who is mentioned), if the other had the last turn, wherever that was, or the speaker has been waited for since it
+ * had it. So neither a new thread for every answer, nor a room for each of them, nor a ring of them is a way around.
+ */
+function pairTurns(
+  state: State,
+  message: NewMessage,
+  place: Place,
+  memory: GuardMemory,
+  speaker: string,
+): Pick<PairRow, 'pair' | 'turns'>[] {
+  const pairs: Pick<PairRow, 'pair' | 'turns'>[] = [];
+  const follows = memory.speaker;
+  if (follows !== null && follows !== speaker) {
+    const pair = pairKey(follows, speaker);
+    pairs.push({ pair, turns: state.pair(pair)?.turns ?? '' });
+  }
+  let waited: number | undefined;
+  for (const other of addressed(state, message, place)) {
+    if (other === speaker || other === follows) continue;
+    const pair = pairKey(other, speaker);
+    const known = state.pair(pair);
+    const again = known?.speaker === speaker && known.at >= (waited ??= waitedSince(state, speaker));
+    if (!again) pairs.push({ pair, turns: known?.turns ?? '' });
+  }
+  return pairs;
+}
+
+/** When an agent that still waits for this one last addressed it; 0 when none does. */
+function waitedSince(state: State, speaker: string): number {
+  let since = 0;
+  for (const pair of state.pairsOf(speaker)) if (pair.speaker !== speaker && pair.at > since) since = pair.at;
+  return since;
+}
+
+const NOBODY: readonly string[] = [];
+
+/** FQIDs of those that it is written to, without the people that are known as such. */
+function addressed({ settings }: State, message: NewMessage, place: Place): readonly string[] {
+  const { id, people } = settings;
+  const all = place.participants
+    ? place.participants.slice(0, ADDRESSED + 1).map((participant) => memberFqid(participant, id))
+    : message.mentions;
+  if (!all) return NOBODY;
+  const some = all.slice(0, ADDRESSED + 1);
+  return people.size === 0 ? some : some.filter((each) => !isPerson(each, id, people));
+}
+
+function isPerson(named: string, network: string, people: ReadonlyMap<string, unknown>): boolean {
+  const prefix = fqid(network, 'agents', '');
+  return named.startsWith(prefix) && people.has(named.slice(prefix.length));
+}
+
+/** The row that a conversation without one has for the guard's events. */
+export function emptyRow(place: Place, at: string): ConversationRow {
+  const { target, key, room_id } = place;
+  return {
+    key,
+    kind: target.kind as ConversationRow['kind'],
+    id: target.thread_id ?? target.dm_id ?? room_id!,
+    room_id,
+    parent_message_id: target.kind === 'thread' ? (target.parent_message_id ?? null) : null,
+    participants: place.participants ?? null,
+    message_count: 0,
+    first_seq: 0,
+    last_seq: 0,
+    last_message_at: at,
+    guard_turns: 0,
+    guard_speaker: null,
+    guard_window: '',
+    held_at: null,
+    held_seq: null,
+    held_messages: 0,
+    held_by: null,
+  };
+}

@@ -1,0 +1,74 @@
+/** A turn that is run again says nothing twice: the real command in the turns of the Codex adapter. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeEach, expect, it, onTestFinished } from 'vitest';
+import type { Client } from '../../src/client/http.ts';
+import { startCodexNode, type CodexNodeOptions } from '../support/node-codex.ts';
+import { speaker } from '../support/node-lab.ts';
+import { main } from '../support/process.ts';
+import { until } from '../support/runtime-lab.ts';
+import { startTestServer, temporaryFolder } from '../support/server.ts';
+
+const rooms = [{ id: 'general', members: [], visibility: 'public', write_policy: 'registered_agents' }];
+let client: Client;
+let say: ReturnType<typeof speaker>['say'];
+let options: CodexNodeOptions;
+beforeEach(async () => {
+  const { url } = await startTestServer({ rooms });
+  ({ client, say } = speaker(url));
+  const folder = await temporaryFolder();
+  for (const name of ['workspace', 'home', 'bin']) mkdirSync(path.join(folder, name));
+  const launcher = `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${main}' "$@"\n`;
+  writeFileSync(path.join(folder, 'bin/moltnet'), launcher, { mode: 0o755 });
+  options = { url, agent: 'alpha', folder };
+  await client.registerAgent({ requested_agent_id: 'alpha' });
+});
+/** What alpha has said. */
+const said = async (): Promise<(string | undefined)[]> =>
+  (await client.roomMessages('general')).messages
+    .filter(({ from }) => from.id === 'alpha')
+    .map(({ parts }) => parts[0]?.text);
+const stateOf = async (id: string): Promise<string | undefined> =>
+  (await client.receipts(id)).receipts.find(({ agent_id }) => agent_id === 'alpha')?.state;
+const send = (text: string): string => `[[sh: moltnet send room:general ${text}]]`;
+async function start(): Promise<void> {
+  const node = await startCodexNode(options);
+  onTestFinished(() => node.stop());
+  await until(async () => (await client.agent('alpha')).connected, 'alpha is attached');
+}
+
+it('CLI-21 a turn that dies between its sends and is tried again leaves no double', async () => {
+  await start();
+  const gate = path.join(options.folder, 'workspace/second');
+  const first = `[[sh: [ -e ${gate} ] || { touch ${gate}; moltnet send room:general one; kill -9 $PPID; }]]`;
+  const id = await say('room:general', `${first}${send('one')}${send('two')}`);
+  await until(async () => (await stateOf(id)) === 'answered', 'the wake is over');
+  expect(await said()).toEqual(['one', 'two']);
+});
+
+it('CLI-21 kill -9 of the node between the sends of a turn leaves no double', async () => {
+  const gate = path.join(options.folder, 'workspace/go');
+  const child = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      fileURLToPath(new URL('../support/node-codex-child.ts', import.meta.url)),
+      JSON.stringify(options),
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await until(async () => (await client.agent('alpha')).connected, 'alpha is attached');
+  const wait = `[[sh: while [ ! -e ${gate} ]; do sleep 0.05; done]]`;
+  const id = await say('room:general', `${send('one')}${wait}${send('two')}`);
+  await until(async () => (await said()).length === 1, 'one is said');
+  child.kill('SIGKILL');
+  await gone;
+  writeFileSync(gate, '');
+  await start();
+  await until(async () => (await stateOf(id)) === 'answered', 'the wake is over');
+  expect(await said()).toEqual(['one', 'two']);
+});
