@@ -105,10 +105,10 @@ describe('attachments', () => {
 
   it('CFG-11 what was missed may have limits, and DMs of some only may wake', () => {
     const attachment = one(
-      'runtime: {kind: codex, workspace_path: ws}\ncatch_up: {policy: mentions, max_age: 36h, max_messages: 50, max_wakes: 3}\ndms: {enabled: true, allowed_wake_senders: [ann, "other:bob"]}',
+      'runtime: {kind: codex, workspace_path: ws}\ncatch_up: {policy: mentions, max_age: 36h}\ndms: {enabled: true, allowed_wake_senders: [ann, "other:bob"]}',
     );
     expect(attachment).toMatchObject({
-      catch_up: { policy: 'mentions', max_age: 129_600, max_messages: 50, max_wakes: 3 },
+      catch_up: { policy: 'mentions', max_age: 129_600 },
       dms: { enabled: true, wake: 'all', allowed_wake_senders: ['ann', 'other:bob'] },
     });
     expect(one('runtime: {kind: codex, workspace_path: ws}\ncatch_up: {max_age: 60}').catch_up).toEqual({
@@ -193,7 +193,7 @@ describe('attachments', () => {
     ['catch_up: {policy: some}', 'attachments[0].catch_up.policy: "some" is not one of its values'],
     ['catch_up: {max_age: 2w}', 'attachments[0].catch_up.max_age: is "2w"'],
     ['catch_up: {max_age: 400d}', 'attachments[0].catch_up.max_age: is 400d'],
-    ['catch_up: {max_wakes: 0}', 'attachments[0].catch_up.max_wakes: is 0'],
+    ['catch_up: {max_wakes: 3}', 'attachments[0].catch_up.max_wakes'],
   ])('CFG-3 CFG-7 refuses %s', (rest, expected) => {
     write(
       'MoltnetNode',

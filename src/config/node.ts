@@ -136,14 +136,12 @@ function readAttachment(
 function readCatchUp(block: Section, bridge: boolean): AttachmentConfig['catch_up'] {
   const raw = block.raw('catch_up');
   if (typeof raw !== 'object' || raw === null) return block.oneOf('catch_up', CATCH_UP_POLICIES) ?? 'all';
-  const keys = ['policy', 'max_age', 'max_messages', 'max_wakes'];
+  const keys = ['policy', 'max_age'];
   const limits = block.section('catch_up', bridge ? 'any' : keys)!;
   return {
     policy: limits.oneOf('policy', CATCH_UP_POLICIES) ?? 'all',
     ...defined({
       max_age: readAge(limits),
-      max_messages: limits.number('max_messages', 1, 1_000_000),
-      max_wakes: limits.number('max_wakes', 1, 1_000_000),
     }),
   };
 }

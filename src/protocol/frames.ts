@@ -54,12 +54,10 @@ export const FrameCapabilities = z.object({
 });
 export type FrameCapabilities = z.infer<typeof FrameCapabilities>;
 
-/** `max_age` in seconds; `max_messages` of one conversation, the newest; `max_wakes` after one absence. */
+/** `max_age` in seconds. */
 export const CatchUpSchema = z.object({
   policy: z.enum(CATCH_UP_POLICIES),
   max_age: z.number().int().min(1).max(31_536_000).optional(),
-  max_messages: z.number().int().min(1).max(1_000_000).optional(),
-  max_wakes: z.number().int().min(1).max(1_000_000).optional(),
 });
 
 export const BindingsSchema = z.object({

@@ -16,10 +16,6 @@ export interface CatchUp {
   policy: CatchUpPolicy;
   /** Seconds: what is older wakes nobody any more. */
   max_age?: number | undefined;
-  /** Of one conversation, the newest. */
-  max_messages?: number | undefined;
-  /** Conversations that wake the agent after one absence. */
-  max_wakes?: number | undefined;
 }
 
 /** What an attachment is bound to: sent in IDENTIFY by clients of the delivery protocol. */

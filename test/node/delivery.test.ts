@@ -89,7 +89,7 @@ it('NODE-31 a DM wakes from those alone who may; what others say there is kept, 
 it('NODE-1 limits of what was missed are taken over by the server', async () => {
   const { url } = await startTestServer({ rooms });
   const { say } = speaker(url);
-  const catch_up = { policy: 'all' as const, max_age: 3_600, max_messages: 50, max_wakes: 5 };
+  const catch_up = { policy: 'all' as const, max_age: 3_600 };
   const lab = await startLabNode(url, [{ agent: { id: 'alpha' }, catch_up }]);
   await lab.logged('attached');
   await say('room:general', 'hello');
