@@ -156,6 +156,9 @@ class Node implements RunningNode {
     if (this.#stopping) throw new Error('the node stops');
     const next = given ?? this.#options.read?.();
     if (!next) throw new Error('this node has no file to read again');
+    // A file that was emptied, or is being written; whoever means it stops the node.
+    if (next.attachments.length === 0 && this.#config.attachments.length > 0)
+      throw new Error('the file names no attachment any more: stop the node if that is meant');
     const { added, removed, changed } = changedAttachments(this.#config, next);
     this.#config = { ...next, ...(this.#config.path === undefined ? {} : { path: this.#config.path }) };
     this.#workspaceMax = sharedLimits(next.attachments);

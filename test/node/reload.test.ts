@@ -112,7 +112,7 @@ it('NODE-25 one who was alone in being well and is taken out leaves a node that 
   await expect(lab.node.reload(configOf(server.url, alpha))).rejects.toThrow('the node stops');
 });
 
-it('NODE-25 NODE-26 a bad file changes nothing and says why, to who asks over the control socket too', async () => {
+it('NODE-25 NODE-26 NODE-32 a bad file changes nothing and says why, to who asks over the control socket too', async () => {
   const server = await startScriptedServer();
   const file = path.join(await temporaryFolder(), 'MoltnetNode');
   let read = (): NodeConfig => ({ ...configOf(server.url, alpha, beta), path: file });
@@ -144,6 +144,9 @@ it('NODE-25 NODE-26 a bad file changes nothing and says why, to who asks over th
       'MoltnetNode:1:1: a: is wrong\nMoltnetNode:2:1: b: is too',
     );
     await expect(node.reload()).rejects.toThrow(ConfigError);
+    // Emptied, or half written.
+    read = () => ({ ...configOf(server.url), path: file });
+    await expect(node.reload()).rejects.toThrow('names no attachment any more');
     await expect(askNode(file, { op: 'dance' })).rejects.toThrow('a node does not know "dance"');
     expect(server.connections.map(({ closed }) => closed)).toEqual([false, false]);
   } finally {
