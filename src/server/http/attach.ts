@@ -91,7 +91,8 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
         status: refusal.status,
         code: refusal.code,
       };
-      if (refusal.status >= 500) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
+      // A limit that is met is no fault of ours.
+      if (refusal.fault !== undefined) context.log.error({ ...fields, err: refusal.fault }, refusal.message);
       else context.log.warn(fields, 'attach refused');
       socket.end(rawRefusal(refusal, id));
     }
