@@ -8,25 +8,22 @@
  * nothing happened.
  */
 import { messageEventId } from '../protocol/ids.ts';
-import { MoltnetError } from '../protocol/errors.ts';
 import { parseConversation, type ConversationKey } from '../protocol/conversation.ts';
 import type { Target } from '../protocol/messages.ts';
 import type { WakeRow } from '../store/store.ts';
 import { DeliveryBook } from './delivery-book.ts';
 import { loadScopes } from './delivery-load.ts';
 import { DeliveryReading, WAITING } from './delivery-reading.ts';
-import type { WakeOutcome } from './delivery-saver.ts';
-import { Feed, Scope, stops, type OpenWake, type Outstanding } from './delivery-state.ts';
+import { Feed, Scope } from './delivery-state.ts';
 import type { AckFields, DeliveryOptions, WakeFrame } from './delivery-types.ts';
+import { acknowledge, beginWake, openWakes, retryWake } from './delivery-wakes.ts';
 import type { LogEntry } from './entry.ts';
 import { PAGE } from './held-range.ts';
-import { storedWakeId, wireWakeId, type Hold } from './receipt.ts';
+import type { Hold } from './receipt.ts';
 import type { Subscriber } from './tail.ts';
 
 /** Threads that an agent follows at most, those that were there when it attached. */
 const FOLLOWED = 10_000;
-
-const bad = (text: string): MoltnetError => new MoltnetError('bad_frame', text);
 
 export class Delivery implements Subscriber {
   readonly #options: DeliveryOptions;
@@ -104,15 +101,8 @@ export class Delivery implements Subscriber {
   }
 
   /** The wakes that are open: turns that run, or are to be run again. */
-  working(): {
-    wake_id: string;
-    conversation: ConversationKey;
-    since: string;
-    room_id: string | undefined;
-  }[] {
-    return [...this.#book.feeds.values()].flatMap(({ wake, conversation, scope }) =>
-      wake ? [{ wake_id: wake.wake_id, conversation, since: wake.opened_at, room_id: scope.room_id }] : [],
-    );
+  working(): ReturnType<typeof openWakes> {
+    return openWakes(this.#book);
   }
 
   /** What is kept back from the agent now, and why: conversations, or all DMs as `dms`. */
@@ -130,24 +120,7 @@ export class Delivery implements Subscriber {
 
   /** Runs a wake again that had failed and is stored as open: when nothing else of its conversation is out. */
   retry(row: WakeRow, room_id: string | undefined): void {
-    const book = this.#book;
-    const scope = book.scopes.get(room_id === undefined ? 'dms' : `room:${room_id}`);
-    if (!scope || book.closed) return;
-    let feed = book.feeds.get(row.conversation);
-    const known =
-      feed &&
-      (feed.wake?.wake_id === wireWakeId(row) ||
-        [feed.owed, ...feed.retries].some((each) => each?.wake_id === row.wake_id));
-    if (known) return;
-    const { head } = this.#options.tail;
-    feed ??= scope.scan
-      ? new Feed(scope, row.conversation, { acked: scope.positionOf(row.conversation), more: true })
-      : new Feed(scope, row.conversation, { acked: head, more: false });
-    feed.retries.push(row);
-    feed.dirty = scope.dirty = true;
-    if (book.has(feed)) book.queue(feed);
-    else book.add(feed);
-    book.saver.schedule();
+    retryWake(this.#book, row, room_id);
     this.#reading.go();
   }
 
@@ -177,84 +150,15 @@ export class Delivery implements Subscriber {
     this.#book.out.set(cursor, 'notice');
   }
 
-  /** Everything of the cursor's conversation up to it is done with. Throws unknown_cursor or bad_frame. */
-  ack({ cursor, wake_id, ...end }: AckFields): void {
-    const book = this.#book;
-    const out = this.#outAt(cursor);
-    if (out === 'notice') {
-      book.out.delete(cursor);
-      return;
-    }
-    const { feed } = out;
-    const { wake, conversation } = feed;
-    if (wake && wake_id !== wake.wake_id)
-      throw bad(`ACK: ${conversation} has the open wake ${wake.wake_id}: name it to end it`);
-    if (!wake && wake_id !== undefined)
-      throw bad(`ACK: the wake ${wake_id.slice(0, 160)} is not open in ${conversation}`);
-    if (wake && out.cursor !== wake.cursor)
-      throw bad(`ACK: the wake ${wake.wake_id} ends at ${wake.cursor}: ACK that cursor`);
-    if (wake) this.#endWake(wake, out, end);
-    book.settle(feed, wake ? Math.max(wake.last_seq, out.seq) : out.seq);
-    if (wake) book.saver.now();
-    else book.saver.schedule();
+  /** A client's ACK. Throws unknown_cursor or bad_frame. */
+  ack(fields: AckFields): void {
+    acknowledge(this.#book, fields);
     this.#reading.go();
   }
 
-  /**
-   * Stores that a turn over everything outstanding up to the cursor is about to run, then answers through the sink.
-   * Throws unknown_cursor or bad_frame.
-   */
+  /** A client's WAKE: it is stored, then answered through the sink. Throws unknown_cursor, bad_frame or paused. */
   wake(frame: WakeFrame): void {
-    const { agent, save, sink } = this.#options;
-    const { wake_id, conversation, cursor, attempt } = frame;
-    const out = this.#outAt(cursor);
-    if (out === 'notice') throw bad('WAKE: the cursor is that of a redaction: name a message');
-    const { feed } = out;
-    // A wake that was begun is within the day's cap.
-    if (feed.scope.hold && (!feed.wake || stops(feed.scope)))
-      throw new MoltnetError(
-        'paused',
-        `WAKE: ${conversation} is held now (${feed.scope.hold}): it comes again`,
-      );
-    if (conversation !== feed.conversation) throw bad(`WAKE: ${cursor} belongs to ${feed.conversation}`);
-    const first = feed.wake === undefined;
-    const open = feed.wake ? sameWake(feed.wake, frame) : this.#openWake(out, frame);
-    if (first) sink.began(feed.scope.room_id);
-    open.attempt = attempt;
-    const { after_seq, last_seq, opened_seq, opened_at } = open;
-    const row = {
-      wake_id: storedWakeId(agent.id, wake_id),
-      agent_id: agent.id,
-      conversation,
-      after_seq,
-      last_seq,
-      attempt,
-      state: 'open',
-      error: null,
-      opened_at,
-      closed_at: null,
-      opened_seq,
-      outcome: null,
-      answer_id: null,
-      classification: null,
-    } as const;
-    save([{ op: 'wake.open', row }]).then(
-      () => {
-        // Ended meanwhile by an ACK that did not wait: there is nothing to begin any more.
-        if (this.#book.closed || feed.wake !== open) return undefined;
-        sink.receipt({
-          conversation,
-          room_id: feed.scope.room_id,
-          state: 'started',
-          messages: covered(feed, open),
-          wake_id,
-          attempts: attempt,
-        });
-        sink.wake(frame);
-        return undefined;
-      },
-      (error: unknown) => this.#book.fault(error),
-    );
+    beginWake(this.#book, frame);
   }
 
   /** Which of these rooms were never bootstrapped for this agent; they count as bootstrapped from now on. */
@@ -380,91 +284,6 @@ export class Delivery implements Subscriber {
     book.scopes.set(opened.name, opened);
     book.saver.now();
   }
-
-  #openWake({ feed, seq }: Outstanding, { wake_id, cursor, attempt }: WakeFrame): OpenWake {
-    for (const other of this.#book.feeds.values()) {
-      if (other.wake?.wake_id === wake_id)
-        throw bad(`WAKE: ${wake_id} is the open wake of ${other.conversation}`);
-    }
-    const { tail } = this.#options;
-    const opened_at = new Date(tail.now()).toISOString();
-    feed.answer = undefined;
-    return (feed.wake = {
-      wake_id,
-      after_seq: feed.acked,
-      last_seq: seq,
-      cursor,
-      attempt,
-      opened_seq: tail.head,
-      opened_at,
-    });
-  }
-
-  #endWake(
-    wake: OpenWake,
-    out: Outstanding,
-    { outcome = 'ok', error, attempts = wake.attempt, classification, usage }: Omit<AckFields, 'cursor'>,
-  ): void {
-    const { feed, message_id, reason } = out;
-    const { wake_id } = wake;
-    const { conversation, scope, answer } = feed;
-    const { agent, sink } = this.#options;
-    const ended: WakeOutcome =
-      outcome === 'ok'
-        ? answer === undefined
-          ? { outcome: 'silent', attempts }
-          : { outcome: 'answered', attempts, answer_id: answer }
-        : // An older node says nothing: it has used up its tries.
-          { outcome, attempts, error, classification: classification ?? 'retry_exhausted' };
-    this.#book.saver.endWake(storedWakeId(agent.id, wake_id), ended);
-    const { outcome: state, ...facts } = ended;
-    sink.receipt({
-      conversation,
-      room_id: scope.room_id,
-      state,
-      messages: covered(feed, wake),
-      wake_id,
-      ...facts,
-    });
-    feed.wake = feed.answer = undefined;
-    sink.wakeEnded({
-      wake_id,
-      conversation,
-      room_id: scope.room_id,
-      message_id,
-      reason,
-      outcome,
-      error,
-      attempts,
-      classification: outcome === 'failed' ? (classification ?? 'retry_exhausted') : undefined,
-      usage,
-    });
-  }
-
-  #outAt(cursor: string): Outstanding | 'notice' {
-    const out = this.#book.out.get(cursor);
-    if (out) return out;
-    const shown = JSON.stringify(cursor.slice(0, 160));
-    throw new MoltnetError(
-      'unknown_cursor',
-      `${shown} is not outstanding here: use the cursors of this connection, in order within a conversation`,
-    );
-  }
-}
-
-/** What is out of the range of a wake. */
-const covered = (feed: Feed, { last_seq }: OpenWake): Outstanding[] =>
-  feed.out.filter(({ seq }) => seq <= last_seq);
-
-/** A retry announces the wake that is open, or it is an error. */
-function sameWake(open: OpenWake, { wake_id, conversation, cursor, attempt }: WakeFrame): OpenWake {
-  if (open.wake_id !== wake_id)
-    throw bad(`WAKE: ${conversation} has the open wake ${open.wake_id}: end it with ACK first`);
-  if (open.cursor !== cursor)
-    throw bad(`WAKE: the wake ${wake_id} ends at ${open.cursor}: a retry runs the same range`);
-  if (attempt < open.attempt)
-    throw bad(`WAKE: attempt ${attempt} of ${wake_id} after attempt ${open.attempt}`);
-  return open;
 }
 
 /** The target that a conversation's messages have, for wake telemetry. */

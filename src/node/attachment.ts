@@ -47,8 +47,6 @@ export class Attachment {
   readonly #credential: AttachmentCredential;
   /** Ends a rest before its time. */
   #rest = new AbortController();
-  /** The same for the time until the runtime is looked at again. */
-  #look = new AbortController();
   #runtime: Runtime | undefined;
   /** Whether its turns could run; the server is told whenever that changes. */
   readonly #readiness = new Readiness(
@@ -56,7 +54,6 @@ export class Attachment {
     () => this.#tellStatus(),
   );
   #probed = false;
-  #watching = false;
   #client: { client: Client; token: string | undefined } | undefined;
   #socket: AttachmentSocket | undefined;
   readonly #turns: AttachmentTurns;
@@ -118,7 +115,7 @@ export class Attachment {
   /** Something was put right, perhaps: a rest ends now. */
   recheck(): void {
     this.#rest.abort();
-    this.#look.abort();
+    this.#readiness.lookNow();
   }
 
   async #run(): Promise<void> {
@@ -319,20 +316,11 @@ export class Attachment {
   #tellStatus(): void {
     if (!this.#socket?.live) return;
     this.#socket.status(this.#readiness.status);
-    void this.#watch();
-  }
-
-  /** What somebody has to put right is looked at again now and then, as long as it is so. */
-  async #watch(): Promise<void> {
-    if (this.#watching) return;
-    this.#watching = true;
-    const { signal } = this.#stop;
-    while (!signal.aborted && this.#socket && this.#readiness.worthALook) {
-      this.#look = new AbortController();
-      await pause(this.#options.times.recheck, AbortSignal.any([signal, this.#look.signal]));
-      if (!signal.aborted) await this.#readiness.look();
-    }
-    this.#watching = false;
+    void this.#readiness.watch({
+      every: this.#options.times.recheck,
+      wanted: () => this.#socket !== undefined,
+      signal: this.#stop.signal,
+    });
   }
 
   #link(delivery: boolean, socket: AttachmentSocket): DeliveryLink | LegacyLink {

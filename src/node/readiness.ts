@@ -1,10 +1,18 @@
 /** Whether a turn of this agent could be run now, as far as that is known without running one. */
 import type { AttachmentStatus } from '../client/attachment.ts';
 import type { ProbeResult, Runtime, TurnOutcome } from '../runtimes/runtime.ts';
+import { pause } from './backoff.ts';
 import { visibleLine } from './visible-text.ts';
 
 /** Characters of a reason that are told. */
 const REASON = 500;
+
+interface Watch {
+  /** Milliseconds. */
+  every: number;
+  wanted: () => boolean;
+  signal: AbortSignal;
+}
 
 export class Readiness {
   readonly #runtime: () => Pick<Runtime, 'kind' | 'probe'>;
@@ -15,6 +23,8 @@ export class Readiness {
   /** How the last turn failed for good, where a look at the runtime cannot tell that (nobody has logged in). */
   #failed: string | undefined;
   #looking: Promise<ProbeResult> | undefined;
+  #watching = false;
+  #now = new AbortController();
 
   /** `changed` is called when `status` says something else than before. */
   constructor(runtime: () => Pick<Runtime, 'kind' | 'probe'>, changed: () => void) {
@@ -33,9 +43,22 @@ export class Readiness {
     };
   }
 
-  /** Looking again may find another answer. */
-  get worthALook(): boolean {
-    return this.#unready !== undefined;
+  /** What somebody has to put right is looked at again now and then, as long as it is so and it is wanted. */
+  async watch({ every, wanted, signal }: Watch): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    // Looking again may find another answer.
+    while (!signal.aborted && wanted() && this.#unready !== undefined) {
+      this.#now = new AbortController();
+      await pause(every, AbortSignal.any([signal, this.#now.signal]));
+      if (!signal.aborted) await this.look();
+    }
+    this.#watching = false;
+  }
+
+  /** Ends the time until the next look of `watch`. */
+  lookNow(): void {
+    this.#now.abort();
   }
 
   /** Asks the runtime; who asks meanwhile gets the same answer. */

@@ -2,7 +2,7 @@
  * An attachment that speaks the delivery protocol: the frames around log/delivery.ts. Only the one that holds its
  * agent's lease delivers; another waits, READY and silent, until the holder has ended and its positions are stored.
  */
-import { StatusRuntime, WAKE_FAILURES, type WakeFailure } from '../../protocol/agents.ts';
+import { StatusRuntime } from '../../protocol/agents.ts';
 import { Delivery, targetOf } from '../../log/delivery.ts';
 import type {
   Addressed,
@@ -16,15 +16,26 @@ import type { Hold } from '../../log/receipt.ts';
 import { LogEntry } from '../../log/entry.ts';
 import type { Tail } from '../../log/tail.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
-import { parseConversation, type ConversationKey } from '../../protocol/conversation.ts';
+import type { ConversationKey } from '../../protocol/conversation.ts';
 import { gapEventId, isId, newWakeId } from '../../protocol/ids.ts';
-import { WakeUsage } from '../../protocol/receipts.ts';
 import type { Bindings } from '../../protocol/wake.ts';
 import { can } from '../../network/access.ts';
 import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
 import type { Store, WakeRow } from '../../store/store.ts';
 import type { Connection, FrameHandler } from './connection.ts';
+import {
+  classification,
+  conversation,
+  oneLine,
+  optionalCount,
+  optionalText,
+  outcome,
+  rooms,
+  textField,
+  usage,
+  wakeId,
+} from './delivery-fields.ts';
 import { eventFrame, frameOf, type ClientFrame } from './frames.ts';
 import type { Holds } from '../holds.ts';
 import { announceReceipt } from '../receipts.ts';
@@ -369,70 +380,4 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       open: allowed(NOBODY),
     };
   }
-}
-
-function textField(frame: ClientFrame, field: string): string {
-  const value = frame[field];
-  if (typeof value !== 'string' || value === '')
-    throw new MoltnetError('bad_frame', `${frame.op}.${field}: must be a string`);
-  return value;
-}
-function optionalText(frame: ClientFrame, field: string): string | undefined {
-  const value = frame[field];
-  return value === undefined || value === null || value === '' ? undefined : textField(frame, field);
-}
-function optionalCount(frame: ClientFrame, field: string): number | undefined {
-  const value = frame[field];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 1_000_000) {
-    throw new MoltnetError('bad_frame', `${frame.op}.${field}: must be a whole number`);
-  }
-  return value;
-}
-function outcome(value: unknown): 'ok' | 'failed' | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (value === 'ok' || value === 'failed') return value;
-  throw new MoltnetError('bad_frame', 'ACK.outcome: must be "ok" or "failed"');
-}
-function classification(value: unknown): WakeFailure | undefined {
-  if (value === undefined || value === null) return undefined;
-  const known = WAKE_FAILURES.find((failure) => failure === value);
-  if (known) return known;
-  throw new MoltnetError('bad_frame', `ACK.classification: must be one of ${WAKE_FAILURES.join(', ')}`);
-}
-function usage(value: unknown): WakeUsage | undefined {
-  if (value === undefined || value === null) return undefined;
-  const parsed = WakeUsage.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new MoltnetError(
-    'bad_frame',
-    'ACK.usage: must be {input_tokens, output_tokens, cost_usd}, none negative',
-  );
-}
-/** As it may be shown in a list. */
-const oneLine = (text: string): string =>
-  text
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 500);
-function wakeId(frame: ClientFrame): string {
-  const value = textField(frame, 'wake_id');
-  if (!isId(value))
-    throw new MoltnetError('bad_frame', `WAKE.wake_id: not an id: ${JSON.stringify(value.slice(0, 160))}`);
-  return value;
-}
-function conversation(frame: ClientFrame): WakeFrame['conversation'] {
-  const { kind, id } = parseConversation(textField(frame, 'conversation'));
-  return `${kind}:${id}`;
-}
-function rooms(frame: ClientFrame): string[] {
-  const value = frame['rooms'];
-  if (
-    !Array.isArray(value) ||
-    value.length > 4_096 ||
-    !value.every((room): room is string => typeof room === 'string')
-  ) {
-    throw new MoltnetError('bad_frame', 'BOOTSTRAP.rooms: must be a list of at most 4096 room ids');
-  }
-  return value;
 }

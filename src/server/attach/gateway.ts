@@ -8,20 +8,20 @@ import { WebSocketServer } from 'ws';
 import type { Hold } from '../../log/receipt.ts';
 import type { Tail } from '../../log/tail.ts';
 import type { WakeTest } from '../../protocol/agents.ts';
-import { ANONYMOUS } from '../../protocol/credentials.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import { anyone, type Identity } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
 import type { LogEvent, Store, WakeRow } from '../../store/store.ts';
 import type { Peer } from '../auth/peer.ts';
-import { addressKey, type Rates } from '../auth/rates.ts';
+import type { Rates } from '../auth/rates.ts';
 import type { BindingsBook } from '../bindings.ts';
 import type { Holds } from '../holds.ts';
 import type { Presence } from '../presence.ts';
 import type { Usage } from '../usage.ts';
 import { Claims } from './claims.ts';
 import { Connection, type AttachTimes, type ConnectionHost, type FrameHandler } from './connection.ts';
+import { Counts, isUnknown, keyOf } from './counts.ts';
 import { DeliveryAttachment, type AttachmentActivity, type ProbeStatus } from './delivery-attachment.ts';
 import { readyFrame } from './frames.ts';
 import { GapPositions } from './gap-positions.ts';
@@ -359,41 +359,3 @@ const removed = (agent_id: string): MoltnetError =>
     'agent_removed',
     `the agent ${agent_id} was removed: an operator lets it back in (moltnet admin agent invite)`,
   );
-const isUnknown = ({ mode, credential_key }: Identity): boolean =>
-  mode !== 'none' && credential_key === ANONYMOUS;
-
-/** By what attachments are counted; undefined in mode none, where nobody can be told from another. */
-const keyOf = (identity: Identity, { address }: AttachPeer): string | undefined =>
-  identity.mode === 'none'
-    ? undefined
-    : isUnknown(identity)
-      ? `addr:${addressKey(address)}`
-      : identity.credential_key;
-
-/** Open sockets by identity. */
-class Counts {
-  readonly #open = new Map<string, number>();
-
-  /** Throws `too_many_attachments` when there is no room for one more. */
-  require(key: string, unknown: boolean): void {
-    const { value } = unknown
-      ? limits.attachments_per_address
-      : key.startsWith('agent-token:')
-        ? limits.attachments_per_agent
-        : limits.attachments_per_identity;
-    if ((this.#open.get(key) ?? 0) >= value)
-      throw new MoltnetError(
-        'too_many_attachments',
-        `${value} attachments are open with this credential, or from this address without one: close one of them`,
-      );
-  }
-  enter(key: string | undefined): void {
-    if (key !== undefined) this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
-  }
-  leave(key: string | undefined): void {
-    if (key === undefined) return;
-    const open = this.#open.get(key)! - 1;
-    if (open > 0) this.#open.set(key, open);
-    else this.#open.delete(key);
-  }
-}
