@@ -75,6 +75,7 @@ export const texts = {
   start: (name: string) => `This is the beginning of ${name}`,
   loadingOlder: 'Loading older messages…',
   olderFailed: 'Older messages could not be loaded.',
+  newerFailed: 'Newer messages could not be loaded.',
   newLine: 'New',
   newPill: (count: number) => `${count.toLocaleString()} new`,
   toNewest: 'Go to the newest message',

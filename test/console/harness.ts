@@ -165,6 +165,24 @@ export async function history(
   return ((await response.json()) as { messages: Message[] }).messages;
 }
 
+/** All of a room's messages, oldest first. */
+export async function wholeHistory(
+  server: Pick<RunningServer, 'url'>,
+  conversation = 'rooms/general',
+): Promise<Message[]> {
+  const all: Message[] = [];
+  for (let before = ''; ; before = all[0]!.id) {
+    const cursor = before === '' ? '' : `&before=${before}`;
+    const response = await fetch(`${server.url}/v1/${conversation}/messages?limit=500${cursor}`);
+    const { messages, page } = (await response.json()) as {
+      messages: Message[];
+      page: { next_before?: string };
+    };
+    all.unshift(...messages);
+    if (page.next_before === undefined) return all;
+  }
+}
+
 export const textOf = (message: Message): string => message.parts.map((part) => part.text ?? '').join('');
 
 /** A room `general` in which anybody may write, as the server makes it by itself. */

@@ -9,6 +9,7 @@ import type { CallerIdentity } from '../../../src/protocol/identity.ts';
 import type { ErrorEnvelope, Network } from '../../../src/protocol/network.ts';
 import type {
   AgentPage,
+  DirectConversationPage,
   GuardPage,
   MessagePage,
   PageInfo,
@@ -17,7 +18,7 @@ import type {
 } from '../../../src/protocol/pages.ts';
 import type { Pause, PauseList } from '../../../src/protocol/pauses.ts';
 import type { DeliveryItem, DeliveryList, MessageReceipts, Receipt } from '../../../src/protocol/receipts.ts';
-import type { Room, Thread } from '../../../src/protocol/rooms.ts';
+import type { DirectConversation, Room, Thread } from '../../../src/protocol/rooms.ts';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
 
 /** A refusal of the server, or no answer at all (`status` 0). `code` is one of the protocol's error codes. */
@@ -79,15 +80,20 @@ const query = (parameters: Record<string, string | number | undefined>): string 
     : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
 };
 
-/** Every page of an id-sorted collection. */
-async function all<P extends { page: PageInfo }, T>(path: string, items: (page: P) => T[]): Promise<T[]> {
+/** Every page of an id-sorted collection, or so many. */
+async function all<P extends { page: PageInfo }, T>(
+  path: string,
+  items: (page: P) => T[],
+  pages = Infinity,
+): Promise<T[]> {
   const found: T[] = [];
   let after: string | undefined;
+  let read = 0;
   do {
     const page = await request<P>('GET', `${path}${query({ limit: 500, after })}`);
     found.push(...items(page));
     after = page.page.next_after;
-  } while (after !== undefined);
+  } while (after !== undefined && ++read < pages);
   return found;
 }
 
@@ -95,6 +101,12 @@ export interface MessageQuery {
   limit?: number;
   before?: string;
   after?: string;
+}
+
+export interface MessageRun {
+  messages: Message[];
+  older: boolean;
+  newer: boolean;
 }
 
 /** Where a conversation's messages are read. */
@@ -125,16 +137,27 @@ export const api = {
   threads: (roomId: string): Promise<Thread[]> =>
     all<ThreadPage, Thread>(`/v1/rooms/${encodeURIComponent(roomId)}/threads`, (page) => page.threads),
   thread: (id: string) => request<Thread>('GET', `/v1/threads/${encodeURIComponent(id)}`),
-  /** Oldest first. `older` is the cursor for `before`, `newer` that for `after`. */
-  async messages(
-    key: string,
-    ask: MessageQuery,
-  ): Promise<{ messages: Message[]; older?: string; newer?: string }> {
+  dms: (): Promise<DirectConversation[]> =>
+    all<DirectConversationPage, DirectConversation>('/v1/dms', (page) => page.dms, 4),
+  dm: (id: string) => request<DirectConversation>('GET', `/v1/dms/${encodeURIComponent(id)}`),
+  /** Oldest first. `older`, `newer`: there is more on the side that was asked for. */
+  async messages(key: string, ask: MessageQuery): Promise<MessageRun> {
     const { messages, page } = await request<MessagePage>('GET', messagesPath(key) + query({ ...ask }));
     return {
       messages: messages ?? [],
-      ...(page.next_before ? { older: page.next_before } : {}),
-      ...(page.next_after ? { newer: page.next_after } : {}),
+      older: page.next_before !== undefined,
+      newer: page.next_after !== undefined,
+    };
+  },
+  /** The messages around one, which is among them; the newest ones when it is one of those. */
+  async messagesAround(key: string, id: string, half: number): Promise<MessageRun> {
+    const behind = await api.messages(key, { after: id, limit: half });
+    const next = behind.messages[0];
+    const upTo = await api.messages(key, { limit: half, ...(next ? { before: next.id } : {}) });
+    return {
+      messages: [...upTo.messages, ...behind.messages],
+      older: upTo.older,
+      newer: behind.newer,
     };
   },
   send: (message: SendMessageRequest) => request<MessageAccepted>('POST', '/v1/messages', message),

@@ -2,63 +2,55 @@ import { createContext, useContext } from 'react';
 import type { Event } from '../../../src/protocol/events.ts';
 import type { Receipt } from '../../../src/protocol/receipts.ts';
 import type { Message, Target } from '../../../src/protocol/messages.ts';
-import { conversationOf, splitKey, type ConversationKey } from '../model/conversation.ts';
-import { chosenMe, maySeeGuard, meOf } from '../model/me.ts';
-import { agentActorKey, personActor } from '../model/names.ts';
-import { applyEvents, byId } from '../model/reduce.ts';
+import { splitKey, type ConversationKey } from '../model/conversation.ts';
+import { chosenMe } from '../model/me.ts';
+import { personActor } from '../model/names.ts';
+import { applyEvents } from '../model/reduce.ts';
 import { initialState, type State } from '../model/state.ts';
-import {
-  loadingTimeline,
-  trimmed,
-  withAppended,
-  withNewestPage,
-  withOlderPage,
-  type Timeline,
-} from '../model/timeline.ts';
+import { withNewFrom } from '../model/timeline.ts';
 import { wordsOf } from '../texts.ts';
-import { api, ApiError, type Api } from './api.ts';
+import { api, ApiError } from './api.ts';
+import { createConversations, omit } from './conversations.ts';
+import { createFacts, OPERATOR, type Facts } from './facts.ts';
 import { newMessageId } from './ids.ts';
-import { giveHues } from './hues.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { remember } from './remember.ts';
 import { createStore, useStore, type Store } from './store.ts';
 import { openStream, type Stream } from './stream.ts';
 
-/** Who writes before a name was chosen. */
-const OPERATOR = 'operator';
-const PAGE = 100;
-const OLDER_PAGE = 200;
-/** Missed messages are read one page after the other up to here; beyond it the newest page replaces what was loaded. */
-const CATCH_UP_PAGES = 5;
-/** What is kept of conversations that are not on screen, and of one that is followed at its end. */
-const KEEP_AWAY = 200;
-const KEEP_FOLLOWED = 4_000;
 /** A loss shorter than this is not worth a banner. */
 const GRACE_MS = 1_000;
 const BACK_MS = 4_000;
+/** Events are applied in batches, so that a burst costs few renderings and a hidden page almost none. */
+const BATCH_MS = { first: 16, next: 60, hidden: 250 };
 
 /** Everything the console does: one store, one event stream, the HTTP API. */
 export interface Client {
   readonly store: Store<State>;
   readonly outbox: Outbox;
+  readonly facts: Facts;
   start(): Promise<void>;
-  /** Puts a conversation on screen and loads it. */
-  open(key: ConversationKey): void;
-  /** Nothing is on screen any more. */
+  /** Puts a conversation on screen and loads it: its newest messages, or those around one. */
+  open(key: ConversationKey, at?: string): void;
+  /** It is on screen no more. */
   leave(key: ConversationKey): void;
-  /** Asks again for a conversation that could not be loaded. */
+  /** Goes to the newest message of a window that does not reach it, or asks again for what could not be loaded. */
   reload(key: ConversationKey): void;
   loadOlder(key: ConversationKey): Promise<void>;
-  /** The person is at the end of what is on screen and sees it. */
-  seen(key: ConversationKey): void;
-  send(key: ConversationKey, target: Target, text: string): void;
+  loadNewer(key: ConversationKey): Promise<void>;
+  /** The person is at the end of what is on screen and sees it, or has left it. */
+  follow(key: ConversationKey, follows: boolean): void;
+  /** Returns the message's id. */
+  send(key: ConversationKey, target: Target, text: string): string;
   redact(message: Message): Promise<void>;
-  resume(key: ConversationKey): Promise<void>;
+  resume(conversation: string): Promise<void>;
   /** `*`, `agent:ID` or `room:ID`. */
   setPaused(scope: string, paused: boolean): Promise<void>;
   /** Tries a wake that failed again, or gives it up. */
   settleWake(wakeId: string, how: 'retry' | 'drop'): Promise<void>;
   receipts(messageId: string): Promise<Receipt[]>;
+  /** Whoever wants to see every event as it comes; returns the end of it. */
+  watch(listener: (event: Event) => void): () => void;
   setName(name: string): void;
   /** Exchanges a token of the server's configuration for this browser's session. Rejects with ApiError. */
   signIn(token: string): Promise<void>;
@@ -69,162 +61,41 @@ export interface Client {
 export function createClient(): Client {
   const store = createStore<State>(initialState(remember.name() ?? OPERATOR));
   const outbox = createOutbox(store, api);
+  const facts = createFacts(store, api);
+  const conversations = createConversations(store, api);
   let stream: Stream | undefined;
   const seenNow = () => !document.hidden;
+  const watchers = new Set<(event: Event) => void>();
 
-  // Events are applied in batches: a burst costs one rendering, and a hidden page almost none.
   let waiting: Event[] = [];
+  let flushed = 0;
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   const flush = () => {
     flushTimer = undefined;
+    flushed = Date.now();
     const events = waiting;
     waiting = [];
     store.update((state) => applyEvents(state, events, seenNow()));
-    for (const event of events) follow(event);
-  };
-
-  /** What an event makes us read: facts that it does not carry whole. */
-  const follow = (event: Event) => {
-    const threadId =
-      event.message?.target.kind === 'thread' ? event.message.target.thread_id : event.thread?.id;
-    if (threadId) soon(`thread:${threadId}`, () => refreshThread(threadId));
-    if (event.type.startsWith('agent.')) soon('agents', refreshAgents);
-    if (event.type === 'agent.wake.failed' || event.receipt?.state === 'failed')
-      soon('failed', refreshFailed);
-    if (event.type.startsWith('room.')) soon('rooms', refreshRooms);
-    if (event.message && store.get().held[conversationOf(event.message.target)]) soon('guard', refreshGuard);
-    if (event.type === 'stream.replay_gap') void refreshAll(true);
-  };
-
-  const timers = new Map<string, ReturnType<typeof setTimeout>>();
-  /** Once within a second, however often it is asked for. Failures are left to the next occasion. */
-  const soon = (name: string, run: () => Promise<void>) => {
-    if (timers.has(name)) return;
-    timers.set(
-      name,
-      setTimeout(() => {
-        timers.delete(name);
-        run().catch(() => {});
-      }, 700),
-    );
-  };
-
-  const refreshThread = async (id: string) => {
-    const thread = await api.thread(id);
-    store.update((state) => ({ ...state, threads: { ...state.threads, [id]: thread } }));
-  };
-  const refreshAgents = async () => {
-    const agents = byId(await api.agents());
-    giveHues(agents.map((agent) => agentActorKey(agent)));
-    store.update((state) => ({ ...state, agents }));
-  };
-  const refreshRooms = async () => {
-    const rooms = byId(await api.rooms());
-    store.update((state) => ({ ...state, rooms }));
-  };
-  const refreshGuard = async () => {
-    if (!maySeeGuard(store.get().identity)) return;
-    const held = Object.fromEntries(
-      (await api.guard()).filter((guard) => guard.held).map((guard) => [guard.conversation, guard]),
-    );
-    store.update((state) => ({ ...state, held }));
-  };
-  const refreshPauses = async () => {
-    if (!maySeeGuard(store.get().identity)) return;
-    const pauses = Object.fromEntries((await api.pauses()).map((pause) => [pause.scope, pause]));
-    store.update((state) => ({ ...state, pauses }));
-  };
-  const refreshFailed = async () => {
-    if (!maySeeGuard(store.get().identity)) return;
-    const failed = await api.failedWakes();
-    store.update((state) => ({ ...state, failed }));
-  };
-  const refreshThreads = async (roomId: string) => {
-    const threads = await api.threads(roomId);
-    store.update((state) => ({
-      ...state,
-      threads: { ...state.threads, ...Object.fromEntries(threads.map((thread) => [thread.id, thread])) },
-    }));
-  };
-
-  /** Who this browser is to the server: asked first, because what else may be asked follows from it. */
-  const identify = async () => {
-    const identity = await api.identity();
-    store.update((state) => ({ ...state, identity, me: meOf(identity, remember.name() ?? OPERATOR) }));
+    for (const event of events) {
+      facts.follow(event);
+      for (const watcher of watchers) watcher(event);
+      if (event.type === 'stream.replay_gap') void refresh(true);
+    }
   };
 
   /** Reads the facts that stand beside the messages; with `missed`, also the messages that the stream did not bring. */
-  const refreshAll = async (missed: boolean) => {
-    await identify();
-    const [network] = await Promise.all([
-      api.network(),
-      refreshRooms(),
-      refreshAgents(),
-      refreshGuard(),
-      refreshPauses(),
-      refreshFailed(),
-    ]);
-    store.update((state) => ({ ...state, network, boot: 'ready' }));
+  const refresh = async (missed: boolean) => {
+    await facts.all();
     if (!missed) return;
-    const { timelines, current } = store.get();
+    const { timelines, onScreen } = store.get();
     for (const key of Object.keys(timelines) as ConversationKey[]) {
-      if (key === current) await catchUp(key);
+      if (onScreen.includes(key)) await conversations.catchUp(key);
       // Read again when it is next opened.
       else store.update((state) => ({ ...state, timelines: omit(state.timelines, key) }));
     }
-    const room = current && roomOf(store.get(), current);
-    if (room) await refreshThreads(room);
-  };
-
-  const setTimeline = (key: string, change: (timeline: Timeline) => Timeline) =>
-    store.update((state) => {
-      const timeline = state.timelines[key];
-      if (!timeline) return state;
-      const next = change(timeline);
-      return next === timeline ? state : { ...state, timelines: { ...state.timelines, [key]: next } };
-    });
-
-  /** Takes out of the outbox what the server has. */
-  const settle = (messages: readonly Message[]) => {
-    const stored = new Set(messages.map((message) => message.id));
-    store.update((state) => {
-      const rest = state.outbox.filter((outgoing) => !stored.has(outgoing.message.id));
-      return rest.length === state.outbox.length ? state : { ...state, outbox: rest };
-    });
-  };
-
-  const catchUp = async (key: ConversationKey) => {
-    const last = store.get().timelines[key]?.messages.at(-1);
-    if (!last) return load(key);
-    let after: string | undefined = last.id;
-    for (let pages = 0; after !== undefined; pages++) {
-      if (pages === CATCH_UP_PAGES) return load(key);
-      try {
-        const page: Awaited<ReturnType<Api['messages']>> = await api.messages(key, { after, limit: 500 });
-        setTimeline(key, (timeline) => withAppended(timeline, page.messages));
-        settle(page.messages);
-        after = page.newer;
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 422) return load(key);
-        throw error;
-      }
-    }
-  };
-
-  /** The newest load of each conversation: an earlier one that answers later is not applied. */
-  const loads = new Map<string, object>();
-  const load = async (key: ConversationKey, from?: string) => {
-    const mine = {};
-    loads.set(key, mine);
-    store.update((state) => ({ ...state, timelines: { ...state.timelines, [key]: loadingTimeline } }));
-    try {
-      const page = await api.messages(key, { limit: PAGE });
-      if (loads.get(key) !== mine) return;
-      setTimeline(key, (timeline) => withNewFrom(withNewestPage(timeline, page.messages, page.older), from));
-      settle(page.messages);
-    } catch (error) {
-      if (loads.get(key) === mine)
-        setTimeline(key, (timeline) => ({ ...timeline, status: 'failed', error: wordsOf(error) }));
+    for (const key of onScreen) {
+      const room = roomOf(store.get(), key);
+      if (room) await facts.threads(room);
     }
   };
 
@@ -233,7 +104,9 @@ export function createClient(): Client {
   const listener = {
     event(event: Event) {
       waiting.push(event);
-      flushTimer ??= setTimeout(flush, document.hidden ? 250 : 16);
+      const { first, next, hidden } = BATCH_MS;
+      const pause = document.hidden ? hidden : Date.now() - flushed > 2 * next ? first : next;
+      flushTimer ??= setTimeout(flush, pause);
     },
     open(resumed: boolean) {
       clearTimeout(lostTimer);
@@ -247,26 +120,28 @@ export function createClient(): Client {
         BACK_MS,
       );
       if (boot !== 'ready') return void bootUp();
-      refreshAll(!resumed).catch(signedOutOr(() => {}));
-      const { current, timelines } = store.get();
-      if (current && timelines[current]?.status === 'failed') void load(current);
+      refresh(!resumed).catch(signedOutOr(() => {}));
+      const { onScreen, timelines } = store.get();
+      for (const key of onScreen) if (timelines[key]?.status === 'failed') void conversations.load(key);
       outbox.retryUnanswered();
     },
     lost() {
       // The stream does not say why: whether this browser is still somebody to the server is asked.
-      if (store.get().identity?.credential === 'session') identify().then(stayOrLeave, () => {});
+      if (store.get().identity?.credential === 'session') facts.identify().then(stayOrLeave, () => {});
       lostTimer ??= setTimeout(() => store.update((state) => ({ ...state, connection: 'lost' })), GRACE_MS);
     },
   };
 
   /** Loads what a conversation on screen needs. */
-  const show = (key: ConversationKey, from?: string) => {
+  const show = (key: ConversationKey, from?: string, at?: string) => {
     const { kind, id } = splitKey(key);
     const timeline = store.get().timelines[key];
-    if (timeline && timeline.status !== 'failed') setTimeline(key, (known) => withNewFrom(known, from));
-    else void load(key, from);
-    if (kind === 'room') refreshThreads(id).catch(() => {});
-    else if (kind === 'thread') refreshThread(id).catch(() => {});
+    if (at !== undefined) void conversations.around(key, at);
+    else if (timeline && timeline.status !== 'failed')
+      conversations.change(key, (known) => withNewFrom(known, from));
+    else void conversations.load(key, from);
+    const about = kind === 'room' ? facts.threads(id) : kind === 'thread' ? facts.thread(id) : facts.dm(id);
+    about.catch(() => {});
   };
 
   /** Nothing is left on screen of what only somebody else may read. */
@@ -276,11 +151,11 @@ export function createClient(): Client {
     booted = false;
     clearTimeout(lostTimer);
     lostTimer = undefined;
-    store.update(({ identity, current, me }) => ({
+    store.update(({ identity, onScreen, me }) => ({
       ...initialState(me.name),
       boot: 'signed-out',
       ...(identity ? { identity } : {}),
-      ...(current ? { current } : {}),
+      onScreen,
     }));
   };
   const signedOutOr =
@@ -296,14 +171,14 @@ export function createClient(): Client {
 
   let booting = false;
   let booted = false;
+  const opened = new Map<ConversationKey, string | undefined>();
   const bootUp = async () => {
     if (booting) return;
     booting = true;
     booted = true;
     try {
-      const { current } = store.get();
-      if (current) show(current);
-      await refreshAll(false);
+      for (const key of store.get().onScreen) show(key, undefined, opened.get(key));
+      await facts.all();
     } catch (error) {
       signedOutOr((reason) =>
         store.update((state) => ({ ...state, boot: 'failed', bootError: wordsOf(reason) })),
@@ -316,9 +191,10 @@ export function createClient(): Client {
   const client: Client = {
     store,
     outbox,
+    facts,
     async start() {
       try {
-        await identify();
+        await facts.identify();
         await api.network();
       } catch (error) {
         if (error instanceof ApiError && error.status === 401) return leave();
@@ -344,52 +220,28 @@ export function createClient(): Client {
       await api.signOut();
       client.restart();
     },
-    open(key) {
-      const { unread } = store.get();
-      const from = unread[key]?.from;
-      store.update((state) => ({ ...state, current: key, unread: omit(state.unread, key) }));
+    open(key, at) {
+      const from = store.get().unread[key]?.from;
+      opened.set(key, at);
+      store.update((state) => ({
+        ...state,
+        onScreen: [...state.onScreen.filter((other) => other !== key), key],
+        unread: omit(state.unread, key),
+      }));
       // At the start the stream is opened first, so that nothing falls between a page and the live events.
-      if (booted) show(key, from);
+      if (booted) show(key, from, at);
     },
     leave(key) {
-      store.update((state) => {
-        if (state.current !== key) return state;
-        const { current: _, ...rest } = state;
-        const timeline = rest.timelines[key];
-        return timeline
-          ? {
-              ...rest,
-              timelines: { ...rest.timelines, [key]: trimmed(withNewFrom(timeline, undefined), KEEP_AWAY) },
-            }
-          : rest;
-      });
+      opened.delete(key);
+      store.update((state) => ({ ...state, onScreen: state.onScreen.filter((other) => other !== key) }));
+      conversations.putAway(key);
     },
-    reload: (key) => void load(key),
-    async loadOlder(key) {
-      const timeline = store.get().timelines[key];
-      if (
-        !timeline ||
-        timeline.status !== 'ready' ||
-        timeline.before === undefined ||
-        timeline.older === 'loading'
-      )
-        return;
-      setTimeline(key, (known) => ({ ...known, older: 'loading' }));
-      try {
-        const page = await api.messages(key, { before: timeline.before, limit: OLDER_PAGE });
-        setTimeline(key, (known) => withOlderPage(known, page.messages, page.older));
-      } catch {
-        setTimeline(key, (known) => ({ ...known, older: 'failed' }));
-      }
-    },
-    seen(key) {
-      store.update((state) => (state.unread[key] ? { ...state, unread: omit(state.unread, key) } : state));
-      const timeline = store.get().timelines[key];
-      if (timeline && timeline.messages.length > KEEP_FOLLOWED + 500)
-        setTimeline(key, (known) => trimmed(known, KEEP_FOLLOWED));
-    },
+    reload: (key) => void conversations.load(key),
+    loadOlder: conversations.loadOlder,
+    loadNewer: conversations.loadNewer,
+    follow: conversations.follow,
     send(key, target, text) {
-      const { me, network } = store.get();
+      const { me, network, timelines } = store.get();
       const id = newMessageId();
       const message: Message = {
         id,
@@ -400,48 +252,53 @@ export function createClient(): Client {
         parts: [{ kind: 'text', text, data: undefined }],
         created_at: new Date().toISOString(),
       };
-      setTimeline(key, (timeline) => withNewFrom(timeline, undefined));
+      conversations.change(key, (timeline) => withNewFrom(timeline, undefined));
+      // What one writes is seen where it will stand.
+      if (timelines[key] && timelines[key].newer !== 'none') void conversations.load(key);
       outbox.send({ key, message, status: 'sending' });
+      return id;
     },
     async redact(message) {
       await api.redact(message.id);
-      store.update((state) =>
-        applyEvents(
-          state,
-          [
-            {
-              id: '',
-              type: 'message.redacted',
-              network_id: message.network_id,
-              redaction: { message_id: message.id, target: message.target },
-              created_at: new Date().toISOString(),
-            },
-          ],
-          seenNow(),
-        ),
-      );
+      const event: Event = {
+        id: '',
+        type: 'message.redacted',
+        network_id: message.network_id,
+        redaction: { message_id: message.id, target: message.target },
+        created_at: new Date().toISOString(),
+      };
+      store.update((state) => applyEvents(state, [event], seenNow()));
     },
     async resume(key) {
       try {
         await api.resume(key);
       } finally {
-        await refreshGuard().catch(() => {});
+        await facts.guard().catch(() => {});
       }
     },
     async setPaused(scope, paused) {
       await (paused ? api.pause(scope) : api.unpause(scope));
-      await refreshPauses();
+      await facts.pauses();
     },
     async settleWake(wakeId, how) {
       await api.settleWake(wakeId, how);
-      await refreshFailed();
+      await facts.failed();
     },
     receipts: (messageId) => api.receipts(messageId),
+    watch(watcher) {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
     setName(name) {
       remember.setName(name);
       store.update((state) => (state.me.bound ? state : { ...state, me: chosenMe(name) }));
     },
   };
+  const keepSeen = () => {
+    for (const key of store.get().onScreen) conversations.keepSeen(key);
+  };
+  window.addEventListener('pagehide', keepSeen);
+  document.addEventListener('visibilitychange', () => document.hidden && keepSeen());
   return client;
 }
 
@@ -450,17 +307,6 @@ export function roomOf(state: State, key: ConversationKey): string | undefined {
   const { kind, id } = splitKey(key);
   if (kind === 'room') return id;
   return kind === 'thread' ? state.threads[id]?.room_id : undefined;
-}
-
-function withNewFrom(timeline: Timeline, from: string | undefined): Timeline {
-  if (timeline.newFrom === from) return timeline;
-  const { newFrom: _, ...rest } = timeline;
-  return from === undefined ? rest : { ...rest, newFrom: from };
-}
-
-function omit<T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> {
-  const { [key]: _, ...rest } = record;
-  return rest;
 }
 
 export const ClientContext = createContext<Client | undefined>(undefined);

@@ -21,6 +21,16 @@ function write(storage: () => Storage, name: string, value: string | undefined):
 const local = () => window.localStorage;
 const session = () => window.sessionStorage;
 
+const SEEN_KEPT = 200;
+function seen(): [key: string, id: string][] {
+  try {
+    const list: unknown = JSON.parse(read(local, 'seen') ?? '[]');
+    return Array.isArray(list) ? list.filter((entry): entry is [string, string] => Array.isArray(entry)) : [];
+  } catch {
+    return [];
+  }
+}
+
 export const remember = {
   name: () => read(local, 'name'),
   setName: (name: string) => write(local, 'name', name),
@@ -29,6 +39,14 @@ export const remember = {
   /** A draft per conversation, in all windows. */
   draft: (key: string) => read(local, `draft.${key}`) ?? '',
   setDraft: (key: string, text: string) => write(local, `draft.${key}`, text),
+  /** The newest message that was seen of a conversation, of the last two hundred conversations. */
+  lastSeen: (key: string) => seen().find(([known]) => known === key)?.[1],
+  setLastSeen: (key: string, id: string) =>
+    write(
+      local,
+      'seen',
+      JSON.stringify([[key, id], ...seen().filter(([known]) => known !== key)].slice(0, SEEN_KEPT)),
+    ),
   /** Messages on their way: of this window only, so that two windows do not send one twice. */
   outbox: () => read(session, 'outbox'),
   setOutbox: (json: string | undefined) => write(session, 'outbox', json),

@@ -3,6 +3,7 @@ import type { Event } from '../../../src/protocol/events.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import { applyEvents } from './reduce.ts';
 import { initialState, type State } from './state.ts';
+import { loadingTimeline } from './timeline.ts';
 
 const message = (id: string, room = 'general', from = 'alpha', type = 'agent'): Message => ({
   id,
@@ -24,8 +25,10 @@ const created = (...args: Parameters<typeof message>) =>
   event('message.created', { message: message(...args) });
 const at = (changes: Partial<State> = {}): State => ({
   ...initialState('operator'),
-  current: 'room:general',
-  timelines: { 'room:general': { status: 'ready', messages: [message('m0')], older: 'none' } },
+  onScreen: ['room:general'],
+  timelines: {
+    'room:general': { ...loadingTimeline(), status: 'ready', messages: [message('m0')] },
+  },
   ...changes,
 });
 

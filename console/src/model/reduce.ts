@@ -7,9 +7,9 @@ import type { Room } from '../../../src/protocol/rooms.ts';
 import { conversationOf } from './conversation.ts';
 import { agentKey } from './names.ts';
 import type { State } from './state.ts';
-import { withAppended, withRedacted } from './timeline.ts';
+import { withAppended, withRedacted, type Timeline } from './timeline.ts';
 
-/** The state after these events, which came in this order. `seen`: the person looks at the current conversation now. */
+/** The state after these events, which came in this order. `seen`: the person looks at what is on screen now. */
 export function applyEvents(state: State, events: readonly Event[], seen: boolean): State {
   let next = state;
   // Messages are applied together: one copy of a timeline per batch, however many arrived.
@@ -28,34 +28,70 @@ export function applyEvents(state: State, events: readonly Event[], seen: boolea
 
 function applyMessages(state: State, messages: readonly Message[], seen: boolean): State {
   if (messages.length === 0) return state;
-  const timelines: State['timelines'] = { ...state.timelines };
+  const timelines: Record<string, Timeline> = { ...state.timelines };
   const unread = { ...state.unread };
+  const mine = state.me.id;
+  const isMine = ({ from }: Message) => from.type === 'human' && from.id === mine;
   for (const [key, arrived] of Map.groupBy(messages, (message) => conversationOf(message.target))) {
-    let timeline = timelines[key];
-    if (seen && key === state.current) {
-      if (timeline) (timelines as Record<string, unknown>)[key] = withAppended(timeline, arrived);
-      continue;
-    }
+    const timeline = timelines[key];
+    const onScreen = state.onScreen.includes(key);
     const known = new Set(timeline?.messages.slice(-1_000).map((message) => message.id));
-    const mine = state.me.id;
-    const news = arrived.filter(
-      (message) => !known.has(message.id) && !(message.from.type === 'human' && message.from.id === mine),
-    );
-    const first = news[0];
-    if (first) {
+    const news = arrived.filter((message) => !known.has(message.id) && !isMine(message));
+    const [first] = news;
+    if (first && !(seen && onScreen)) {
       const before = unread[key];
       unread[key] = before
         ? { ...before, count: before.count + news.length }
         : { count: news.length, from: first.id };
     }
     if (!timeline) continue;
-    timeline = withAppended(timeline, arrived);
+    const next = withAppended(timeline, arrived, news.length);
     // The person looked away while it is on screen: the line marks where.
-    if (first && key === state.current && state.unread[key] === undefined)
-      timeline = { ...timeline, newFrom: first.id };
-    (timelines as Record<string, unknown>)[key] = timeline;
+    const marked = first && !seen && onScreen && state.unread[key] === undefined;
+    timelines[key] = marked ? { ...next, newFrom: first.id } : next;
   }
-  return { ...state, timelines, unread, outbox: withoutStored(state, messages) };
+  return {
+    ...state,
+    timelines,
+    unread,
+    dms: withDmMessages(state, messages),
+    mentions: withMentions(state, messages, seen),
+    outbox: withoutStored(state, messages),
+  };
+}
+
+/** Direct conversations move to the front as something is said in them. */
+function withDmMessages({ dms }: State, messages: readonly Message[]): State['dms'] {
+  let next = dms;
+  for (const { target, created_at } of messages) {
+    if (target.kind !== 'dm' || target.dm_id === undefined) continue;
+    const known = next[target.dm_id];
+    const dm = {
+      ...known,
+      id: target.dm_id,
+      participant_ids: known?.participant_ids ?? target.participant_ids,
+      message_count: (known?.message_count ?? 0) + 1,
+      last_message_at: created_at,
+    };
+    next = { ...next, [dm.id]: dm };
+  }
+  return next;
+}
+
+const MENTIONS_KEPT = 200;
+
+/** What names the person at this screen waits for them until they have looked at it. */
+function withMentions(state: State, messages: readonly Message[], seen: boolean): State['mentions'] {
+  const me = `molt://${state.network?.id ?? ''}/agents/${state.me.id}`;
+  const known = new Set(state.mentions.map(({ id }) => id));
+  const news = messages.filter(
+    ({ id, mentions, target, from }) =>
+      mentions?.includes(me) &&
+      !known.has(id) &&
+      !(from.type === 'human' && from.id === state.me.id) &&
+      !(seen && state.onScreen.includes(conversationOf(target))),
+  );
+  return news.length === 0 ? state.mentions : [...state.mentions, ...news].slice(-MENTIONS_KEPT);
 }
 
 /** The outbox without what has arrived. */
@@ -90,6 +126,10 @@ function applyEvent(state: State, event: Event): State {
         ...state,
         threads: { ...state.threads, [event.thread.id]: state.threads[event.thread.id] ?? event.thread },
       };
+    }
+    case 'dm.created': {
+      if (!event.dm) return state;
+      return { ...state, dms: { ...state.dms, [event.dm.id]: state.dms[event.dm.id] ?? event.dm } };
     }
     case 'conversation.held':
       return event.guard

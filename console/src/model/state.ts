@@ -2,7 +2,7 @@ import type { AgentSummary } from '../../../src/protocol/agents.ts';
 import type { GuardState } from '../../../src/protocol/events.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { Network } from '../../../src/protocol/network.ts';
-import type { Room, Thread } from '../../../src/protocol/rooms.ts';
+import type { DirectConversation, Room, Thread } from '../../../src/protocol/rooms.ts';
 import type { CallerIdentity } from '../../../src/protocol/identity.ts';
 import type { Pause } from '../../../src/protocol/pauses.ts';
 import type { DeliveryItem, Receipt } from '../../../src/protocol/receipts.ts';
@@ -54,11 +54,15 @@ export interface State {
   receipts: Readonly<Record<string, Readonly<Record<string, Receipt>>>>;
   /** By thread id. */
   threads: Readonly<Record<string, Thread>>;
+  /** The direct conversations that the viewer may see, by id. */
+  dms: Readonly<Record<string, DirectConversation>>;
+  /** Messages that name the person at this screen and were not looked at, oldest first. */
+  mentions: readonly Message[];
   timelines: Readonly<Record<string, Timeline>>;
   unread: Readonly<Record<string, Unread>>;
   outbox: readonly Outgoing[];
-  /** The conversation on screen. */
-  current?: ConversationKey;
+  /** The conversations on screen: a room, and a thread beside it. */
+  onScreen: readonly ConversationKey[];
   me: Me;
 }
 
@@ -73,8 +77,11 @@ export const initialState = (name: string): State => ({
   failed: [],
   receipts: {},
   threads: {},
+  dms: {},
+  mentions: [],
   timelines: {},
   unread: {},
   outbox: [],
+  onScreen: [],
   me: chosenMe(name),
 });

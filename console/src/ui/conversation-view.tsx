@@ -24,6 +24,8 @@ interface ConversationViewProps {
   empty: { title: string; text: string };
   /** By the message they hang on. */
   threads: ReadonlyMap<string, Thread>;
+  /** A message that is to be shown, in place of the newest ones. */
+  at?: string | undefined;
 }
 
 /** The middle of a room or a thread: its messages, the guard's notice, and where to write. */
@@ -35,6 +37,7 @@ export function ConversationView({
   startLine,
   empty,
   threads,
+  at,
 }: ConversationViewProps) {
   const client = useClient();
   const timeline = useApp((state) => state.timelines[conversation]);
@@ -53,9 +56,9 @@ export function ConversationView({
   );
 
   useEffect(() => {
-    client.open(conversation);
+    client.open(conversation, at);
     return () => client.leave(conversation);
-  }, [client, conversation]);
+  }, [client, conversation, at]);
 
   const onEdit = useMemo(() => (text: string) => setReturned({ text }), []);
   let middle: ReactNode;
@@ -79,7 +82,7 @@ export function ConversationView({
   } else {
     middle = (
       <Timeline
-        key={`timeline ${conversation}`}
+        key={`timeline ${conversation} ${timeline.window}`}
         conversation={conversation}
         name={name}
         timeline={timeline}

@@ -25,6 +25,8 @@ interface MessageRowProps {
   /** The network whose agents need no network behind their name. */
   networkId: string | undefined;
   me: Me;
+  /** A link led to it. */
+  led: boolean;
   /** The focus is on this row: its actions can be reached with Tab. */
   active: boolean;
   /** A message of this window was taken back to be written anew. */
@@ -39,6 +41,7 @@ export const MessageRow = memo(function MessageRow({
   networkId,
   me,
   active,
+  led,
   onEdit,
 }: MessageRowProps) {
   const { message, outgoing } = row;
@@ -80,6 +83,7 @@ export const MessageRow = memo(function MessageRow({
           styles.message,
           row.lead && styles.lead,
           outgoing?.status === 'sending' && styles.pending,
+          led && styles.led,
         )}
         id={`m-${message.id}`}
       >

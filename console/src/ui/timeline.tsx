@@ -61,40 +61,49 @@ export function Timeline({
     [outbox, conversation],
   );
   const today = useToday();
-  const rows = useMemo(() => rowsOf(timeline, mine, heldAt, today), [timeline, mine, heldAt, today]);
+  const rows = useMemo(
+    () => rowsOf(timeline, timeline.newer === 'none' ? mine : [], heldAt, today),
+    [timeline, mine, heldAt, today],
+  );
 
   const scroller = useRef<HTMLDivElement>(null);
-  const [atEnd, setAtEnd] = useState(true);
+  const [atEnd, setAtEnd] = useState(timeline.follows);
   const [active, setActive] = useState<string>();
-  const [leftAt, setLeftAt] = useState<string>();
+  const { older, newer, focus, fresh } = timeline;
+  const attached = newer === 'none';
+  /** It reached the newest message before this rendering too: only then is what comes behind it something new. */
+  const wasAttached = useRef(attached);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: (index) => estimate(rows[index]),
     getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
     anchorTo: 'end',
-    followOnAppend: true,
+    followOnAppend: attached && wasAttached.current,
     scrollEndThreshold: END_PX,
     overscan: 6,
     paddingStart: 20,
     paddingEnd: 14,
   });
+  useEffect(() => {
+    wasAttached.current = attached;
+  }, [attached]);
 
-  // The first picture: at the end, or at the first message not seen.
+  // The first picture: at the message that a link led to, at the first one not seen, or at the end.
   const placed = useRef(false);
   useLayoutEffect(() => {
     if (placed.current || rows.length === 0) return;
     placed.current = true;
+    const led = focus === undefined ? -1 : rows.findIndex((row) => row.key === focus);
     const firstNew = rows.findIndex((row) => row.isNew);
-    if (firstNew > 0) virtual.scrollToIndex(firstNew, { align: 'start' });
+    if (led >= 0) virtual.scrollToIndex(led, { align: 'center' });
+    else if (firstNew > 0) virtual.scrollToIndex(firstNew, { align: 'start' });
     else virtual.scrollToEnd();
-  }, [rows, virtual]);
+  }, [rows, virtual, focus]);
 
   // What the reader sees decides what is asked for and what counts as seen.
-  const lastKey = rows.at(-1)?.key;
-  const { older } = timeline;
   const follows = useRef(true);
-  follows.current = atEnd;
+  follows.current = atEnd && attached;
   const height = useRef(0);
   const look = useCallback(() => {
     const element = scroller.current;
@@ -103,11 +112,13 @@ export function Timeline({
     const resized = height.current !== element.clientHeight;
     height.current = element.clientHeight;
     if (resized && follows.current) return;
-    const end = element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
+    const left = element.scrollHeight - element.scrollTop - element.clientHeight;
+    const end = attached && left <= END_PX;
     setAtEnd(end);
-    if (end && !document.hidden) client.seen(conversation);
+    client.follow(conversation, end);
     if (older === 'some' && element.scrollTop < AHEAD_PX) void client.loadOlder(conversation);
-  }, [client, conversation, older]);
+    else if (newer === 'some' && left < AHEAD_PX) void client.loadNewer(conversation);
+  }, [client, conversation, older, newer, attached]);
   useEffect(() => {
     const element = scroller.current;
     if (!element) return;
@@ -137,13 +148,7 @@ export function Timeline({
     if (lastOutgoing) virtual.scrollToEnd();
   }, [lastOutgoing, virtual]);
 
-  useEffect(() => {
-    setLeftAt((known) => (atEnd ? undefined : (known ?? lastKey)));
-    // Only leaving the end remembers the place, not what arrives after it.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [atEnd]);
-  const fresh = leftAt === undefined ? 0 : rows.length - 1 - rows.findLastIndex((row) => row.key === leftAt);
-
+  const toNewest = () => (attached ? virtual.scrollToEnd() : client.reload(conversation));
   const keys = useRowKeys(scroller, rows, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
   const items = virtual.getVirtualItems();
   return (
@@ -185,6 +190,7 @@ export function Timeline({
                     networkId={networkId}
                     me={me}
                     active={row.key === active}
+                    led={row.key === focus}
                     onEdit={onEdit}
                   />
                 </div>
@@ -200,13 +206,14 @@ export function Timeline({
           <Button onClick={() => void client.loadOlder(conversation)}>{texts.tryAgain}</Button>
         </p>
       )}
-      {!atEnd && (
-        <button
-          type="button"
-          className={styles.pill}
-          title={texts.toNewest}
-          onClick={() => virtual.scrollToEnd()}
-        >
+      {newer === 'failed' && (
+        <p className={styles.newer}>
+          {texts.newerFailed}{' '}
+          <Button onClick={() => void client.loadNewer(conversation)}>{texts.tryAgain}</Button>
+        </p>
+      )}
+      {!(atEnd && attached) && newer !== 'failed' && (
+        <button type="button" className={styles.pill} title={texts.toNewest} onClick={toNewest}>
           {fresh > 0 ? <span>{texts.newPill(fresh)}</span> : <Hidden>{texts.toNewest}</Hidden>}
           <Icon name="down" size={14} />
         </button>
@@ -216,9 +223,18 @@ export function Timeline({
   );
 }
 
+const guesses = new WeakMap<Row, number>();
 /** A good guess spares the reader a jump: the height of a row before it was laid out. */
 function estimate(row: Row | undefined): number {
   if (!row) return 40;
+  const known = guesses.get(row);
+  if (known !== undefined) return known;
+  const height = guess(row);
+  guesses.set(row, height);
+  return height;
+}
+
+function guess(row: Row): number {
   let height = (row.lead ? 48 : 28) + (row.dayLine ? 42 : 0) + (row.isNew ? 42 : 0) + (row.start ? 50 : 0);
   for (const part of row.message.parts) {
     if (part.text)

@@ -1,0 +1,201 @@
+import type { Message } from '../../../src/protocol/messages.ts';
+import { splitKey, type ConversationKey } from '../model/conversation.ts';
+import type { State } from '../model/state.ts';
+import {
+  loadingTimeline,
+  trimmed,
+  withAppended,
+  withFollowing,
+  withNewerPage,
+  withNewestPage,
+  withNewFrom,
+  withOlderPage,
+  withPageAround,
+  type Timeline,
+} from '../model/timeline.ts';
+import { wordsOf } from '../texts.ts';
+import { ApiError, type Api, type MessageRun } from './api.ts';
+import { remember } from './remember.ts';
+import type { Store } from './store.ts';
+
+const PAGE = 100;
+const NEXT_PAGE = 200;
+const HALF = 60;
+/** Missed messages are read one page after the other up to here; beyond it the newest page replaces what was loaded. */
+const CATCH_UP_PAGES = 5;
+/** What is kept of conversations that are not on screen. */
+const KEEP_AWAY = 200;
+
+/** The loaded windows on the conversations' histories. */
+export type Conversations = ReturnType<typeof createConversations>;
+
+export function createConversations(store: Store<State>, api: Api) {
+  const timelineOf = (key: ConversationKey) => store.get().timelines[key];
+  const put = (key: ConversationKey, timeline: Timeline) =>
+    store.update((state) => ({ ...state, timelines: { ...state.timelines, [key]: timeline } }));
+  const change = (key: ConversationKey, how: (timeline: Timeline) => Timeline) => {
+    const timeline = timelineOf(key);
+    const next = timeline && how(timeline);
+    if (next && next !== timeline) put(key, next);
+  };
+
+  /** Takes out of the outbox what the server has. */
+  const settle = (messages: readonly Message[]) => {
+    const stored = new Set(messages.map((message) => message.id));
+    store.update((state) => {
+      const rest = state.outbox.filter((outgoing) => !stored.has(outgoing.message.id));
+      return rest.length === state.outbox.length ? state : { ...state, outbox: rest };
+    });
+  };
+
+  /** The newest load of each conversation: an earlier one that answers later is not applied. */
+  const loads = new Map<string, object>();
+  const replace = async (
+    key: ConversationKey,
+    read: () => Promise<MessageRun>,
+    apply: (timeline: Timeline, run: MessageRun) => Timeline,
+  ) => {
+    const mine = {};
+    loads.set(key, mine);
+    const shown = timelineOf(key)?.status === 'ready';
+    // What is shown stays until it can be replaced; what arrives meanwhile is put behind the new page.
+    if (shown) change(key, (timeline) => ({ ...timeline, newer: 'loading' }));
+    else put(key, loadingTimeline());
+    try {
+      const run = await read();
+      if (loads.get(key) !== mine) return;
+      change(key, (timeline) => apply(timeline, run));
+      settle(run.messages);
+    } catch (error) {
+      if (loads.get(key) !== mine) return;
+      change(key, (timeline) =>
+        shown ? { ...timeline, newer: 'failed' } : { ...timeline, status: 'failed', error: wordsOf(error) },
+      );
+    }
+  };
+
+  /** The newest page, with the line `New` above `from`, or else above what came since the person was here last. */
+  const load = (key: ConversationKey, from?: string) =>
+    replace(
+      key,
+      () => api.messages(key, { limit: PAGE }),
+      (timeline, { messages, older }) =>
+        withNewestPage(timeline, messages, older, from ?? sinceLastTime(key, messages)),
+    );
+
+  const sinceLastTime = (key: ConversationKey, messages: readonly Message[]): string | undefined => {
+    const last = remember.lastSeen(key);
+    const index = last === undefined ? -1 : messages.findIndex((message) => message.id === last);
+    if (index < 0) return undefined;
+    const { id } = store.get().me;
+    return messages.slice(index + 1).find(({ from }) => !(from.type === 'human' && from.id === id))?.id;
+  };
+
+  /** One more page at an end of the window. */
+  const extend = async (key: ConversationKey, side: 'older' | 'newer') => {
+    const timeline = timelineOf(key);
+    const at = side === 'older' ? timeline?.messages[0] : timeline?.messages.at(-1);
+    if (!timeline || !at || timeline.older === 'loading' || timeline.newer === 'loading') return;
+    if (timeline.status !== 'ready' || timeline[side] === 'none') return;
+    change(key, (known) => ({ ...known, [side]: 'loading' }));
+    const unlessReplaced = (how: (known: Timeline) => Timeline) =>
+      change(key, (known) => (known.window === timeline.window ? how(known) : known));
+    try {
+      const run = await api.messages(key, {
+        limit: NEXT_PAGE,
+        [side === 'older' ? 'before' : 'after']: at.id,
+      });
+      unlessReplaced((known) =>
+        side === 'older'
+          ? withOlderPage(known, run.messages, run.older)
+          : withNewerPage(known, run.messages, run.newer),
+      );
+    } catch {
+      unlessReplaced((known) => ({ ...known, [side]: 'failed' }));
+    }
+  };
+
+  return {
+    change,
+    load,
+    /** The window in which this message is, with the reader led to it. */
+    async around(key: ConversationKey, messageId: string) {
+      const timeline = timelineOf(key);
+      if (timeline?.status === 'ready' && timeline.messages.some(({ id }) => id === messageId)) {
+        const { window } = loadingTimeline();
+        change(key, (known) => ({ ...known, focus: messageId, follows: false, window }));
+        return;
+      }
+      await replace(
+        key,
+        () => api.messagesAround(key, messageId, HALF),
+        (_, { messages, ...more }) => withPageAround(messages, messageId, more),
+      );
+      // What the link led to is not there (any more): then the newest ones.
+      const { status, newer } = timelineOf(key) ?? {};
+      if (status === 'failed' || newer === 'failed') await load(key);
+    },
+    loadOlder: (key: ConversationKey) => extend(key, 'older'),
+    loadNewer: (key: ConversationKey) => extend(key, 'newer'),
+    /** Reads what was missed while there was no stream. */
+    async catchUp(key: ConversationKey): Promise<void> {
+      const timeline = timelineOf(key);
+      const last = timeline?.messages.at(-1);
+      if (!timeline || !last) return load(key);
+      if (timeline.newer !== 'none') return;
+      let after: string | undefined = last.id;
+      for (let pages = 0; after !== undefined; pages++) {
+        if (pages === CATCH_UP_PAGES) return load(key);
+        try {
+          const run: MessageRun = await api.messages(key, { after, limit: 500 });
+          change(key, (known) => withAppended(known, run.messages));
+          settle(run.messages);
+          after = run.newer ? run.messages.at(-1)?.id : undefined;
+        } catch (error) {
+          if (error instanceof ApiError && error.status === 422) return load(key);
+          throw error;
+        }
+      }
+    },
+    /** The reader is at the end and sees it, or is not. */
+    follow(key: ConversationKey, follows: boolean) {
+      change(key, (timeline) => withFollowing(timeline, follows));
+      if (!follows || document.hidden) return;
+      store.update((state) => {
+        const mentions = state.mentions.filter(({ target }) => !isIn(target, key));
+        const changed = mentions.length !== state.mentions.length;
+        if (!state.unread[key] && !changed) return state;
+        return { ...state, unread: omit(state.unread, key), mentions: changed ? mentions : state.mentions };
+      });
+    },
+    /** Not on screen any more: little of it is kept, and how far it was read. */
+    putAway(key: ConversationKey) {
+      keepSeen(key);
+      change(key, (timeline) => {
+        const { focus: _, ...rest } = withNewFrom(timeline, undefined);
+        return trimmed({ ...rest, follows: true, fresh: 0 }, KEEP_AWAY);
+      });
+      // A window into the past is not worth keeping: the next visit begins at the end.
+      const timeline = timelineOf(key);
+      if (timeline && timeline.newer !== 'none')
+        store.update((state) => ({ ...state, timelines: omit(state.timelines, key) }));
+    },
+    keepSeen,
+  };
+
+  function keepSeen(key: ConversationKey) {
+    const timeline = timelineOf(key);
+    const last = timeline?.messages.at(-1);
+    if (timeline?.follows && timeline.newer === 'none' && last) remember.setLastSeen(key, last.id);
+  }
+}
+
+function isIn(target: Message['target'], key: string): boolean {
+  const { kind, id } = splitKey(key);
+  return target.kind === kind && target[`${kind as 'room' | 'thread' | 'dm'}_id`] === id;
+}
+
+export function omit<T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> {
+  const { [key]: _, ...rest } = record;
+  return rest;
+}
