@@ -42,6 +42,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 
   send: one('say something in a room, a thread or a DM', 'Talk', () => import('./commands/send.ts')),
   read: one('read what was said', 'Talk', () => import('./commands/read.ts')),
+  search: one('find what was said', 'Talk', () => import('./commands/search.ts')),
   status: one('what became of a message, for each agent', 'Talk', () => import('./commands/status.ts')),
   conversations: one('list rooms and DMs', 'Talk', () => import('./commands/conversations.ts')),
   participants: one('list who is in a conversation', 'Talk', () => import('./commands/participants.ts')),

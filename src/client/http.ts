@@ -13,6 +13,7 @@ import type {
 } from '../protocol/agents.ts';
 import { parseConversation } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
+import type { SearchPage, SearchQuery } from '../protocol/search.ts';
 import type { CallerIdentity, ReloadResult } from '../protocol/identity.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
 import type { Pause, PauseChange, PauseList } from '../protocol/pauses.ts';
@@ -121,6 +122,8 @@ export interface Client {
     of: { room_id?: string; thread_id?: string; dm_id?: string },
     page?: PageRequest,
   ): Promise<ArtifactPage>;
+  /** Newest first; at least one of `q` and the filters. */
+  search(query: SearchQuery): Promise<SearchPage>;
   send(request: SendRequest): Promise<MessageAccepted>;
   redact(messageId: string): Promise<MessageRedacted>;
   /** What became of a message for each agent that it is for. */
@@ -245,6 +248,12 @@ export function createClient(options: ClientOptions): Client {
         Object.entries(of).filter((entry): entry is [string, string] => entry[1] !== undefined),
       );
       return list(`/v1/artifacts?${query.toString()}`, 'artifacts', page);
+    },
+    search(query) {
+      const given = Object.entries(query).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      );
+      return get(`/v1/search?${new URLSearchParams(given).toString()}`);
     },
     send: (request) =>
       call('POST', '/v1/messages', {

@@ -44,6 +44,8 @@ export type Action =
   | 'dm.read'
   /** To ask for artifacts at all: then as the conversation is read. */
   | 'artifacts.read'
+  /** To search at all: what is found is what `room.read` and `dm.read` allow. */
+  | 'history.search'
   /** To be sent what happens in a room or a DM as an attachment of `agent`. */
   | 'room.receive'
   | 'dm.receive'
@@ -115,6 +117,7 @@ const TABLE: Record<Action, Row> = {
       ? YES
       : refused(identity, 'you do not take part in this DM'),
   'artifacts.read': observesOrIsBound,
+  'history.search': readsOpenly,
   'room.receive': (settings, _, about) =>
     isMember(about, about.agent) ||
     isPublicRead(settings, about) ||

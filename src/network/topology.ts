@@ -69,6 +69,10 @@ export class Topology implements Foldable {
   get roomCount(): number {
     return this.#roomCount;
   }
+  /** Of the removed ones too. */
+  get roomRecordCount(): number {
+    return this.#rooms.size;
+  }
   /** Ids of the rooms that are not removed, ascending; do not change it. */
   roomIds(): readonly string[] {
     return (this.#roomIds ??= [...this.#rooms.keys()].filter((id) => this.room(id)).sort());

@@ -21,6 +21,8 @@ export const limits = {
   page_bytes: { value: 900_000, unit: 'bytes', what: 'a page ends early before its body grows over this' },
   page_default: { value: 100, unit: 'count', what: 'items of a page when no limit is given' },
   page_max: { value: 500, unit: 'count', what: 'items of a page at most; more is clamped' },
+  search_default: { value: 20, unit: 'count', what: 'results of a search when no limit is given' },
+  search_max: { value: 100, unit: 'count', what: 'results of a search at most; more is clamped' },
   // messages
   message: {
     value: 256 * 1024,

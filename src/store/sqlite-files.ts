@@ -31,7 +31,13 @@ export function prepareFiles(given: string, warn: (message: string) => void): st
     makeFolder(path.dirname(wanted));
     const database = realDatabasePath(wanted);
     for (const file of [database, lockPath(database)]) makeFile(file);
-    for (const file of [database, lockPath(database), `${database}-wal`, `${database}-shm`])
+    for (const file of [
+      database,
+      lockPath(database),
+      `${database}-wal`,
+      `${database}-shm`,
+      `${database}-search`,
+    ])
       ownerOnly(file, warn);
     return database;
   } catch (error) {
@@ -68,7 +74,8 @@ function realDatabasePath(wanted: string): string {
   return path.join(realpathSync(path.dirname(wanted)), path.basename(wanted));
 }
 
-function makeFile(file: string): void {
+/** Empty and 0600, when it is not there yet. */
+export function makeFile(file: string): void {
   if (exists(file)) return;
   try {
     closeSync(openSync(file, 'wx', 0o600));

@@ -9,12 +9,15 @@ import { prepareFiles, requireDatabase, takeLock } from './sqlite-files.ts';
 import { createDeliveryReads, type DeliveryReads } from './sqlite-delivery-reads.ts';
 import { createLogReads, type LogReads } from './sqlite-log-reads.ts';
 import { createPageReads, type PageReads } from './sqlite-page-reads.ts';
+import { searchHere, searchThread, type SearchSide } from './sqlite-search-thread.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
 import { startStorageThread } from './sqlite-thread.ts';
 import {
   StorageError,
   type MessagePlace,
   type PageRequest,
+  type RowWrite,
+  type SearchRequest,
   type Store,
   type UsageRow,
   type Writes,
@@ -24,6 +27,7 @@ import {
 interface WriteSide {
   commit(writes: readonly Writes[]): Promise<number>;
   ping(): Promise<void>;
+  readonly search: SearchSide;
   /** Closes the reads and the writes, in the order that leaves nothing behind. */
   close(): Promise<void>;
 }
@@ -35,7 +39,11 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
     const side: WriteSide = {
       commit: async (writes) => engine.commit(writes),
       ping: async () => engine.ping(),
-      close: async () => engine.close(),
+      search: searchHere(engine.db),
+      close: async () => {
+        await side.search.close();
+        engine.close();
+      },
     };
     return new SqliteStore(kind, networkId, engine.db, side, engine.head);
   }
@@ -50,7 +58,9 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
       const side: WriteSide = {
         commit: (writes) => thread.commit(writes),
         ping: () => thread.ping(),
+        search: searchThread(file, warn),
         close: async () => {
+          await side.search.close();
           // The last connection to go removes the WAL; a reader could not.
           reader.close();
           await thread.close().finally(() => lock.release());
@@ -110,6 +120,10 @@ class SqliteStore implements Store {
     );
     // Answers come in the order of the commits, but this may be a batch without events.
     this.#head = Math.max(this.#head, seq);
+    const redacted = redactedIn(writes);
+    if (redacted.length === 0) this.#side.search.news();
+    // A redaction is over when the text is out of the index too.
+    else await this.#side.search.forget(redacted);
     return seqs;
   }
 
@@ -163,6 +177,8 @@ class SqliteStore implements Store {
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
 
+  search = (request: SearchRequest) => this.#read(() => this.#side.search.search(request));
+
   async ping(): Promise<void> {
     if (this.#closing) throw closed();
     await this.#side.ping();
@@ -182,6 +198,19 @@ class SqliteStore implements Store {
       throw this.#closing ? closed() : asStoreError(error);
     }
   }
+}
+
+const NONE: string[] = [];
+function redactedIn(writes: readonly Writes[]): string[] {
+  let ids = NONE;
+  const look = (row: RowWrite): void => {
+    if (row.op === 'redact') ids = [...ids, row.message_id];
+  };
+  for (const { events, rows } of writes) {
+    rows.forEach(look);
+    for (const event of events) event.rows.forEach(look);
+  }
+  return ids;
 }
 
 const closed = (): StorageError => new StorageError('the store is closed');

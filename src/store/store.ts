@@ -6,6 +6,8 @@
  */
 import type { ConversationKey, ConversationKind } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
+import type { SnippetPiece } from '../protocol/search.ts';
+import type { SearchTerm } from './search-terms.ts';
 
 /** One row of the event log as its readers get it. `payload` is JSON text, never parsed on the way out. */
 export interface LogEvent {
@@ -334,6 +336,41 @@ export interface ArtifactRow {
   payload: string;
 }
 
+/** A message that holds all terms and meets all filters. At least one of both is given. */
+export interface SearchRequest {
+  terms: readonly SearchTerm[];
+  conversation?: ConversationKey;
+  /** With its threads. */
+  room_id?: string;
+  /** FQID. */
+  sender?: string;
+  /** With a part that is more than text. */
+  artifact?: boolean;
+  /** Milliseconds since 1970, by the message's own time; `until` is exclusive. */
+  since?: number;
+  until?: number;
+  /** Messages of these rooms and of the DMs of these participants (canonical ids), and no others. */
+  readable: { rooms: 'all' | ReadonlySet<string>; participants: 'all' | readonly string[] };
+  /** seq, exclusive. */
+  before?: number;
+  /** At most 100. */
+  limit: number;
+}
+export interface FoundMessage {
+  row: StoredMessage;
+  /** Of a DM; else empty. */
+  participants: string[];
+  snippet: SnippetPiece[];
+}
+export interface SearchRows {
+  /** Newest first. */
+  rows: FoundMessage[];
+  /** Id of the message that the next page is to begin before; absent at the end. A page may end before it is full. */
+  next_before?: string;
+  /** Events at the end of the log that the index does not hold yet. */
+  unindexed: number;
+}
+
 export interface Store {
   readonly kind: 'sqlite' | 'memory' | 'postgres';
   readonly networkId: string;
@@ -422,6 +459,9 @@ export interface Store {
   threadSpeakers(conversation: ConversationKey, limit: number): Promise<{ sender: string; seq: number }[]>;
   /** From a day (`YYYY-MM-DD`) on, or after a row; by day, agent and room. */
   usage(since: string, after: UsageRow | undefined, limit: number): Promise<UsageRow[]>;
+
+  /** Takes in what was committed before it, as far as that is soon done: see SearchRows.unindexed. */
+  search(request: SearchRequest): Promise<SearchRows>;
 
   /** Resolves when the engine answers; rejects with StorageError. */
   ping(): Promise<void>;

@@ -134,6 +134,30 @@ export async function readAs(world: World, reader: Reader, send: Ask): Promise<v
       for (const got of [messages, artifacts]) expect(refused(got), where(`${id} ${String(got)}`)).toBe(true);
   }
 
+  // Every text of the world holds its own marker, and these words.
+  const found: string[] = [];
+  let searched = 200;
+  for (let cursor = '', more = true; more && searched === 200;) {
+    const { status, text } = await ask(`GET /v1/search?q=ag-0&limit=3${cursor}`);
+    searched = status;
+    if (status !== 200) break;
+    const { results, page } = JSON.parse(text) as {
+      results: { message: { id: string } }[];
+      page: { has_more: boolean; next_before?: string };
+    };
+    found.push(...results.map(({ message }) => message.id));
+    more = page.has_more;
+    cursor = `&before=${page.next_before}`;
+  }
+  if (mayAsk(world, reader))
+    expect(found.sort(), where('GET /v1/search')).toEqual(
+      [...world.messages]
+        .filter(([id, { redacted }]) => !redacted && seesMessage(world, reader, id))
+        .map(([id]) => id)
+        .sort(),
+    );
+  else expect(refused(searched), where(`GET /v1/search ${searched}`)).toBe(true);
+
   for (const id of world.messages.keys())
     expect((await ask(`GET /v1/messages/${id}`)).status === 200, where(`GET /v1/messages/${id}`)).toBe(
       seesMessage(world, reader, id),

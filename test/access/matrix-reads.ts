@@ -126,6 +126,15 @@ export const reads: Row[] = [
     bearer: '401 401 422 403 422 403 403',
     but: { all: bound(422) },
   },
+  // Additive: what is found is what the rooms' and DMs' own routes show.
+  {
+    route: 'GET /v1/search',
+    at: '/v1/search?q=hello',
+    none: 200,
+    bearer: OBSERVERS,
+    read: PUBLIC,
+    but: { bearer: bound(200) },
+  },
   { route: 'GET /v1/pairings', none: 200, bearer: OBSERVERS },
   { route: 'GET /v1/guard', none: 200, bearer: OBSERVERS },
   ...readable('GET /v1/guard/{conversation}', 'conversation', 'room:hall', 'room:den', 'room:vault'),

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { MessagePage } from '../../src/protocol/pages.ts';
+import type { SearchPage } from '../../src/protocol/search.ts';
 import { cli } from '../support/cli-io.ts';
 import { cliLab, texts, type CliLab } from '../support/cli-lab.ts';
 
@@ -134,5 +135,36 @@ describe('looking around', () => {
     expect((await cli(['participants', 'dm:@beta'], { cwd })).json()).toMatchObject({
       participant_ids: ['alpha', 'beta'],
     });
+  });
+});
+
+describe('search', () => {
+  it('CLI-40 finds messages with every word, newest first, and says where they are', async () => {
+    await say('the build is green', 'general', 'id-1');
+    await say('the build is\nred', 'general', 'id-2');
+    await say('nothing to see', 'general', 'id-3');
+    const found = async (...words: string[]) =>
+      ((await cli(['search', ...words], { cwd })).json() as SearchPage).results.map(
+        ({ message }) => message.id,
+      );
+    expect(await found('build')).toEqual(['id-2', 'id-1']);
+    expect(await found('build', 'green')).toEqual(['id-1']);
+    expect(await found('build is')).toEqual(['id-2', 'id-1']);
+    expect(await found('--in', 'room:general', '--since', '1h', '--limit=1')).toEqual(['id-3']);
+    expect(await found('--from', '@nobody')).toEqual([]);
+    const shown = await cli(['search', 'build', '--limit', '1'], { cwd, terminal: true });
+    expect(shown.stdout).toMatch(
+      /^\d\d:\d\d:\d\d room:general beta {2}the build is red\n\(older ones: --before id-2\)\n$/,
+    );
+    expect((await cli(['search', 'absent'], { cwd, terminal: true })).stdout).toBe('nothing found\n');
+  });
+
+  it('CLI-40 says what is missing', async () => {
+    expect((await cli(['search'], { cwd })).stderr).toMatch(/^moltnet: nothing to look for/);
+    expect((await cli(['search', 'x', '--limit', 'y'], { cwd })).code).toBe(2);
+    expect((await cli(['search', 'x', '--since', 'soon'], { cwd })).stderr).toMatch(
+      /since: "soon" is no time/,
+    );
+    expect((await cli(['search', 'x', '--in', 'nowhere'], { cwd })).code).toBe(2);
   });
 });

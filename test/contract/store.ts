@@ -9,6 +9,7 @@ import { credentialsContract } from './store-credentials.ts';
 import { deliveryContract } from './store-delivery.ts';
 import { historyContract } from './store-history.ts';
 import { logContract } from './store-log.ts';
+import { searchContract } from './store-search.ts';
 
 export interface StoreFactory {
   /** A fresh, empty store of the network `local`; closed and removed when the test ends. */
@@ -23,4 +24,5 @@ export function storeContract(factory: StoreFactory): void {
   describe('the log', () => logContract(factory));
   describe('credentials', () => credentialsContract(factory));
   describe('delivery state', () => deliveryContract(factory));
+  describe('search', () => searchContract(factory));
 }

@@ -164,6 +164,7 @@ describe('OpenAPI', () => {
         'GET /v1/rooms/{roomID}',
         'GET /v1/rooms/{roomID}/messages',
         'GET /v1/rooms/{roomID}/threads',
+        'GET /v1/search',
         'GET /v1/threads/{threadID}',
         'GET /v1/threads/{threadID}/messages',
         'GET /v1/usage',

@@ -93,6 +93,9 @@ export interface MessageOptions {
   room?: string;
   participants?: string[];
   text?: string;
+  /** Of the agent that wrote it; default `alpha`. */
+  sender?: string;
+  at?: string;
   mentions?: string[];
   /** Number of artifacts. */
   artifacts?: number;
@@ -118,7 +121,7 @@ export function messageOf(
       content_hash: options.content_hash === undefined ? `hash of ${id}` : options.content_hash,
       conversation,
       room_id: room,
-      sender: 'molt://local/agents/alpha',
+      sender: `molt://local/agents/${options.sender ?? 'alpha'}`,
     },
     conversationOf(conversation, { room_id: room, ...options.row }),
   ];
@@ -144,8 +147,16 @@ export function messageOf(
   return {
     id: `evt_${id}`,
     type: 'message.created',
-    created_at: AT,
-    payload: JSON.stringify({ id, parts: [{ kind: 'text', text: options.text ?? `text of ${id}` }] }),
+    created_at: options.at ?? AT,
+    payload: JSON.stringify({
+      id,
+      parts: [
+        { kind: 'text', text: options.text ?? `text of ${id}` },
+        ...rows.flatMap(({ op }) =>
+          op === 'artifact' ? [{ kind: 'file', filename: `report-of-${id}.pdf` }] : [],
+        ),
+      ],
+    }),
     conversation,
     ...(room !== null && { room_id: room }),
     ...(kind === 'dm' && { dm_id: conversationId, participants: options.participants ?? ['alpha', 'beta'] }),

@@ -38,6 +38,7 @@ import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
 import { pauseRoutes } from './pauses.ts';
 import { receiptRoutes } from './receipts.ts';
+import { searchRoutes } from './search.ts';
 import { reloadRoutes } from './reload.ts';
 import { requestId } from './request-id.ts';
 import { roomRoutes } from './rooms.ts';
@@ -125,6 +126,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     threadRoutes,
     dmRoutes,
     artifactRoutes,
+    searchRoutes,
     agentRoutes,
     guardRoutes,
     deliveryRoutes,

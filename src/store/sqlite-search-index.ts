@@ -1,0 +1,249 @@
+/**
+ * The search index of a SQLite store: FTS5 in a file of its own beside the database, filled behind the log. It is
+ * derived: a commit does not wait for it, it may be thrown away at any time, and no answer is taken from it alone (what
+ * is shown is looked up in the database). SEARCH-5 to SEARCH-9.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import type { Message } from '../protocol/messages.ts';
+import type { SearchTerm } from './search-terms.ts';
+import { transaction } from './migrations.ts';
+import { hasArtifact, keyWord, keyWordsOf, searchableText, timeWords } from './search-document.ts';
+import { END, HIT, snippetOf } from './search-snippet.ts';
+import { prepareAll } from './sqlite-prepare.ts';
+import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
+import type { FoundMessage, SearchRequest, SearchRows } from './store.ts';
+
+/** Another number makes indexes of before be built anew. */
+const FORMAT = 1;
+/** Events that one step takes in. */
+const STEP = 500;
+/** Events that a search takes in before it answers, at most; then it says how many are left. */
+const CATCH_UP = 20_000;
+/** Candidates that one search looks at: then it answers with a cursor to go on from. */
+const LOOKED_AT = 5_000;
+const CHUNK = 128;
+/** Milliseconds after now in which a message may have been sent: a search without an end finds it too. */
+const CLOCKS_AHEAD = 2 * 86_400_000;
+const LAST = Number.MAX_SAFE_INTEGER;
+
+const SCHEMA = `
+CREATE VIRTUAL TABLE IF NOT EXISTS documents USING fts5(text, keys, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3');
+INSERT INTO documents (documents, rank) VALUES ('secure-delete', 1);
+CREATE TABLE IF NOT EXISTS state (key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;
+`;
+const INDEX_SQL = {
+  state: 'SELECT value FROM state WHERE key = ?',
+  setState:
+    'INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+  add: 'INSERT INTO documents (rowid, text, keys) VALUES (?, ?, ?)',
+  remove: 'DELETE FROM documents WHERE rowid = ?',
+  // Numbers are bound as REAL, which FTS5 does not take for a rowid beside a MATCH.
+  find: 'SELECT rowid AS seq FROM documents WHERE documents MATCH ? AND rowid < CAST(? AS INTEGER) ORDER BY rowid DESC LIMIT ?',
+  mark: `SELECT highlight(documents, 0, '${HIT}', '${END}') AS text FROM documents WHERE documents MATCH ? AND rowid = CAST(? AS INTEGER)`,
+} as const;
+const LOG_SQL = {
+  head: 'SELECT max(seq) AS seq FROM events',
+  eventId: 'SELECT id FROM events WHERE seq = ?',
+  next: `SELECT e.seq, e.id, e.type, e.created_at, e.payload, e.participants, m.conversation, m.room_id, m.sender
+    FROM events e LEFT JOIN messages m ON m.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ${STEP}`,
+  seqOf: 'SELECT seq FROM messages WHERE id = ?',
+  message: `SELECT ${MESSAGE}, e.participants FROM messages m CROSS JOIN events e ON e.seq = m.seq WHERE m.seq = ?`,
+} as const;
+
+export class SearchIndex {
+  readonly #log: Record<keyof typeof LOG_SQL, ReturnType<DatabaseSync['prepare']>>;
+  readonly #index: DatabaseSync;
+  readonly #sql: Record<keyof typeof INDEX_SQL, ReturnType<DatabaseSync['prepare']>>;
+  #reached: number;
+  /** Milliseconds since 1970 of the oldest message, by its own time; undefined for none. */
+  #oldest: number | undefined;
+
+  /**
+   * @param log a connection that reads the store's database
+   * @param path of the index's file, or `:memory:`
+   */
+  constructor(log: DatabaseSync, path: string) {
+    this.#log = prepareAll(log, LOG_SQL);
+    this.#index = new DatabaseSync(path);
+    // A file that a power loss spoils is made anew; what was redacted must be gone from it all the same.
+    this.#index.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
+    this.#index.exec(SCHEMA);
+    this.#sql = prepareAll(this.#index, INDEX_SQL);
+    this.#reached = Number(this.#state('reached') ?? 0);
+    const oldest = this.#state('oldest');
+    this.#oldest = oldest === undefined ? undefined : Number(oldest);
+    if (!this.#isOf()) this.#reset();
+  }
+
+  /** Takes in the next events; returns how many there are after them. */
+  follow(): number {
+    const rows = this.#log.next.all(this.#reached);
+    if (rows.length > 0) {
+      transaction(this.#index, () => {
+        for (const row of rows) this.#take(row);
+        this.#reached = integer(rows.at(-1)!, 'seq');
+        this.#setState('reached', this.#reached);
+        this.#setState('reached_id', text(rows.at(-1)!, 'id'));
+        if (this.#oldest !== undefined) this.#setState('oldest', this.#oldest);
+      });
+    }
+    return this.#behind();
+  }
+
+  /** Removes a message's text from the index and its files. */
+  forget(messageId: string): void {
+    const row = this.#log.seqOf.get(messageId);
+    if (!row) return;
+    this.#sql.remove.run(integer(row, 'seq'));
+    this.#index.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
+  search(request: SearchRequest): SearchRows {
+    let unindexed = this.#behind();
+    for (let taken = 0; unindexed > 0 && taken < CATCH_UP; taken += STEP) unindexed = this.follow();
+    const match = this.#expression(request);
+    const found: FoundMessage[] = [];
+    let below = request.before ?? LAST;
+    let more = true;
+    for (let looked = 0; more && found.length <= request.limit && looked < LOOKED_AT;) {
+      const seqs = this.#sql.find.all(match, below, CHUNK).map((row) => integer(row, 'seq'));
+      more = seqs.length === CHUNK;
+      for (const seq of seqs) {
+        looked++;
+        const message = this.#look(seq, request, match);
+        if (message && found.push(message) > request.limit) break;
+        below = seq;
+      }
+    }
+    const rows = found.slice(0, request.limit);
+    if (found.length > request.limit) return { rows, next_before: rows.at(-1)!.row.id, unindexed };
+    // It looked at enough: the next page goes on from there.
+    const last = more ? this.#log.message.get(below) : undefined;
+    return { rows, ...(last && { next_before: text(last, 'id') }), unindexed };
+  }
+
+  close(): void {
+    this.#index.close();
+  }
+
+  #behind(): number {
+    return Math.max(0, Number(this.#log.head.get()?.['seq'] ?? 0) - this.#reached);
+  }
+
+  /** Whether the index is one of this very log: a database that was put in the place of another has another. */
+  #isOf(): boolean {
+    if (Number(this.#state('format') ?? 0) !== FORMAT) return false;
+    if (this.#reached === 0) return true;
+    return this.#log.eventId.get(this.#reached)?.['id'] === this.#state('reached_id');
+  }
+
+  #reset(): void {
+    transaction(this.#index, () => {
+      this.#index.exec('DELETE FROM documents; DELETE FROM state');
+      this.#setState('format', FORMAT);
+    });
+    this.#reached = 0;
+    this.#oldest = undefined;
+  }
+
+  #take(row: Row): void {
+    const seq = integer(row, 'seq');
+    if (row['type'] === 'message.redacted') {
+      const { message_id } = JSON.parse(text(row, 'payload')) as { message_id: string };
+      const redacted = this.#log.seqOf.get(message_id);
+      if (redacted) this.#sql.remove.run(integer(redacted, 'seq'));
+      return;
+    }
+    if (row['conversation'] === null) return;
+    const message = JSON.parse(text(row, 'payload')) as Message;
+    if (message.redacted_at !== undefined) return;
+    const created_at = text(row, 'created_at');
+    this.#oldest = Math.min(this.#oldest ?? Infinity, Date.parse(created_at));
+    const keys = keyWordsOf({
+      conversation: text(row, 'conversation'),
+      room_id: nullable(row, 'room_id'),
+      participants: participantsOf(row),
+      sender: text(row, 'sender'),
+      created_at,
+      artifact: hasArtifact(message),
+    });
+    this.#sql.add.run(seq, searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' '), keys.join(' '));
+  }
+
+  /** A candidate as it is in the database now, when it is what is searched for; what is not there any more is forgotten. */
+  #look(seq: number, request: SearchRequest, match: string): FoundMessage | undefined {
+    const row = this.#log.message.get(seq);
+    if (!row) {
+      this.#sql.remove.run(seq);
+      return undefined;
+    }
+    const stored = storedMessage(row);
+    const participants = participantsOf(row);
+    if (!isReadable(request.readable, stored.room_id, participants)) return undefined;
+    const at = Date.parse(stored.created_at);
+    if (request.since !== undefined && at < request.since) return undefined;
+    if (request.until !== undefined && at >= request.until) return undefined;
+    if ((JSON.parse(stored.payload) as Message).redacted_at !== undefined) return undefined;
+    const marked = this.#sql.mark.get(match, seq);
+    return { row: stored, participants, snippet: snippetOf(marked ? text(marked, 'text') : '') };
+  }
+
+  #expression({
+    terms,
+    conversation,
+    room_id,
+    sender,
+    artifact,
+    since,
+    until,
+    readable,
+  }: SearchRequest): string {
+    const every: string[] = terms.map(termOf);
+    const key = (...words: string[]): void => void every.push(`keys : (${words.join(' OR ')})`);
+    if (conversation !== undefined) key(keyWord('conversation', conversation));
+    if (room_id !== undefined) key(keyWord('room', room_id));
+    if (sender !== undefined) key(keyWord('sender', sender));
+    if (artifact) key(keyWord('has', 'artifact'));
+    if (since !== undefined || until !== undefined) {
+      const from = Math.max(since ?? 0, this.#oldest ?? 0);
+      const words = timeWords(from, Math.max(until ?? Date.now() + CLOCKS_AHEAD, from + 1));
+      if (words) key(...words);
+    }
+    if (readable.rooms !== 'all' || readable.participants !== 'all') {
+      const { rooms, participants } = readable;
+      const words = [
+        ...(rooms === 'all' ? [keyWord('kind', 'room')] : [...rooms].map((id) => keyWord('room', id))),
+        ...(participants === 'all'
+          ? [keyWord('kind', 'dm')]
+          : participants.map((id) => keyWord('participant', id))),
+      ];
+      // Nothing at all: a word that no message has.
+      key(...(words.length > 0 ? words : ['nothing']));
+    }
+    return every.join(' AND ');
+  }
+
+  #state(key: string): string | number | undefined {
+    return this.#sql.state.get(key)?.['value'] as string | number | undefined;
+  }
+  #setState(key: string, value: string | number): void {
+    this.#sql.setState.run(key, value);
+  }
+}
+
+/** A term as FTS5 writes it: a phrase of its own words. */
+const termOf = ({ text: words, prefix }: SearchTerm): string =>
+  `text : "${words.replaceAll('"', ' ')}"${prefix ? ' *' : ''}`;
+
+const participantsOf = (row: Row): string[] =>
+  row['participants'] === null ? [] : (JSON.parse(text(row, 'participants')) as string[]);
+
+/** The index's word for it is a hash: what is shown is looked at once more. */
+function isReadable(
+  { rooms, participants }: SearchRequest['readable'],
+  room_id: string | null,
+  of: readonly string[],
+): boolean {
+  if (room_id !== null) return rooms === 'all' || rooms.has(room_id);
+  return participants === 'all' || participants.some((id) => of.includes(id));
+}
