@@ -7,6 +7,7 @@ import { didYouMean } from '../config/issues.ts';
 import { hasTokenSource } from '../config/tokens.ts';
 import type { ClientAttachment, TokenSource } from '../config/types.ts';
 import { isLocalAgentId, parseMemberId } from '../protocol/ids.ts';
+import { RUNTIME_KINDS } from '../runtimes/registry.ts';
 import { CATCH_UP_POLICIES, WAKE_POLICIES, type CatchUpPolicy, type WakePolicy } from '../protocol/wake.ts';
 import { claimCode } from './claim.ts';
 import type { Args, Io } from './command.ts';
@@ -16,7 +17,6 @@ import { baseUrlFlag } from './speaker.ts';
 
 export const AUTH_MODES = ['none', 'bearer', 'open'] as const;
 export const REGISTRATIONS = ['disabled', 'token', 'open'] as const;
-export const RUNTIMES = ['codex', 'claude-code', 'openclaw', 'picoclaw', 'tinyclaw', 'pi'];
 
 export interface ConnectPlan {
   attachment: ClientAttachment;
@@ -144,12 +144,12 @@ function authOf(
 function runtimeOf(args: Args, stored: string | undefined): string {
   const given = args.text('runtime') ?? stored ?? 'openclaw';
   const runtime = given === 'claude' ? 'claude-code' : given;
-  if (RUNTIMES.includes(runtime)) return runtime;
-  const near = didYouMean(runtime, RUNTIMES);
+  if (RUNTIME_KINDS.includes(runtime)) return runtime;
+  const near = didYouMean(runtime, RUNTIME_KINDS);
   if (near !== undefined || args.given('node') || !/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(runtime))
     throw usageFailure(
       `${JSON.stringify(given)} is not a runtime${near ? `; did you mean ${near}?` : ''}`,
-      `known: ${RUNTIMES.join(', ')}`,
+      `known: ${RUNTIME_KINDS.join(', ')}`,
     );
   return runtime;
 }

@@ -5,6 +5,7 @@ import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
 import type { CatchUpPolicy, WakePolicy } from '../protocol/wake.ts';
 import { NODE_FILES } from '../config/discover.ts';
 import { loadNodeConfig, NODE_VERSION } from '../config/node.ts';
+import { RUNTIMES } from '../runtimes/registry.ts';
 import { ensurePrivateDir, withFileLock, writeFileAtomic } from '../config/private-files.ts';
 import { Failure } from './failure.ts';
 
@@ -52,7 +53,7 @@ function upsert(
   where: { cwd: string; env: NodeJS.ProcessEnv },
 ): 'created' | 'updated' | 'unchanged' {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-  if (before !== undefined) loadNodeConfig({ ...where, path: file });
+  if (before !== undefined) loadNodeConfig({ ...where, path: file }, RUNTIMES);
   const json = file.endsWith('.json');
   const doc = parseDocument(before ?? '{}');
   if (before === undefined) {

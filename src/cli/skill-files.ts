@@ -2,23 +2,19 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { writeFileAtomic } from '../config/private-files.ts';
+import { runtimeDefinition } from '../runtimes/registry.ts';
 import { openClient, type ServerAddress } from './api.ts';
 import { SKILL_TEXT } from './skill-text.ts';
 
 /** Read by most runtimes, and by Claude Code. Written for every one: an agent may be another tomorrow. */
 const GENERIC = ['.agents/skills', '.claude/skills'];
-const FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  openclaw: ['skills'],
-  picoclaw: ['skills'],
-  codex: ['.codex/skills'],
-};
 
 const MAX_BYTES = 256 * 1024;
 const TIMEOUT = 2_000;
 
 /** Paths of the files that were written, relative to the workspace. A file that says the same already is not touched. */
 export function installSkill(workspace: string, runtime: string | undefined, text: string): string[] {
-  const folders = [...(FOLDERS[runtime ?? ''] ?? []), ...GENERIC];
+  const folders = [...(runtimeDefinition(runtime ?? '')?.skill_paths ?? []), ...GENERIC];
   return folders.map((folder) => {
     const relative = path.join(folder, 'moltnet', 'SKILL.md');
     const file = path.join(workspace, relative);

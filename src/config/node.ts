@@ -17,7 +17,7 @@ import {
 import { discover, foundAt, NODE_FILES, type Found, type Where } from './discover.ts';
 import { ConfigError, configError } from './issues.ts';
 import { requirePrivate } from './private-files.ts';
-import { readRuntime, RUNTIME_KEYS } from './runtime-block.ts';
+import { readRuntime, runtimeKeys, secretKeys, type RuntimeKind } from './runtime-block.ts';
 import { jsonSource, readText } from './source.ts';
 import { hasTokenSource } from './tokens.ts';
 import type { AttachmentConfig, NodeConfig, TokenSource } from './types.ts';
@@ -33,13 +33,15 @@ const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'st
 const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
 /** Seconds. */
 const MAX_AGE = 365 * 86_400;
+const PUBLISH = ['explicit', 'final'] as const;
 const DM_WAKES = ['all', 'mentions', 'never'] as const;
 
 /**
  * The node's configuration from the file named, `MOLTNET_NODE_CONFIG`, or the first of MoltnetNode,
  * moltnet-node.yaml, .yml, .json. Throws a ConfigError with every mistake, or when there is no file.
+ * @param kinds the runtimes that it may name: the registry of the runtimes
  */
-export function loadNodeConfig(where: Where): NodeConfig {
+export function loadNodeConfig(where: Where, kinds: readonly RuntimeKind[]): NodeConfig {
   const found = discover(where, 'MOLTNET_NODE_CONFIG', NODE_FILES);
   if (!found)
     throw configError(
@@ -61,12 +63,18 @@ export function loadNodeConfig(where: Where): NodeConfig {
     'dms',
     'catch_up',
     'bootstrap',
+    'publish',
   ]);
   if (!network && blocks.length > 0)
     note(check, ['moltnet'], 'is missing', 'write moltnet: with base_url and network_id');
   const seen = new Map<string, number>();
   const attachments = blocks.map((block, index) => {
-    const attachment = readAttachment(check, block, network, found, where.cwd, TOKEN_KEYS);
+    const attachment = readAttachment(check, block, network, {
+      found,
+      cwd: where.cwd,
+      kinds,
+      own: TOKEN_KEYS,
+    });
     const first = seen.get(attachment.agent.id);
     if (attachment.agent.id !== '' && first !== undefined)
       note(
@@ -78,41 +86,55 @@ export function loadNodeConfig(where: Where): NodeConfig {
     seen.set(attachment.agent.id, first ?? index);
     return attachment;
   });
-  checkPrivacy(check, found, attachments);
+  checkPrivacy(check, found, attachments, kinds);
   const max_turns = root.number('max_turns', 1, 64) ?? DEFAULT_NODE_TURNS;
   finish(check);
   return { path: found.file, attachments, max_turns };
 }
 
 /** A bridge file: JSON, `version` present, unknown keys passed over, one attachment without a list around it. */
-export function loadBridgeConfig(file: string, where: { cwd: string } = { cwd: process.cwd() }): NodeConfig {
+export function loadBridgeConfig(
+  file: string,
+  where: { cwd: string },
+  kinds: readonly RuntimeKind[],
+): NodeConfig {
   const found = foundAt(where.cwd, file);
   const check = newCheck(jsonSource(found.shown, readText(found.file)));
   const root = openSection(check, [], check.source.value, 'any');
   root.required('version');
   const network = root.section('moltnet', 'any');
   if (!network) note(check, ['moltnet'], 'is missing', 'write "moltnet": {"base_url": …, "network_id": …}');
-  const attachment = readAttachment(check, root, network, found, where.cwd, 'any');
-  checkPrivacy(check, found, [attachment]);
+  const attachment = readAttachment(check, root, network, { found, cwd: where.cwd, kinds, own: 'any' });
+  checkPrivacy(check, found, [attachment], kinds);
   finish(check);
   return { path: found.file, attachments: [attachment], max_turns: DEFAULT_NODE_TURNS };
 }
 
-/** `own`: the keys an attachment's own `moltnet` block may have; 'any' for a bridge, where that block is the shared one. */
+interface Reading {
+  found: Found;
+  cwd: string;
+  kinds: readonly RuntimeKind[];
+  /** The keys an attachment's own `moltnet` block may have; 'any' for a bridge, where that block is the shared one. */
+  own: readonly string[] | 'any';
+}
+
 function readAttachment(
   check: Check,
   block: Section,
   network: Section | undefined,
-  found: Found,
-  cwd: string,
-  own: readonly string[] | 'any',
+  { found, cwd, kinds, own }: Reading,
 ): AttachmentConfig {
   const bridge = own === 'any';
   const agent = block.section('agent', bridge ? 'any' : ['id', 'name']);
   if (!agent) block.note('agent', 'is missing', 'write agent: {id: …}');
   const id = agent?.required('id', agentIdTest) ?? '';
   const name = agent?.text('name');
-  const runtime = readRuntime(block.section('runtime', bridge ? 'any' : RUNTIME_KEYS), block, cwd);
+  const runtime = readRuntime(
+    block.section('runtime', bridge ? 'any' : runtimeKeys(kinds)),
+    block,
+    cwd,
+    kinds,
+  );
   const dms = block.section('dms', bridge ? 'any' : ['enabled', 'wake', 'allowed_wake_senders']);
   const allowed_wake_senders = dms?.texts('allowed_wake_senders', memberTest);
   return {
@@ -129,6 +151,7 @@ function readAttachment(
     },
     catch_up: readCatchUp(block, bridge),
     bootstrap: block.flag('bootstrap') ?? false,
+    publish: block.oneOf('publish', PUBLISH) ?? 'explicit',
   };
 }
 
@@ -210,8 +233,15 @@ function readAuth(
   return { mode, ...(registration === undefined ? {} : { registration }), static_token, ...source };
 }
 
-function checkPrivacy(check: Check, found: Found, attachments: readonly AttachmentConfig[]): void {
-  if (!attachments.some((a) => a.auth.token !== undefined || a.runtime.token !== undefined)) return;
+function checkPrivacy(
+  check: Check,
+  found: Found,
+  attachments: readonly AttachmentConfig[],
+  kinds: readonly RuntimeKind[],
+): void {
+  const isSecret = ({ auth, runtime }: AttachmentConfig): boolean =>
+    auth.token !== undefined || secretKeys(kinds, runtime.kind).some((key) => runtime[key] !== undefined);
+  if (!attachments.some(isSecret)) return;
   try {
     requirePrivate(found.file, 'a token');
   } catch (error) {

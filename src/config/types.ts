@@ -98,30 +98,23 @@ export interface TokenSource {
   token_path?: string;
 }
 
+export type RuntimeValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+
+/** What every kind takes, and what its own table of fields (runtime-block.ts) adds. */
 export interface RuntimeConfig {
   kind: string;
   token?: string;
-  command?: string;
-  config_path?: string;
+  driver?: string;
+  /** Absolute, like every path. */
   workspace_path?: string;
   home_path?: string;
-  session_store_path?: string;
   session_prefix?: string;
-  gateway_url?: string;
-  control_url?: string;
-  events_url?: string;
-  inbound_url?: string;
-  outbound_url?: string;
-  ack_url?: string;
-  channel?: string;
-  driver?: string;
-  /** Additive. Extra arguments for a CLI runtime, e.g. `["--model", "gpt-5"]`. */
-  args?: string[];
   /** Additive. Seconds without output, and in all, after which a turn is ended (300 and 3600). */
   inactivity_timeout?: number;
   turn_timeout?: number;
   /** Additive. Turns at once in this workspace (default 1 per workspace path, 4 per node). */
   max_turns?: number;
+  [field: string]: RuntimeValue | undefined;
 }
 
 export interface AttachmentConfig {
@@ -141,7 +134,10 @@ export interface AttachmentConfig {
   catch_up: Bindings['catch_up'];
   /** Wake the agent once per room when it is first attached; `never` unless asked for. */
   bootstrap: boolean;
+  /** What of a turn is posted: what the agent sends; or also its final text, when it has sent nothing itself. */
+  publish: Publish;
 }
+export type Publish = 'explicit' | 'final';
 
 /** `MoltnetNode`, or a bridge file with its one attachment. */
 export interface NodeConfig {

@@ -11,11 +11,11 @@ import {
   wakeOf,
   type RuntimeLab,
 } from '../../test/support/runtime-lab.ts';
-import { createClaudeCode } from './claude-code.ts';
+import { claudeCode } from './claude-code.ts';
 
 let lab: RuntimeLab;
 beforeEach(() => {
-  lab = runtimeLab(createClaudeCode, 'claude-code', fakeClaude);
+  lab = runtimeLab(claudeCode, { command: fakeClaude });
 });
 afterEach(() => lab.close());
 

@@ -9,9 +9,25 @@ import path from 'node:path';
 import { uuidV5 } from '../protocol/ids.ts';
 import { startClaude, type ClaudeProcess, type ClaudeResult, type MessageEnd } from './claude-process.ts';
 import { turnFinished } from './claude-transcript.ts';
-import { cliRuntime, isUuid, keepAfterTurn, type CliProgram, type CliTurn } from './cli-runtime.ts';
+import {
+  CLI_FIELDS,
+  cliRuntime,
+  completeCli,
+  isUuid,
+  keepAfterTurn,
+  type CliContext,
+  type CliProgram,
+  type CliTurn,
+  type Failed,
+} from './cli-runtime.ts';
 import { findProcesses, killFamily } from './processes.ts';
-import type { Runtime, RuntimeContext, TurnOutcome, TurnUsage } from './runtime.ts';
+import {
+  defineRuntime,
+  type Runtime,
+  type RuntimeDefinition,
+  type TurnOutcome,
+  type TurnUsage,
+} from './runtime.ts';
 import { startTurnClock } from './turn-clock.ts';
 
 const PROGRAM: CliProgram = {
@@ -58,7 +74,16 @@ interface Held {
   idle?: NodeJS.Timeout;
 }
 
-export function createClaudeCode(context: RuntimeContext): Runtime {
+export const claudeCode: RuntimeDefinition = defineRuntime({
+  kind: PROGRAM.kind,
+  about: 'Claude Code, the command line',
+  fields: CLI_FIELDS,
+  skill_paths: [],
+  complete: (config, note) => completeCli(PROGRAM, config, note),
+  create: createClaudeCode,
+});
+
+function createClaudeCode(context: CliContext): Runtime {
   /** By session key, the longest unused first. */
   const held = new Map<string, Held>();
   const ending = new Set<Promise<void>>();
@@ -189,6 +214,7 @@ export function createClaudeCode(context: RuntimeContext): Runtime {
   return cliRuntime(context, {
     program: PROGRAM,
     run,
+    forget: drop,
     close: async () => {
       for (const key of [...held.keys()]) void drop(key);
       await Promise.all(ending);
@@ -291,11 +317,18 @@ function outcomeOf(
   const total = result?.total_cost_usd;
   keepAfterTurn(turn, id, total === undefined ? undefined : { cost_usd: total });
   if (expired !== undefined)
-    return { state: 'failed', permanent: false, reason: `Claude Code was ended: ${expired}`, ...usage };
+    return {
+      state: 'failed',
+      permanent: false,
+      cause: 'timeout',
+      reason: `Claude Code was ended: ${expired}`,
+      ...usage,
+    };
   // A session that cannot be opened says so in a result too, and says why on stderr.
   if (result?.is_error && (end.kind === 'ended' || end.started))
     return { state: 'failed', ...failureOf(result), ...usage };
-  if (end.kind === 'ended' && end.completed) return { state: 'ok', ...usage };
+  if (end.kind === 'ended' && end.completed)
+    return { state: 'ok', ...usage, ...(result?.text ? { final_text: result.text } : {}) };
   if (end.kind === 'ended')
     return { state: 'failed', permanent: false, reason: 'Claude Code cancelled the turn', ...usage };
   const ending = end.exit.signal ? `by ${end.exit.signal}` : `with exit code ${end.exit.code}`;
@@ -305,12 +338,13 @@ function outcomeOf(
   return {
     state: 'failed',
     permanent: wrongArgs,
+    cause: wrongArgs ? 'config' : 'crashed',
     reason: wrongArgs ? `${reason}; correct runtime.args` : reason,
   };
 }
 
 /** Failures that stay until a person does something, and what that is. */
-function failureOf(result: ClaudeResult): { permanent: boolean; reason: string } {
+function failureOf(result: ClaudeResult): Omit<Failed, 'state' | 'usage'> {
   const reason = result.text || `the turn failed (${result.subtype})`;
   const status = result.api_error_status;
   const login =
@@ -318,14 +352,16 @@ function failureOf(result: ClaudeResult): { permanent: boolean; reason: string }
   if (login)
     return {
       permanent: true,
+      cause: 'not_logged_in',
       reason: `${reason}; log in by running \`claude\` once as the user of this node, or give the node ANTHROPIC_API_KEY`,
     };
   if (status === 404)
     return {
       permanent: true,
+      cause: 'model',
       reason: `${reason}; name a model that this account has, by runtime.args ["--model", …]`,
     };
-  return { permanent: false, reason };
+  return { permanent: false, cause: status === 429 ? 'rate_limited' : 'model', reason };
 }
 
 /** Tokens are counted per turn, the cost over the whole session: a turn's is known when the cost before it is. */

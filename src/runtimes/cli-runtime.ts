@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { ConfigError } from '../config/issues.ts';
+import type { NoteField, RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../config/wake-folder.ts';
 import { findExecutable, type NpmCli } from './executable.ts';
 import type {
@@ -26,6 +27,30 @@ const INACTIVITY_S = 300;
 const TURN_S = 3600;
 const PROBE_MS = 20_000;
 
+/** What a command-line program takes; its own command stands with it. */
+export const CLI_FIELDS = {
+  command: { type: 'command', about: 'the program, when it is not on PATH under its own name' },
+  args: { type: 'list', about: 'more arguments for it, e.g. ["--model", "gpt-5"]' },
+  session_store_path: {
+    type: 'path',
+    about: 'where it is kept which session belongs to which conversation (.moltnet/sessions.json)',
+  },
+} as const satisfies RuntimeFields;
+export type CliConfig = RuntimeConfigOf<typeof CLI_FIELDS>;
+export type CliContext = RuntimeContext<CliConfig>;
+
+/** A workspace it must have; the rest follows from that. */
+export function completeCli(
+  program: { kind: string; command: string },
+  config: CliConfig,
+  note: NoteField,
+): void {
+  config.command ??= program.command;
+  if (config.workspace_path === undefined)
+    note('workspace_path', 'is missing', `write the folder that ${program.kind} works in`);
+  else config.session_store_path ??= path.join(config.workspace_path, '.moltnet', 'sessions.json');
+}
+
 /** A command-line program as the adapters know it. */
 export interface CliProgram {
   kind: string;
@@ -39,7 +64,7 @@ export interface CliProgram {
 
 /** Where and how the processes of one attachment run. */
 export interface CliPlace {
-  context: RuntimeContext;
+  context: CliContext;
   /** Absolute path of the program. */
   file: string;
   /** Absolute. */
@@ -64,10 +89,12 @@ export interface CliAdapter {
   run(turn: CliTurn): Promise<TurnOutcome>;
   /** Ends processes that live longer than a turn. */
   close?(): Promise<void>;
+  /** Ends what is kept of one session beside the store. */
+  forget?(sessionKey: string): Promise<void> | undefined;
 }
 
 /** The Runtime of such a program. Throws a SetupError when the attachment has no workspace. */
-export function cliRuntime(context: RuntimeContext, adapter: CliAdapter): Runtime {
+export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
   const { program } = adapter;
   const workspace = workspaceOf(context);
   const closing = new AbortController();
@@ -112,9 +139,25 @@ export function cliRuntime(context: RuntimeContext, adapter: CliAdapter): Runtim
       void turn.then(resolve);
     });
   };
+  const storeFile = (): SessionStore => sessionStore(context, workspace);
   return {
     kind: program.kind,
     capabilities: program.capabilities,
+    sessions: {
+      list: async () =>
+        storeFile()
+          .list()
+          .map(([session_key, { runtime_session_id, updated_at, usage_total }]) => ({
+            session_key,
+            session_id: runtime_session_id,
+            updated_at,
+            ...(usage_total ? { usage: usage_total } : {}),
+          })),
+      reset: async (key) => {
+        await adapter.forget?.(key);
+        return storeFile().delete(key);
+      },
+    },
     probe: () => probe(context, program, workspace),
     deliver,
     close: async () => {
@@ -146,7 +189,7 @@ export function keepAfterTurn(
 }
 
 /** Looks again at each turn: a CLI that was missing may have been installed meanwhile. */
-function enter(context: RuntimeContext, program: CliProgram, workspace: string): CliPlace {
+function enter(context: CliContext, program: CliProgram, workspace: string): CliPlace {
   const runtime = context.attachment.runtime;
   requireWorkspace(workspace);
   const env = agentEnvironment(context, workspace);
@@ -161,20 +204,24 @@ function enter(context: RuntimeContext, program: CliProgram, workspace: string):
       program.npm,
       program.advice,
     ),
-    sessions: openSessionStore(
-      runtime.session_store_path ?? path.join(workspace, '.moltnet', 'sessions.json'),
-      (aside) =>
-        context.log(
-          'warn',
-          'the session store was not readable and is put aside; conversations begin new sessions',
-          { aside },
-        ),
-    ),
+    sessions: sessionStore(context, workspace),
     limits: { inactivity: runtime.inactivity_timeout ?? INACTIVITY_S, total: runtime.turn_timeout ?? TURN_S },
   };
 }
 
-async function probe(context: RuntimeContext, program: CliProgram, workspace: string): Promise<ProbeResult> {
+function sessionStore(context: CliContext, workspace: string): SessionStore {
+  return openSessionStore(
+    context.attachment.runtime.session_store_path ?? path.join(workspace, '.moltnet', 'sessions.json'),
+    (aside) =>
+      context.log(
+        'warn',
+        'the session store was not readable and is put aside; conversations begin new sessions',
+        { aside },
+      ),
+  );
+}
+
+async function probe(context: CliContext, program: CliProgram, workspace: string): Promise<ProbeResult> {
   try {
     const { file, env } = enter(context, program, workspace);
     const version = await new Promise<string>((resolve, reject) => {
@@ -187,15 +234,26 @@ async function probe(context: RuntimeContext, program: CliProgram, workspace: st
     });
     return { ready: true, version };
   } catch (error) {
-    const { permanent, reason } = failure(error);
-    return { ready: false, permanent, reason };
+    const { state: _, ...rest } = failure(error);
+    return { ready: false, ...rest };
   }
 }
 
-/** Errors of starting a process that stay until a person does something. */
-const LASTING = new Set(['ENOENT', 'EACCES', 'ENOEXEC', 'EPERM', 'ENOTDIR', 'EISDIR', 'EROFS', 'ELOOP']);
+export type Failed = Extract<TurnOutcome, { state: 'failed' }>;
 
-function failure(error: unknown): { state: 'failed'; permanent: boolean; reason: string } {
+/** Errors of starting a process that stay until a person does something. */
+const LASTING: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'EACCES',
+  'ENOEXEC',
+  'EPERM',
+  'ENOTDIR',
+  'EISDIR',
+  'EROFS',
+  'ELOOP',
+]);
+
+function failure(error: unknown): Failed {
   const { code, message, path: file, syscall } = error as NodeJS.ErrnoException;
   const permanent = error instanceof SetupError || error instanceof ConfigError || LASTING.has(code ?? '');
   // The file itself was looked at just before.
@@ -203,7 +261,8 @@ function failure(error: unknown): { state: 'failed'; permanent: boolean; reason:
     code === 'ENOENT' && syscall?.startsWith('spawn')
       ? `${file} cannot be started: the program that its first line (#!) names is not there; correct runtime.command`
       : message;
-  return { state: 'failed', permanent, reason };
+  const cause = error instanceof SetupError ? error.failure : permanent ? 'config' : undefined;
+  return { state: 'failed', permanent, reason, ...(cause ? { cause } : {}) };
 }
 
 /** The last lines of what a program wrote to stderr, in one line of at most 600 characters. */

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deliver, fakeCodex, runtimeLab, wakeOf, type RuntimeLab } from '../../test/support/runtime-lab.ts';
-import { createCodex } from './codex.ts';
+import { codex } from './codex.ts';
 import { openSessionStore } from './sessions.ts';
 
 let lab: RuntimeLab;
 beforeEach(() => {
-  lab = runtimeLab(createCodex, 'codex', fakeCodex);
+  lab = runtimeLab(codex, { command: fakeCodex });
 });
 afterEach(() => lab.close());
 

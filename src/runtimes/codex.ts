@@ -7,7 +7,10 @@ import path from 'node:path';
 import { WAKE_ENV } from '../config/wake-folder.ts';
 import { startChild, type Exit } from './child.ts';
 import {
+  CLI_FIELDS,
   cliRuntime,
+  completeCli,
+  type CliContext,
   isUuid,
   keepAfterTurn,
   lastWords,
@@ -17,7 +20,14 @@ import {
 } from './cli-runtime.ts';
 import { withoutMentions } from './codex-text.ts';
 import { findProcesses, killFamily } from './processes.ts';
-import type { Runtime, RuntimeContext, TurnOutcome, TurnUsage } from './runtime.ts';
+import {
+  defineRuntime,
+  type FailureCause,
+  type Runtime,
+  type RuntimeDefinition,
+  type TurnOutcome,
+  type TurnUsage,
+} from './runtime.ts';
 import { startTurnClock } from './turn-clock.ts';
 
 const PROGRAM: CliProgram = {
@@ -54,7 +64,16 @@ const GRACE_MS = 5000;
 const LEFTOVER_ROUNDS = 100;
 const LEFTOVER_MS = 50;
 
-export function createCodex(context: RuntimeContext): Runtime {
+export const codex: RuntimeDefinition = defineRuntime({
+  kind: PROGRAM.kind,
+  about: 'OpenAI Codex, the command line',
+  fields: CLI_FIELDS,
+  skill_paths: ['.codex/skills'],
+  complete: (config, note) => completeCli(PROGRAM, config, note),
+  create: createCodex,
+});
+
+function createCodex(context: CliContext): Runtime {
   return cliRuntime(context, { program: PROGRAM, run });
 }
 
@@ -83,6 +102,8 @@ interface Run {
   delivered: boolean;
   completed?: TurnUsage;
   failed?: string;
+  /** What the agent said last. */
+  text?: string;
   lost: number;
 }
 
@@ -142,6 +163,11 @@ async function exec(
         said.delivered = true;
         events.delivered?.();
         break;
+      case 'item.completed': {
+        const item = (event['item'] ?? {}) as Record<string, unknown>;
+        if (item['type'] === 'agent_message') said.text = text(item['text']);
+        break;
+      }
       case 'turn.completed':
         said.completed = usageOf(event['usage']);
         grace ??= setTimeout(stop, GRACE_MS);
@@ -170,11 +196,12 @@ async function exec(
     if (said.thread) keepAfterTurn(turn, said.thread, said.completed);
     const usage = difference(said.completed, known);
     // What it said stands when it was us who ended it afterwards.
-    if (exit.code === 0 || stopped) return { state: 'ok', ...usage };
+    if (exit.code === 0 || stopped)
+      return { state: 'ok', ...usage, ...(said.text ? { final_text: said.text } : {}) };
   }
   if (signal.aborted) return { state: 'cancelled', reason: 'the turn was cancelled' };
   if (expired !== undefined)
-    return { state: 'failed', permanent: false, reason: `Codex was ended: ${expired}` };
+    return { state: 'failed', permanent: false, cause: 'timeout', reason: `Codex was ended: ${expired}` };
   if (thread !== undefined && !said.delivered && threadLost(child.stderr())) return 'thread lost';
   return failed(said, exit, child.stderr());
 }
@@ -246,21 +273,26 @@ function threadLost(stderr: string): boolean {
 }
 
 /** Failures that stay until a person does something, and what that is. */
-const PERMANENT: readonly [RegExp, string][] = [
+const PERMANENT: readonly [RegExp, FailureCause, string][] = [
   [
     /\b401\b|unauthorized|not logged in|log out and sign in|token.*(expired|revoked)/i,
+    'not_logged_in',
     'log in with `codex login` as the user of this node',
   ],
   [
     /Missing environment variable/i,
+    'not_logged_in',
     'set that variable for the node, or name another provider in config.toml',
   ],
   [
     /Model provider `.*` not found|Error loading config|unknown configuration|invalid type|TOML parse error/i,
+    'config',
     'correct config.toml or runtime.args',
   ],
-  [/unexpected argument|a value is required|invalid value/i, 'correct runtime.args'],
+  [/unexpected argument|a value is required|invalid value/i, 'config', 'correct runtime.args'],
 ];
+
+const RATE = /\b429\b|rate.?limit|usage limit|quota/i;
 
 function failed(said: Run, exit: Exit, stderr: string): TurnOutcome {
   const words = lastWords(stderr.replaceAll(/^WARNING: .*$/gm, ''));
@@ -270,10 +302,12 @@ function failed(said: Run, exit: Exit, stderr: string): TurnOutcome {
     (said.completed
       ? `Codex completed the turn and ended ${ending}`
       : `Codex ended ${ending} without saying how the turn went`) + (words ? `: ${words}` : '');
-  const advice = PERMANENT.find(([pattern]) => pattern.test(said.failed ?? words))?.[1];
+  const [, lasting, advice] = PERMANENT.find(([pattern]) => pattern.test(said.failed ?? words)) ?? [];
+  const passing = said.failed === undefined ? 'crashed' : RATE.test(said.failed) ? 'rate_limited' : 'model';
   return {
     state: 'failed',
-    permanent: advice !== undefined,
+    permanent: lasting !== undefined,
+    cause: lasting ?? passing,
     reason: advice ? `${reason}; ${advice}` : reason,
   };
 }

@@ -1,17 +1,31 @@
-import { runtimeContract } from '../../test/contract/runtime.ts';
+import {
+  brokenPrograms,
+  programContract,
+  runtimeContract,
+  type ProgramUnderTest,
+} from '../../test/contract/runtime.ts';
 import { fakeClaude, fakeCodex, runtimeLab } from '../../test/support/runtime-lab.ts';
-import { createClaudeCode } from './claude-code.ts';
-import { createCodex } from './codex.ts';
+import { claudeCode } from './claude-code.ts';
+import { codex } from './codex.ts';
 
-runtimeContract({
-  name: 'codex (stand-in CLI)',
-  lab: () => runtimeLab(createCodex, 'codex', fakeCodex),
+const standIns: ProgramUnderTest[] = [
+  { name: 'codex (stand-in CLI)', lab: () => runtimeLab(codex, { command: fakeCodex }), dedupes: false },
+  {
+    name: 'claude-code (stand-in CLI)',
+    lab: () => runtimeLab(claudeCode, { command: fakeClaude }),
+    dedupes: true,
+  },
+].map(({ dedupes, ...one }) => ({
+  ...one,
+  claims: { dedupes, reports_usage: true, sessions: true },
   fake: true,
+  shell: true,
+  logins: true,
+  broken: brokenPrograms,
   prompts: (lab) => lab.runs().map((run) => run.prompt),
-});
-runtimeContract({
-  name: 'claude-code (stand-in CLI)',
-  lab: () => runtimeLab(createClaudeCode, 'claude-code', fakeClaude),
-  fake: true,
-  prompts: (lab) => lab.runs().map((run) => run.prompt),
-});
+}));
+
+for (const standIn of standIns) {
+  runtimeContract(standIn);
+  programContract(standIn);
+}

@@ -25,9 +25,9 @@ export function findExecutable(
   advice: string,
 ): string {
   const found = /[\\/]/.test(command) ? path.resolve(cwd, command) : onPath(command, searchPath);
-  if (found === undefined) throw new SetupError(`${command} was not found on PATH; ${advice}`);
-  if (!existsSync(found)) throw new SetupError(`${found} does not exist; ${advice}`);
-  if (!isExecutable(found)) throw new SetupError(`${found} is not an executable file; ${advice}`);
+  if (found === undefined) throw new SetupError(`${command} was not found on PATH; ${advice}`, 'missing');
+  if (!existsSync(found)) throw new SetupError(`${found} does not exist; ${advice}`, 'missing');
+  if (!isExecutable(found)) throw new SetupError(`${found} is not an executable file; ${advice}`, 'missing');
   return nativeBehind(realpathSync(found), cli) ?? found;
 }
 

@@ -1,23 +1,24 @@
-/** The runtimes by kind, as `runtime.kind` of a node's file names them. */
-import { createClaudeCode } from './claude-code.ts';
-import { createCodex } from './codex.ts';
-import type { Runtime, RuntimeContext, RuntimeFactory } from './runtime.ts';
+/** The runtimes, as `runtime.kind` of a node's file names them. A new one is one more line here. */
+import { claudeCode } from './claude-code.ts';
+import { codex } from './codex.ts';
+import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
+import { openclaw, pi, picoclaw, tinyclaw } from './unavailable.ts';
 
-const FACTORIES: Record<string, RuntimeFactory> = {
-  'claude-code': createClaudeCode,
-  codex: createCodex,
-};
+export const RUNTIMES: readonly RuntimeDefinition[] = [codex, claudeCode, openclaw, picoclaw, tinyclaw, pi];
 
-/** Every kind that `createRuntime` takes, sorted. */
-export const RUNTIME_KINDS: readonly string[] = Object.keys(FACTORIES).sort();
+/** Every kind that a file may name. */
+export const RUNTIME_KINDS: readonly string[] = RUNTIMES.map(({ kind }) => kind);
+
+export const runtimeDefinition = (kind: string): RuntimeDefinition | undefined =>
+  RUNTIMES.find((one) => one.kind === kind);
 
 /** The runtime of an attachment. Throws when its kind is not known; the error lists the kinds that are. */
 export function createRuntime(context: RuntimeContext): Runtime {
-  const kind = context.attachment.runtime.kind;
-  const factory = Object.hasOwn(FACTORIES, kind) ? FACTORIES[kind] : undefined;
-  if (!factory)
+  const { kind } = context.attachment.runtime;
+  const definition = runtimeDefinition(kind);
+  if (!definition)
     throw new Error(
       `runtime.kind ${JSON.stringify(kind)} is not known; use one of: ${RUNTIME_KINDS.join(', ')}`,
     );
-  return factory(context);
+  return definition.create(context);
 }

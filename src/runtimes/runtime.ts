@@ -1,9 +1,11 @@
 /**
  * What an agent runtime is to the node: something that takes a wake and ends it. Every quirk of a runtime stays in
- * its own file; the contract suite in test/contract/runtime.ts runs on each.
+ * its own file or folder, which ends in one `defineRuntime`; the registry lists those, and nothing else is to be told
+ * of a new one. The contract suite in test/contract/runtime.ts runs on each.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { AttachmentConfig } from '../config/types.ts';
+import type { NoteField, RuntimeConfigOf, RuntimeFields, RuntimeKind } from '../config/runtime-block.ts';
+import type { AttachmentConfig, RuntimeConfig } from '../config/types.ts';
 
 /** One turn to run. The text is data from others: an adapter never puts it on a command line or lets it expand. */
 export interface Wake {
@@ -16,11 +18,39 @@ export interface Wake {
   text: string;
 }
 
-/** How a turn ended. `permanent` failures (CLI missing, not logged in, bad config) are not retried. */
+/** How a turn ended. */
 export type TurnOutcome =
-  | { state: 'ok'; usage?: TurnUsage }
-  | { state: 'failed'; permanent: boolean; reason: string; usage?: TurnUsage }
+  | {
+      state: 'ok';
+      usage?: TurnUsage;
+      /** What the agent said last, where the runtime tells that from everything else it prints. Never an error text. */
+      final_text?: string;
+    }
+  | {
+      state: 'failed';
+      /** No retry mends it (CLI missing, not logged in, bad configuration): somebody has to do something. */
+      permanent: boolean;
+      /** One line for a person: what is wrong and, where that is known, what to do. */
+      reason: string;
+      cause?: FailureCause;
+      /** Seconds after which another try may do better, when the runtime says so. */
+      retry_after_s?: number;
+      usage?: TurnUsage;
+    }
   | { state: 'cancelled'; reason: string };
+
+export type FailureCause =
+  /** The program, or the service, is not there. */
+  | 'missing'
+  | 'not_logged_in'
+  | 'rate_limited'
+  /** The model, or the way to it: 5xx, a dropped stream, a model that is not there. */
+  | 'model'
+  | 'timeout'
+  /** The set-up of the runtime or of its attachment. */
+  | 'config'
+  /** The runtime broke off without saying how the turn went. */
+  | 'crashed';
 
 export interface TurnUsage {
   input_tokens?: number;
@@ -41,13 +71,33 @@ export interface RuntimeCapabilities {
 
 export type ProbeResult =
   | { ready: true; version?: string }
-  | { ready: false; permanent: boolean; reason: string };
+  | { ready: false; permanent: boolean; reason: string; cause?: FailureCause };
 
 export interface TurnEvents {
   /** The runtime took the bytes. */
   accepted?: () => void;
   /** The runtime has the message in its own history: do not send it again. */
   delivered?: () => void;
+}
+
+/** A conversation of the runtime's own that belongs to one of ours. */
+export interface SessionInfo {
+  session_key: string;
+  /** As the runtime calls it. */
+  session_id: string;
+  /** RFC 3339. */
+  updated_at: string;
+  /** What the runtime has counted for the whole session. */
+  usage?: TurnUsage;
+}
+
+export interface RuntimeSessions {
+  list(): Promise<SessionInfo[]>;
+  /**
+   * The next wake with this key begins anew. Resolves with false when there is no such session. A turn that runs in it
+   * is not touched: whoever asks does so between turns.
+   */
+  reset(sessionKey: string): Promise<boolean>;
 }
 
 export interface Runtime {
@@ -59,12 +109,39 @@ export interface Runtime {
   deliver(wake: Wake, events: TurnEvents, signal: AbortSignal): Promise<TurnOutcome>;
   /** Ends what runs, leaves no process behind. Idempotent. */
   close(): Promise<void>;
+  /** Left out by a runtime that keeps no sessions which could be listed. */
+  readonly sessions?: RuntimeSessions;
 }
 
-export interface RuntimeContext {
-  attachment: AttachmentConfig;
+export interface RuntimeContext<C extends RuntimeConfig = RuntimeConfig> {
+  attachment: AttachmentConfig & { runtime: C };
   /** Absolute folder that holds the `moltnet` launcher, put first on the agent's PATH. */
   moltnet_bin: string;
   log: (level: 'debug' | 'info' | 'warn', message: string, fields?: Record<string, unknown>) => void;
 }
 export type RuntimeFactory = (context: RuntimeContext) => Runtime;
+
+/** All that the rest of the house needs to know of a kind of runtime. */
+export interface RuntimeDefinition extends RuntimeKind {
+  /** One line for help: what it is. */
+  readonly about: string;
+  /** Folders of a workspace where it looks for skills, beside .agents/skills and .claude/skills, which always get ours. */
+  readonly skill_paths: readonly string[];
+  /** Why no node of this version runs it, where that is so: it is configured, connected and given the skill all the same. */
+  readonly unavailable?: string;
+  /** Throws a SetupError when the attachment cannot be meant. */
+  create(context: RuntimeContext): Runtime;
+}
+
+/** The definition of a kind, with `context.attachment.runtime` typed by its fields. */
+export function defineRuntime<const F extends RuntimeFields>(definition: {
+  kind: string;
+  about: string;
+  fields: F;
+  refused?: Readonly<Record<string, string>>;
+  skill_paths?: readonly string[];
+  complete?(config: RuntimeConfigOf<F>, note: NoteField): void;
+  create(context: RuntimeContext<RuntimeConfigOf<F>>): Runtime;
+}): RuntimeDefinition {
+  return { skill_paths: [], ...definition };
+}

@@ -26,7 +26,9 @@ export interface SessionStore {
   get(key: string): StoredSession | undefined;
   /** Keeps the session's id, and its usage when given. */
   set(key: string, runtimeSessionId: string, usage?: StoredSession['usage_total']): void;
-  delete(key: string): void;
+  /** Whether there was one. */
+  delete(key: string): boolean;
+  list(): [key: string, session: StoredSession][];
 }
 
 /**
@@ -89,8 +91,11 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
     },
     delete: (key) => {
       const sessions = read();
-      if (sessions.delete(key)) write(sessions);
+      const had = sessions.delete(key);
+      if (had) write(sessions);
+      return had;
     },
+    list: () => [...read()],
   };
 }
 

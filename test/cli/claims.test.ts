@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client/http.ts';
 import { loadClientConfig } from '../../src/config/client.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
+import { RUNTIMES } from '../../src/runtimes/registry.ts';
 import { beginClaim } from '../../src/config/tokens.ts';
 import { accessLab, folder, type AccessLab } from '../support/cli-access-lab.ts';
 import { cli } from '../support/cli-io.ts';
@@ -43,7 +44,7 @@ describe.each(['open', 'bearer'] as const)('connect, auth mode %s', (authMode) =
       network_id: 'local',
       rooms: [{ id: 'general' }],
     });
-    expect(loadNodeConfig({ cwd: lab.away, env: {} }).attachments[0]?.auth).toMatchObject({
+    expect(loadNodeConfig({ cwd: lab.away, env: {} }, RUNTIMES).attachments[0]?.auth).toMatchObject({
       mode: authMode,
       token_path: path.join(lab.away, '.moltnet/alpha.token'),
     });
@@ -215,7 +216,7 @@ describe('connect', () => {
         env: { T: 'static-of-alpha' },
       }),
     ).toMatchObject({ code: 0, stderr: '' });
-    expect(loadNodeConfig({ cwd: byEnv, env: {} }).attachments[0]?.auth).toMatchObject({
+    expect(loadNodeConfig({ cwd: byEnv, env: {} }, RUNTIMES).attachments[0]?.auth).toMatchObject({
       mode: 'bearer',
       token_env: 'T',
     });

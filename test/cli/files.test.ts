@@ -13,6 +13,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { loadClientConfig } from '../../src/config/client.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
+import { RUNTIMES } from '../../src/runtimes/registry.ts';
 import { loadServerConfig } from '../../src/config/server.ts';
 import { SKILL_TEXT } from '../../src/cli/skill-text.ts';
 import { createClient } from '../../src/client/http.ts';
@@ -90,7 +91,7 @@ describe('connect', () => {
       names.map((name) => runCli(['connect', name, url, '--runtime', 'codex', '--node'], { cwd })),
     );
     expect(results.map(({ code, stderr }) => [code, stderr])).toEqual(names.map(() => [0, '']));
-    const ids = loadNodeConfig({ cwd, env: {} }).attachments.map(({ agent }) => agent.id);
+    const ids = loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments.map(({ agent }) => agent.id);
     expect(ids.sort()).toEqual(names);
     expect(
       loadClientConfig({ cwd, env: {} })!
@@ -146,11 +147,11 @@ describe('connect', () => {
     await connect('alpha', url, '--runtime', 'codex', '--node');
     expect((await connect('alpha', url, '--node', '--rooms', 'lab')).code).toBe(0);
     expect(loadClientConfig({ cwd, env: {} })?.attachments[0]!.runtime).toBe('codex');
-    expect(loadNodeConfig({ cwd, env: {} }).attachments[0]!.runtime.kind).toBe('codex');
+    expect(loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]!.runtime.kind).toBe('codex');
   });
 
   it.each([
-    [['alpha', '--node'], /cannot run openclaw\n.*--runtime claude-code or --runtime codex/],
+    [['alpha', '--node'], /cannot run openclaw\n.*--runtime codex or --runtime claude-code/],
     [['alpha', '--network-id', 'other'], /is network local, not other/],
     [['al:pha'], /"al:pha" is not an agent id/],
     [[], /the id of the agent is missing/],
@@ -195,7 +196,7 @@ describe('connect', () => {
     const result = await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node');
     expect(result.stdout).toMatch(/wrote .*MoltnetNode\nnext: .*moltnet node start\n$/);
     expect(mode('MoltnetNode')).toBe('600');
-    const [attachment] = loadNodeConfig({ cwd, env: {} }).attachments;
+    const [attachment] = loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments;
     expect(attachment).toMatchObject({
       agent: { id: 'alpha' },
       base_url: url,
@@ -211,7 +212,7 @@ describe('connect', () => {
     ).toContain('kept ');
     const wake = async (...words: string[]): Promise<string | undefined> => {
       await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node', ...words);
-      return loadNodeConfig({ cwd, env: {} }).attachments[0]?.rooms[0]?.wake;
+      return loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]?.rooms[0]?.wake;
     };
     expect([await wake('--wake', 'all'), await wake(), await wake('--wake=never')]).toEqual([
       'all',
@@ -223,7 +224,7 @@ describe('connect', () => {
   it('CLI-32 --catch-up and --dms-from go into the node file, and stay there when they are not said again', async () => {
     const node = async (...words: string[]) => {
       await connect('alpha', url, '--runtime', 'codex', '--workspace', 'ws', '--node', ...words);
-      const { catch_up, dms } = loadNodeConfig({ cwd, env: {} }).attachments[0]!;
+      const { catch_up, dms } = loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]!;
       return { catch_up, from: dms.allowed_wake_senders };
     };
     expect(await node()).toEqual({ catch_up: 'all', from: undefined });
@@ -284,7 +285,7 @@ moltnet:
     expect(mode('moltnet-node.yaml')).toBe('640');
     expect(existsSync(path.join(cwd, 'MoltnetNode'))).toBe(false);
     expect(
-      loadNodeConfig({ cwd, env: {} }).attachments.map((a) => [
+      loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments.map((a) => [
         a.agent.id,
         a.runtime.kind,
         a.runtime.workspace_path,
@@ -371,7 +372,7 @@ describe('other files', () => {
       expect(result.stdout).toContain(
         `tokens: two, in ${cwd}/net/Moltnet (auth.tokens), which only you can read`,
       );
-      expect(loadNodeConfig({ cwd: path.join(cwd, 'net'), env: {} }).attachments).toEqual([]);
+      expect(loadNodeConfig({ cwd: path.join(cwd, 'net'), env: {} }, RUNTIMES).attachments).toEqual([]);
       expect(readFileSync(path.join(cwd, 'net/MoltnetNode'), 'utf8')).toContain(
         'base_url: "http://127.0.0.1:9000"',
       );

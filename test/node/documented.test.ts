@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../src/client/http.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
+import { RUNTIMES } from '../../src/runtimes/registry.ts';
 import { loadServerConfig } from '../../src/config/server.ts';
 import { startNode } from '../../src/node/node.ts';
 import { limits } from '../../src/protocol/limits.ts';
@@ -41,7 +42,7 @@ it('CFG-21 every other block of the documentation is good too', () => {
     pair_turns: limits.guard_pair_turns.value,
   });
   expect({ ...rates, claims: undefined }).toEqual({ ...defaults.rates, claims: undefined });
-  expect(loadNodeConfig({ cwd: lab.cwd, env }).attachments).toHaveLength(1);
+  expect(loadNodeConfig({ cwd: lab.cwd, env }, RUNTIMES).attachments).toHaveLength(1);
   const { tokens } = loadServerConfig({ cwd: lab.cwd, env, path: 'token.yaml' }).auth;
   expect(tokens).toMatchObject([{ id: 'ann-laptop', agents: ['alpha'], human: { id: 'ann', name: 'Ann' } }]);
 });
@@ -67,7 +68,7 @@ it('CFG-20 NODE-17 the public network and the remote node work as they are docum
   );
   const facts = new Facts();
   const attached: unknown[] = [];
-  const node = await startNode(loadNodeConfig({ cwd: remote.cwd, env: {} }), {
+  const node = await startNode(loadNodeConfig({ cwd: remote.cwd, env: {} }, RUNTIMES), {
     runtime: () => new FakeRuntime(facts),
     times: quick,
     log: (_level, message, fields) => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createClaudeCode } from '../../src/runtimes/claude-code.ts';
+import { claudeCode } from '../../src/runtimes/claude-code.ts';
 import { processesOf } from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel } from '../support/mock-model.ts';
 import { deliver, killedHost, runtimeLab, until, wakeOf, type RuntimeLab } from '../support/runtime-lab.ts';
@@ -13,7 +13,7 @@ let restore: () => void;
 beforeEach(async () => {
   model = await startMockModel();
   restore = setEnvironment(modelEnvironment(model));
-  lab = runtimeLab(createClaudeCode, 'claude-code', claudeCommand);
+  lab = runtimeLab(claudeCode, { command: claudeCommand });
 });
 afterEach(async () => {
   await lab.close();

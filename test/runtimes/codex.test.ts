@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCodex } from '../../src/runtimes/codex.ts';
+import { codex } from '../../src/runtimes/codex.ts';
 import { openSessionStore } from '../../src/runtimes/sessions.ts';
 import { processesOf } from '../contract/runtime.ts';
 import { startMockModel, type MockModel } from '../support/mock-model.ts';
@@ -14,7 +14,7 @@ let restore: () => void;
 beforeEach(async () => {
   model = await startMockModel();
   restore = setEnvironment(modelEnvironment(model));
-  lab = runtimeLab(createCodex, 'codex', codexCommand);
+  lab = runtimeLab(codex, { command: codexCommand });
   prepareCodexHome(lab.home, model);
 });
 afterEach(async () => {

@@ -1,8 +1,13 @@
 import os from 'node:os';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createClaudeCode } from '../../src/runtimes/claude-code.ts';
-import { createCodex } from '../../src/runtimes/codex.ts';
-import { runtimeContract } from '../contract/runtime.ts';
+import { claudeCode } from '../../src/runtimes/claude-code.ts';
+import { codex } from '../../src/runtimes/codex.ts';
+import {
+  brokenPrograms,
+  programContract,
+  runtimeContract,
+  type ProgramUnderTest,
+} from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { runtimeLab } from '../support/runtime-lab.ts';
 import {
@@ -40,19 +45,32 @@ it('RT-30 the run has a network of its own with only the loopback, or says that 
   else console.log(`no network namespace here: ${names.join(', ')}`);
 });
 
-runtimeContract({
-  name: 'codex (real)',
-  lab: () => {
-    const lab = runtimeLab(createCodex, 'codex', codexCommand);
-    prepareCodexHome(lab.home, model);
-    return lab;
+const real: ProgramUnderTest[] = [
+  {
+    name: 'codex (real)',
+    lab: () => {
+      const lab = runtimeLab(codex, { command: codexCommand });
+      prepareCodexHome(lab.home, model);
+      return lab;
+    },
+    dedupes: false,
   },
+  {
+    name: 'claude-code (real)',
+    lab: () => runtimeLab(claudeCode, { command: claudeCommand }),
+    dedupes: true,
+  },
+].map(({ dedupes, ...one }) => ({
+  ...one,
+  claims: { dedupes, reports_usage: true, sessions: true },
   fake: false,
+  shell: true,
+  logins: true,
+  broken: brokenPrograms,
   prompts: () => model.turns().map((turn) => turn.prompt),
-});
-runtimeContract({
-  name: 'claude-code (real)',
-  lab: () => runtimeLab(createClaudeCode, 'claude-code', claudeCommand),
-  fake: false,
-  prompts: () => model.turns().map((turn) => turn.prompt),
-});
+}));
+
+for (const one of real) {
+  runtimeContract(one);
+  programContract(one);
+}

@@ -72,7 +72,6 @@ for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(
 async function take(message) {
   const { uuid } = message;
   const prompt = message.message.content;
-  record({ argv, cwd: process.cwd(), env: seenEnv(), prompt, pid: process.pid, message });
   const echo = () => out({ ...message, session_id: id, isReplay: true });
   const known = transcript.some((entry) => entry.uuid === uuid);
   if (known) {
@@ -80,6 +79,7 @@ async function take(message) {
     if (!running.has(uuid)) lifecycle(uuid, 'completed');
     return;
   }
+  record({ argv, cwd: process.cwd(), env: seenEnv(), prompt, pid: process.pid, message });
   const has = (name) => directives(prompt).find((d) => d.name === name);
   running.add(uuid);
   if (!has('old')) lifecycle(uuid, 'queued');

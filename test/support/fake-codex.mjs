@@ -57,7 +57,7 @@ if (http) {
   const message =
     http.value === '401'
       ? 'unexpected status 401 Unauthorized: fake'
-      : 'exceeded retry limit, last status: 500';
+      : `exceeded retry limit, last status: ${http.value}`;
   out({ type: 'error', message });
   out({ type: 'turn.failed', error: { message } });
   await new Promise((done) => process.stdout.write('', done));

@@ -1,7 +1,7 @@
 /** A node with the Codex adapter, whose CLI is the stand-in: its turns run the real `moltnet`, as the messages say. */
 import path from 'node:path';
 import { startNode, type RunningNode } from '../../src/node/node.ts';
-import { createCodex } from '../../src/runtimes/codex.ts';
+import { codex } from '../../src/runtimes/codex.ts';
 import { attachmentConfig } from './node-lab-config.ts';
 import { fakeCodex } from './runtime-lab.ts';
 
@@ -22,7 +22,7 @@ export function startCodexNode({ url, agent, folder }: CodexNodeOptions): Promis
   return startNode(
     { attachments: [attachmentConfig(url, { agent: { id: agent }, runtime })], max_turns: 4 },
     {
-      runtime: createCodex,
+      runtime: codex.create,
       moltnetBin: path.join(folder, 'bin'),
       stateDir: path.join(folder, 'state'),
       times: { reconnect: 10, reconnect_max: 40, retry: 5, retry_max: 20 },

@@ -13,6 +13,7 @@ export function attachmentConfig(base_url: string, agent: AgentConfig): Attachme
     dms: { enabled: true, wake: 'all' },
     catch_up: 'all',
     bootstrap: false,
+    publish: 'explicit',
     ...agent,
   };
 }

@@ -9,7 +9,7 @@ import type { WakeOfTurn } from '../../src/config/wake-folder.ts';
 import type {
   Runtime,
   RuntimeContext,
-  RuntimeFactory,
+  RuntimeDefinition,
   TurnOutcome,
   Wake,
 } from '../../src/runtimes/runtime.ts';
@@ -48,11 +48,10 @@ export interface Run {
   two?: boolean;
 }
 
+/** @param config its `runtime` block: what every lab of it has, e.g. the command of a stand-in. */
 export function runtimeLab(
-  factory: RuntimeFactory,
-  kind: string,
-  command: string,
-  args: string[] = [],
+  { kind, create }: Pick<RuntimeDefinition, 'kind' | 'create'>,
+  config: Omit<RuntimeConfig, 'kind'> = {},
 ): RuntimeLab {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'moltnet-runtime-'));
   const [workspace, home, bin] = ['workspace', 'home', 'bin'].map((name) => path.join(folder, name)) as [
@@ -90,25 +89,25 @@ console.log('sent');
         auth: { mode: 'none', static_token: false },
         runtime: {
           kind,
-          command,
           workspace_path: workspace,
           home_path: home,
           inactivity_timeout: 60,
           turn_timeout: 120,
-          args,
+          ...config,
           ...runtime,
         },
         rooms: [{ id: 'general', wake: 'mentions' }],
         dms: { enabled: true, wake: 'all' },
         catch_up: 'all',
         bootstrap: false,
+        publish: 'explicit',
       },
       moltnet_bin: bin,
       log: (level, message, fields) => log.push({ level, message, fields }),
       ...more,
     }),
     runtime: (runtime, more) => {
-      const one = factory(lab.context(runtime, more));
+      const one = create(lab.context(runtime, more));
       made.push(one);
       return one;
     },

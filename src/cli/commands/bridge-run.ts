@@ -1,4 +1,5 @@
 import { loadBridgeConfig } from '../../config/node.ts';
+import { RUNTIMES } from '../../runtimes/registry.ts';
 import type { NodeConfig } from '../../config/types.ts';
 import type { Command } from '../command.ts';
 import { usageFailure } from '../failure.ts';
@@ -13,7 +14,7 @@ export const command: Command = {
     const [file] = positionals;
     if (file === undefined)
       throw usageFailure('the bridge file is missing', 'write: moltnet bridge run bridge.json');
-    const read = (): NodeConfig => loadBridgeConfig(file, io);
+    const read = (): NodeConfig => loadBridgeConfig(file, io, RUNTIMES);
     return runNode(read(), io, read);
   },
 };

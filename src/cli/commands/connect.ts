@@ -4,12 +4,13 @@ import { CATCH_UP_POLICIES, WAKE_POLICIES } from '../../protocol/wake.ts';
 import { upsertClientConfig } from '../../config/client-write.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import { storeToken } from '../../config/tokens.ts';
+import { RUNTIME_KINDS, runtimeDefinition, RUNTIMES } from '../../runtimes/registry.ts';
 import { allRooms, openClient } from '../api.ts';
 import { CLAIM_FLAGS } from '../claim.ts';
 import { commandName } from '../command-name.ts';
 import type { Command } from '../command.ts';
 import { joinNetwork, lookAtServer } from '../connect-join.ts';
-import { AUTH_MODES, planConnect, REGISTRATIONS, RUNTIMES, type ConnectPlan } from '../connect-plan.ts';
+import { AUTH_MODES, planConnect, REGISTRATIONS, type ConnectPlan } from '../connect-plan.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { writeIdentity } from '../identity-file.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
@@ -19,7 +20,12 @@ export const command: Command = {
   summary: 'let an agent take part: its configuration, its identity and the skill',
   positionals: 2,
   flags: [
-    { name: 'runtime', value: 'RUNTIME', what: RUNTIMES.join(', '), fallback: 'as before, else openclaw' },
+    {
+      name: 'runtime',
+      value: 'RUNTIME',
+      what: RUNTIME_KINDS.join(', '),
+      fallback: 'as before, else openclaw',
+    },
     { name: 'workspace', value: 'DIR', what: "the agent's folder", fallback: '.' },
     {
       name: 'rooms',
@@ -78,7 +84,7 @@ command goes on where it ended.`,
   async run(args, io) {
     const plan = await planConnect(args, io);
     const { attachment, workspace, runtime } = plan;
-    if (args.given('node')) await requireRunnable(runtime);
+    if (args.given('node')) requireRunnable(runtime);
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
 
     const server = await lookAtServer(plan, io);
@@ -135,13 +141,14 @@ command goes on where it ended.`,
 };
 
 /** Said here, and not only when the node starts. */
-async function requireRunnable(runtime: string): Promise<void> {
-  const { RUNTIME_KINDS } = await import('../../runtimes/registry.ts');
-  if (!RUNTIME_KINDS.includes(runtime))
-    throw usageFailure(
-      `the node of this version cannot run ${runtime}`,
-      `say what the agent is: ${RUNTIME_KINDS.map((kind) => `--runtime ${kind}`).join(' or ')}; without --node it is connected all the same`,
-    );
+function requireRunnable(runtime: string): void {
+  const definition = runtimeDefinition(runtime);
+  if (definition && definition.unavailable === undefined) return;
+  const runnable = RUNTIMES.filter(({ unavailable }) => unavailable === undefined);
+  throw usageFailure(
+    definition?.unavailable ?? `the node of this version cannot run ${runtime}`,
+    `say what the agent is: ${runnable.map(({ kind }) => `--runtime ${kind}`).join(' or ')}; without --node it is connected all the same`,
+  );
 }
 
 /** Nothing is registered before it is certain that the answer can be kept. */

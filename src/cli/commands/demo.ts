@@ -198,6 +198,7 @@ function nodeConfig(folder: string, base_url: string, pace: number): NodeConfig 
       dms: { enabled: true, wake: 'all' },
       catch_up: 'all',
       bootstrap: false,
+      publish: 'explicit',
     };
   };
   return {

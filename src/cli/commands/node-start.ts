@@ -1,4 +1,5 @@
 import { loadNodeConfig } from '../../config/node.ts';
+import { RUNTIMES } from '../../runtimes/registry.ts';
 import type { NodeConfig } from '../../config/types.ts';
 import type { Command } from '../command.ts';
 import { runNode } from '../run-node.ts';
@@ -20,7 +21,7 @@ export const command: Command = {
   async run(args, io) {
     const file = args.text('config') ?? args.positionals[0];
     const read = (): NodeConfig =>
-      loadNodeConfig({ cwd: io.cwd, env: io.env, ...(file === undefined ? {} : { path: file }) });
+      loadNodeConfig({ cwd: io.cwd, env: io.env, ...(file === undefined ? {} : { path: file }) }, RUNTIMES);
     return runNode(read(), io, read);
   },
 };

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { loadClientConfig } from '../../config/client.ts';
 import type { ClientAttachment } from '../../config/types.ts';
+import { RUNTIME_KINDS } from '../../runtimes/registry.ts';
 import type { Command } from '../command.ts';
 import { Failure } from '../failure.ts';
 import { clientToken } from '../speaker.ts';
@@ -15,7 +16,7 @@ export const command: Command = {
     {
       name: 'runtime',
       value: 'RUNTIME',
-      what: 'also where this runtime looks: codex, claude-code, openclaw, picoclaw, tinyclaw, pi',
+      what: `also where this runtime looks: ${RUNTIME_KINDS.join(', ')}`,
     },
     { name: 'workspace', value: 'DIR', what: "the agent's folder", fallback: '.' },
   ],

@@ -4,6 +4,7 @@ import { unavailable } from '../../config/available.ts';
 import { NODE_FILES, SERVER_FILES } from '../../config/discover.ts';
 import { ConfigError, type ConfigIssue } from '../../config/issues.ts';
 import { loadBridgeConfig, loadNodeConfig } from '../../config/node.ts';
+import { RUNTIMES } from '../../runtimes/registry.ts';
 import { loadServerConfig } from '../../config/server.ts';
 import { readSource } from '../../config/yaml-source.ts';
 import type { Command, Io } from '../command.ts';
@@ -66,8 +67,8 @@ function kindOf(file: string): Kind {
 }
 
 async function check(kind: Kind, file: string, io: Io): Promise<void> {
-  if (kind === 'node') loadNodeConfig({ cwd: io.cwd, env: io.env, path: file });
-  else if (kind === 'bridge') loadBridgeConfig(file, io);
+  if (kind === 'node') loadNodeConfig({ cwd: io.cwd, env: io.env, path: file }, RUNTIMES);
+  else if (kind === 'bridge') loadBridgeConfig(file, io, RUNTIMES);
   else if (kind === 'client') (await import('../../config/client.ts')).readClientFile(file);
   else {
     const config = loadServerConfig({ cwd: io.cwd, env: io.env, path: file });

@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { loadBridgeConfig, loadNodeConfig } from './node.ts';
-import type { AttachmentConfig, NodeConfig } from './types.ts';
+import { loadBridgeConfig, loadNodeConfig } from '../config/node.ts';
+import type { AttachmentConfig, NodeConfig } from '../config/types.ts';
+import { RUNTIMES } from './registry.ts';
 
 let cwd: string;
 beforeEach(() => {
@@ -19,7 +20,7 @@ const write = (name: string, text: string, mode = 0o600): string => {
   return file;
 };
 const load = (env: NodeJS.ProcessEnv = {}, named?: string): NodeConfig =>
-  loadNodeConfig({ cwd, env, ...(named === undefined ? {} : { path: named }) });
+  loadNodeConfig({ cwd, env, ...(named === undefined ? {} : { path: named }) }, RUNTIMES);
 const mistakes = (run: () => unknown = load): string => {
   try {
     run();
@@ -80,6 +81,7 @@ describe('attachments', () => {
       dms: { enabled: false, wake: 'all' },
       catch_up: 'all',
       bootstrap: false,
+      publish: 'explicit',
     });
     expect(load().max_turns).toBe(4);
   });
@@ -142,7 +144,7 @@ describe('attachments', () => {
   it.each([
     [
       '{kind: codx, workspace_path: w}',
-      'attachments[0].runtime.kind: "codx" is not a runtime; did you mean codex? known: claude-code, codex',
+      'attachments[0].runtime.kind: "codx" is not a runtime; did you mean codex? known: codex, claude-code',
     ],
     ['{kind: codex}', 'attachments[0].runtime.workspace_path: is missing'],
     [
@@ -285,7 +287,7 @@ describe('bridge files', () => {
 
   it('CFG-4 reads one attachment and passes unknown keys over', () => {
     write('b.json', JSON.stringify(bridge));
-    const config = loadBridgeConfig('b.json', { cwd });
+    const config = loadBridgeConfig('b.json', { cwd }, RUNTIMES);
     expect(config.attachments).toHaveLength(1);
     expect(config.attachments[0]).toMatchObject({
       agent: { id: 'alpha' },
@@ -296,11 +298,11 @@ describe('bridge files', () => {
 
   it('CFG-2 CFG-3 is JSON with a version, and tells its mistakes', () => {
     write('b.json', JSON.stringify({ ...bridge, version: ' ', agent: {} }));
-    const text = mistakes(() => loadBridgeConfig('b.json', { cwd }));
+    const text = mistakes(() => loadBridgeConfig('b.json', { cwd }, RUNTIMES));
     expect(text).toContain('version: is missing');
     expect(text).toContain('agent.id: is missing');
     write('b.yaml', 'version: x');
-    expect(mistakes(() => loadBridgeConfig('b.yaml', { cwd }))).toContain('not JSON');
-    expect(mistakes(() => loadBridgeConfig('missing.json', { cwd }))).toContain('does not exist');
+    expect(mistakes(() => loadBridgeConfig('b.yaml', { cwd }, RUNTIMES))).toContain('not JSON');
+    expect(mistakes(() => loadBridgeConfig('missing.json', { cwd }, RUNTIMES))).toContain('does not exist');
   });
 });
