@@ -530,7 +530,7 @@ function hardTurns(subject: ProgramUnderTest): void {
     it('RT-26 a turn that is over stays so when its session cannot be noted; a workspace that went is not made anew', async () => {
       const runtime = lab.runtime();
       // The session is kept there as it begins: that may be just now.
-      const gone = `until rm -r '${lab.workspace}'; do :; done`;
+      const gone = `until rm -rf '${lab.workspace}'; do :; done`;
       expect(await deliver(runtime, wakeOf(`[[sh: ${gone}]]`))).toMatchObject({
         state: 'ok',
       });
