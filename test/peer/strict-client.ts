@@ -13,7 +13,7 @@ export interface StrictEvent {
   id: string;
   type: string;
   cursor: string;
-  message?: { id: string; parts: { text?: string }[] };
+  message?: { id: string; target: { kind: string; room_id?: string }; parts: { text?: string }[] };
 }
 
 export interface StrictClientOptions {

@@ -4,7 +4,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { alive, directives, HOME, out, play, record, seenEnv } from './fake-cli.mjs';
+import { alive, directives, ended, HOME, out, play, record, seenEnv } from './fake-cli.mjs';
 
 const argv = process.argv.slice(2);
 if (argv[0] === '--version') {
@@ -104,6 +104,7 @@ async function take(message) {
   cost += 0.5;
   save({ type: 'cost' });
   assistant('fake-model', 'end_turn', outputs.join('') || 'done');
+  ended();
   if (!has('no result')) {
     const tool_input = { command: 'rm -rf /', description: 'x' };
     result({

@@ -23,17 +23,26 @@ export const seenEnv = () => ({
   npm_config_user_agent: process.env.npm_config_user_agent,
 });
 
-/** The directives of the newest prompt: `[[name: value]]`. */
+/** A module that plays the turns (chaos/agent.mjs): `turn(prompt, life)` answers the directives that end one. */
+const script = process.env.MOLTNET_FAKE_SCRIPT ? await import(process.env.MOLTNET_FAKE_SCRIPT) : undefined;
+let chosen = [];
+/** The turn is in the history as one that ended well. */
+export const ended = () => script?.ended();
+
+/** The directives of the newest prompt: `[[name: value]]`, and those that a script has chosen. */
 export function directives(prompt) {
-  return [...prompt.matchAll(/\[\[([a-z ]+?)(?::([\s\S]*?))?\]\]/g)].map(([, name, value]) => ({
+  const written = [...prompt.matchAll(/\[\[([a-z ]+?)(?::([\s\S]*?))?\]\]/g)].map(([, name, value]) => ({
     name,
     value: value?.trim(),
   }));
+  return [...written, ...chosen];
 }
 
 /** Runs what does not depend on the protocol; resolves with the outputs of shell commands. */
 export async function play(prompt, notice) {
   const outputs = [];
+  chosen = [];
+  if (script) chosen = await script.turn(prompt, () => out({ type: 'progress' }));
   for (const { name, value } of directives(prompt)) {
     switch (name) {
       case 'crash':

@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { alive, directives, HOME, out, play, record, seenEnv } from './fake-cli.mjs';
+import { alive, directives, ended, HOME, out, play, record, seenEnv } from './fake-cli.mjs';
 
 const argv = process.argv.slice(2);
 if (argv[0] === '--version') {
@@ -37,7 +37,7 @@ process.on('exit', () => rmSync(lock, { force: true }));
 const thread = resume
   ? JSON.parse(readFileSync(file, 'utf8'))
   : { turns: [], input_tokens: 0, output_tokens: 0 };
-thread.turns.push(prompt);
+thread.turns = [...thread.turns.slice(-99), prompt];
 const save = () => writeFileSync(file, JSON.stringify(thread));
 save();
 
@@ -64,6 +64,7 @@ if (http) {
   process.exit(1);
 }
 if (has('silent')) process.exit(0);
+ended();
 out({
   type: 'item.completed',
   item: { id: 'item_1', type: 'agent_message', text: outputs.join('') || 'done' },

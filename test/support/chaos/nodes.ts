@@ -1,0 +1,154 @@
+/** The nodes of a chaos run, each a process with two agents: one whose runtime dedupes (as Claude Code), one that does not. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { AttachmentConfig } from '../../../src/config/types.ts';
+import { attachmentConfig } from '../node-lab-config.ts';
+import { main } from '../process.ts';
+import type { ChaosAgent, FactFile } from './record.ts';
+import type { World } from './world.ts';
+import type { NodeSettings } from './node-child.ts';
+
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+export const AGENTS: readonly ChaosAgent[] = [
+  { id: 'cx1', node: 'node-0', dedupes: false, rooms: { plaza: 'all', work: 'mentions', guarded: 'all' } },
+  {
+    id: 'cl1',
+    node: 'node-0',
+    dedupes: true,
+    rooms: { plaza: 'mentions', work: 'mentions', guarded: 'mentions' },
+  },
+  {
+    id: 'cx2',
+    node: 'node-1',
+    dedupes: false,
+    rooms: { plaza: 'mentions', work: 'mentions', guarded: 'mentions' },
+  },
+  { id: 'cl2', node: 'node-1', dedupes: true, rooms: { plaza: 'all', work: 'mentions', guarded: 'all' } },
+];
+
+export interface ChaosNode {
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly up: boolean;
+  start(): void;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+export interface NodesOptions {
+  world: World;
+  folder: string;
+  facts: FactFile;
+  seed: string;
+  /** Share of turns that fail in some way. */
+  fails: number;
+  /** Milliseconds at most between what an agent says. */
+  pace: number;
+}
+
+/** Not started. Node i is attached to server i of the world, round about. */
+export function chaosNodes(options: NodesOptions): ChaosNode[] {
+  const { world, folder, facts, seed, fails, pace } = options;
+  const bin = path.join(folder, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const launcher = `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${main}' "$@"\n`;
+  writeFileSync(path.join(bin, 'moltnet'), launcher, { mode: 0o755 });
+  const env = {
+    ...process.env,
+    MOLTNET_FAKE_SCRIPT: pathToFileURL(here('agent.mjs')).href,
+    MOLTNET_FAKE_OPTIONS: JSON.stringify({
+      facts: facts.file,
+      seed,
+      peers: AGENTS.map(({ id }) => id),
+      fails,
+      pace,
+    }),
+  };
+  const names = [...new Set(AGENTS.map(({ node }) => node))];
+  return names.map((name, index) => {
+    const attachments = AGENTS.filter(({ node }) => node === name).map((agent) =>
+      attachmentOf(agent, world.servers[index % world.servers.length]!.url, folder),
+    );
+    const settings: NodeSettings = { name, attachments, bin, folder, facts: facts.file };
+    return nodeProcess(settings, env);
+  });
+}
+
+function attachmentOf({ id, dedupes, rooms }: ChaosAgent, url: string, folder: string): AttachmentConfig {
+  const workspace = path.join(folder, 'agents', id, 'workspace');
+  mkdirSync(workspace, { recursive: true });
+  return attachmentConfig(url, {
+    agent: { id },
+    rooms: Object.entries(rooms).map(([room, wake]) => ({ id: room, wake })),
+    runtime: {
+      kind: dedupes ? 'claude-code' : 'codex',
+      command: here(dedupes ? '../fake-claude.mjs' : '../fake-codex.mjs'),
+      workspace_path: workspace,
+      home_path: path.join(folder, 'agents', id, 'home'),
+      inactivity_timeout: 2,
+      turn_timeout: 60,
+    },
+  });
+}
+
+function nodeProcess(settings: NodeSettings, env: NodeJS.ProcessEnv): ChaosNode {
+  let child: ChildProcess | undefined;
+  let gone = Promise.resolve();
+  const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
+    child?.kill(signal);
+    child = undefined;
+    await gone;
+  };
+  return {
+    name: settings.name,
+    get pid() {
+      return child?.pid;
+    },
+    get up() {
+      return child !== undefined;
+    },
+    start() {
+      if (child) return;
+      child = spawn(
+        process.execPath,
+        ['--disable-warning=ExperimentalWarning', here('node-child.ts'), JSON.stringify(settings)],
+        { env, stdio: ['ignore', 'ignore', 'inherit'] },
+      );
+      const { promise, resolve } = Promise.withResolvers<void>();
+      child.once('exit', () => resolve());
+      gone = promise;
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  };
+}
+
+/** Processes of runtimes in this folder that have begun a turn and live. */
+export function liveRuntimes(
+  facts: FactFile,
+  folder: string,
+): { pid: number; agent: string; wake: string }[] {
+  const found = new Map<number, { pid: number; agent: string; wake: string }>();
+  for (const fact of facts.read())
+    if (fact.t === 'run') found.set(fact.pid, { pid: fact.pid, agent: fact.agent, wake: fact.wake });
+    else if (fact.t === 'done')
+      for (const [pid, { agent, wake }] of found)
+        if (agent === fact.agent && wake === fact.wake) found.delete(pid);
+  return [...found.values()].filter(({ pid }) => isRuntime(pid, folder));
+}
+
+function isRuntime(pid: number, folder: string): boolean {
+  try {
+    return (
+      readlinkSync(`/proc/${pid}/cwd`).startsWith(folder) &&
+      /fake-(codex|claude)/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+    );
+  } catch {
+    return false;
+  }
+}
