@@ -12,6 +12,7 @@ import { fanout } from './cases/fanout.ts';
 import { history } from './cases/history.ts';
 import { memory } from './cases/memory.ts';
 import { post } from './cases/post.ts';
+import { search } from './cases/search.ts';
 import { send } from './cases/send.ts';
 import type { Row } from './lib/stats.ts';
 
@@ -32,6 +33,7 @@ const cases: Record<string, (options: { pairs: number; seconds: number; url?: st
   d: history,
   f: catchUp,
   g: send,
+  s: search,
 };
 const only = values.only?.split(',') ?? (values.url ? ['a', 'b'] : Object.keys(cases));
 

@@ -5,10 +5,10 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import type { Message } from '../protocol/messages.ts';
-import type { SearchTerm } from './search-terms.ts';
 import { transaction } from './migrations.ts';
 import { hasArtifact, keyWord, keyWordsOf, searchableText, timeWords } from './search-document.ts';
 import { END, HIT, snippetOf } from './search-snippet.ts';
+import type { SearchTerm } from './search-terms.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
 import type { FoundMessage, SearchRequest, SearchRows } from './store.ts';
@@ -18,17 +18,22 @@ const FORMAT = 1;
 /** Events that one step takes in. */
 const STEP = 500;
 /** Events that a search takes in before it answers, at most; then it says how many are left. */
-const CATCH_UP = 20_000;
+const CATCH_UP = 10_000;
 /** Candidates that one search looks at: then it answers with a cursor to go on from. */
 const LOOKED_AT = 5_000;
 const CHUNK = 128;
+/** Words of the index with one beginning that are searched for one by one: FTS5 itself reads all that they stand in first. */
+const MOST_WORDS = 200;
+/** Words that are known to be noted. */
+const NOTED = 50_000;
 /** Milliseconds after now in which a message may have been sent: a search without an end finds it too. */
 const CLOCKS_AHEAD = 2 * 86_400_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
 const SCHEMA = `
-CREATE VIRTUAL TABLE IF NOT EXISTS documents USING fts5(text, keys, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3');
+CREATE VIRTUAL TABLE IF NOT EXISTS documents USING fts5(text, keys, tokenize = "unicode61 remove_diacritics 2");
 INSERT INTO documents (documents, rank) VALUES ('secure-delete', 1);
+CREATE TABLE IF NOT EXISTS words (word TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;
 `;
 const INDEX_SQL = {
@@ -38,8 +43,13 @@ const INDEX_SQL = {
   add: 'INSERT INTO documents (rowid, text, keys) VALUES (?, ?, ?)',
   remove: 'DELETE FROM documents WHERE rowid = ?',
   // Numbers are bound as REAL, which FTS5 does not take for a rowid beside a MATCH.
-  find: 'SELECT rowid AS seq FROM documents WHERE documents MATCH ? AND rowid < CAST(? AS INTEGER) ORDER BY rowid DESC LIMIT ?',
-  mark: `SELECT highlight(documents, 0, '${HIT}', '${END}') AS text FROM documents WHERE documents MATCH ? AND rowid = CAST(? AS INTEGER)`,
+  find: `SELECT rowid AS seq, highlight(documents, 0, '${HIT}', '${END}') AS marked FROM documents
+    WHERE documents MATCH ? AND rowid < CAST(? AS INTEGER) ORDER BY rowid DESC LIMIT ?`,
+  said: 'SELECT text FROM documents WHERE rowid = ?',
+  isSaid: 'SELECT 1 FROM documents WHERE documents MATCH ? LIMIT 1',
+  removeWord: 'DELETE FROM words WHERE word = ?',
+  addWord: 'INSERT INTO words (word) VALUES (?) ON CONFLICT DO NOTHING',
+  words: `SELECT word FROM words WHERE word >= ? AND word < ? || '\u{10ffff}' LIMIT ${MOST_WORDS + 1}`,
 } as const;
 const LOG_SQL = {
   head: 'SELECT max(seq) AS seq FROM events',
@@ -54,6 +64,7 @@ export class SearchIndex {
   readonly #log: Record<keyof typeof LOG_SQL, ReturnType<DatabaseSync['prepare']>>;
   readonly #index: DatabaseSync;
   readonly #sql: Record<keyof typeof INDEX_SQL, ReturnType<DatabaseSync['prepare']>>;
+  readonly #noted = new Set<string>();
   #reached: number;
   /** Milliseconds since 1970 of the oldest message, by its own time; undefined for none. */
   #oldest: number | undefined;
@@ -94,7 +105,7 @@ export class SearchIndex {
   forget(messageId: string): void {
     const row = this.#log.seqOf.get(messageId);
     if (!row) return;
-    this.#sql.remove.run(integer(row, 'seq'));
+    this.#remove(integer(row, 'seq'));
     this.#index.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
@@ -105,14 +116,16 @@ export class SearchIndex {
     const found: FoundMessage[] = [];
     let below = request.before ?? LAST;
     let more = true;
-    for (let looked = 0; more && found.length <= request.limit && looked < LOOKED_AT;) {
-      const seqs = this.#sql.find.all(match, below, CHUNK).map((row) => integer(row, 'seq'));
-      more = seqs.length === CHUNK;
-      for (const seq of seqs) {
-        looked++;
-        const message = this.#look(seq, request, match);
+    // As a rule the first candidates are the page.
+    let chunk = request.limit + 1;
+    for (let looked = 0; more && found.length <= request.limit && looked < LOOKED_AT; chunk = CHUNK) {
+      const candidates = this.#sql.find.all(match, below, chunk);
+      more = candidates.length === chunk;
+      looked += candidates.length;
+      for (const candidate of candidates) {
+        const message = this.#look(candidate, request);
         if (message && found.push(message) > request.limit) break;
-        below = seq;
+        below = integer(candidate, 'seq');
       }
     }
     const rows = found.slice(0, request.limit);
@@ -139,7 +152,7 @@ export class SearchIndex {
 
   #reset(): void {
     transaction(this.#index, () => {
-      this.#index.exec('DELETE FROM documents; DELETE FROM state');
+      this.#index.exec('DELETE FROM documents; DELETE FROM words; DELETE FROM state');
       this.#setState('format', FORMAT);
     });
     this.#reached = 0;
@@ -151,7 +164,7 @@ export class SearchIndex {
     if (row['type'] === 'message.redacted') {
       const { message_id } = JSON.parse(text(row, 'payload')) as { message_id: string };
       const redacted = this.#log.seqOf.get(message_id);
-      if (redacted) this.#sql.remove.run(integer(redacted, 'seq'));
+      if (redacted) this.#remove(integer(redacted, 'seq'));
       return;
     }
     if (row['conversation'] === null) return;
@@ -167,14 +180,33 @@ export class SearchIndex {
       created_at,
       artifact: hasArtifact(message),
     });
-    this.#sql.add.run(seq, searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' '), keys.join(' '));
+    const said = searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' ');
+    this.#sql.add.run(seq, said, keys.join(' '));
+    for (const word of new Set(wordsOf(said))) {
+      if (this.#noted.has(word)) continue;
+      if (this.#noted.size === NOTED) this.#noted.clear();
+      this.#noted.add(word);
+      this.#sql.addWord.run(word);
+    }
+  }
+
+  /** Takes a message out, and the words that nobody else has said. */
+  #remove(seq: number): void {
+    const row = this.#sql.said.get(seq);
+    if (!row) return;
+    this.#sql.remove.run(seq);
+    for (const word of new Set(wordsOf(text(row, 'text')))) {
+      if (this.#sql.isSaid.get(`text : "${word}"`)) continue;
+      this.#sql.removeWord.run(word);
+      this.#noted.delete(word);
+    }
   }
 
   /** A candidate as it is in the database now, when it is what is searched for; what is not there any more is forgotten. */
-  #look(seq: number, request: SearchRequest, match: string): FoundMessage | undefined {
-    const row = this.#log.message.get(seq);
+  #look(candidate: Row, request: SearchRequest): FoundMessage | undefined {
+    const row = this.#log.message.get(integer(candidate, 'seq'));
     if (!row) {
-      this.#sql.remove.run(seq);
+      this.#remove(integer(candidate, 'seq'));
       return undefined;
     }
     const stored = storedMessage(row);
@@ -183,9 +215,13 @@ export class SearchIndex {
     const at = Date.parse(stored.created_at);
     if (request.since !== undefined && at < request.since) return undefined;
     if (request.until !== undefined && at >= request.until) return undefined;
-    if ((JSON.parse(stored.payload) as Message).redacted_at !== undefined) return undefined;
-    const marked = this.#sql.mark.get(match, seq);
-    return { row: stored, participants, snippet: snippetOf(marked ? text(marked, 'text') : '') };
+    // Redacted a moment ago: the index still has what it said.
+    if (
+      stored.payload.includes('"redacted_at"') &&
+      (JSON.parse(stored.payload) as Message).redacted_at !== undefined
+    )
+      return undefined;
+    return { row: stored, participants, snippet: snippetOf(text(candidate, 'marked')) };
   }
 
   #expression({
@@ -198,7 +234,7 @@ export class SearchIndex {
     until,
     readable,
   }: SearchRequest): string {
-    const every: string[] = terms.map(termOf);
+    const every: string[] = terms.map((term) => `text : ${this.#termOf(term)}`);
     const key = (...words: string[]): void => void every.push(`keys : (${words.join(' OR ')})`);
     if (conversation !== undefined) key(keyWord('conversation', conversation));
     if (room_id !== undefined) key(keyWord('room', room_id));
@@ -223,6 +259,19 @@ export class SearchIndex {
     return every.join(' AND ');
   }
 
+  /** A term as FTS5 writes it: a phrase of its own words; a beginning as the words that begin so, if they are not too many. */
+  #termOf({ text: given, prefix }: SearchTerm): string {
+    const phrase = (words: string): string => `"${words.replaceAll('"', ' ')}"`;
+    if (!prefix) return phrase(given);
+    const [word, ...others] = wordsOf(given);
+    const words =
+      word === undefined || others.length > 0
+        ? []
+        : this.#sql.words.all(word, word).map((row) => text(row, 'word'));
+    if (words.length === 0 || words.length > MOST_WORDS) return `${phrase(given)} *`;
+    return `(${words.map(phrase).join(' OR ')})`;
+  }
+
   #state(key: string): string | number | undefined {
     return this.#sql.state.get(key)?.['value'] as string | number | undefined;
   }
@@ -231,9 +280,17 @@ export class SearchIndex {
   }
 }
 
-/** A term as FTS5 writes it: a phrase of its own words. */
-const termOf = ({ text: words, prefix }: SearchTerm): string =>
-  `text : "${words.replaceAll('"', ' ')}"${prefix ? ' *' : ''}`;
+/** The words of a text as the index divides it, but for the longest, which nobody types the beginning of. */
+function wordsOf(said: string): string[] {
+  const words = /^[\x20-\x7e\s]*$/.test(said)
+    ? said.toLowerCase().match(/[a-z0-9]+/g)
+    : said
+        .normalize('NFD')
+        .replace(/\p{M}/gu, '')
+        .toLowerCase()
+        .match(/[\p{L}\p{N}\p{Co}]+/gu);
+  return words?.filter((word) => word.length <= 64) ?? [];
+}
 
 const participantsOf = (row: Row): string[] =>
   row['participants'] === null ? [] : (JSON.parse(text(row, 'participants')) as string[]);

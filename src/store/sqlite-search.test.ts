@@ -75,10 +75,12 @@ it('SEARCH-9 a damaged index, one of another database and one that is gone are m
 
 it('SEARCH-8 a search says how much of the log it does not know yet, and knows it later', async () => {
   const store = await openFile();
-  for (let i = 0; i < 50; i++)
+  for (let i = 0; i < 24; i++)
     await store.commit(upTo(500).map((j) => said(`m${i}-${j}`, i === 0 && j === 0 ? 'first' : 'filler')));
   const early = await search(store, 'first');
-  expect(early.unindexed).toBe(5_000);
+  // 12,000 messages, 10,000 of them at once; the thread itself may have begun before.
+  expect(early.unindexed).toBeGreaterThan(0);
+  expect(early.unindexed).toBeLessThanOrEqual(2_000);
   expect(early.rows.map(({ row }) => row.id)).toEqual(['m0-0']);
   expect((await search(store, 'first')).unindexed).toBe(0);
 });

@@ -139,7 +139,7 @@ describe('looking around', () => {
 });
 
 describe('search', () => {
-  it('CLI-40 finds messages with every word, newest first, and says where they are', async () => {
+  it('CLI-51 finds messages with every word, newest first, and says where they are', async () => {
     await say('the build is green', 'general', 'id-1');
     await say('the build is\nred', 'general', 'id-2');
     await say('nothing to see', 'general', 'id-3');
@@ -159,7 +159,7 @@ describe('search', () => {
     expect((await cli(['search', 'absent'], { cwd, terminal: true })).stdout).toBe('nothing found\n');
   });
 
-  it('CLI-40 says what is missing', async () => {
+  it('CLI-51 says what is missing', async () => {
     expect((await cli(['search'], { cwd })).stderr).toMatch(/^moltnet: nothing to look for/);
     expect((await cli(['search', 'x', '--limit', 'y'], { cwd })).code).toBe(2);
     expect((await cli(['search', 'x', '--since', 'soon'], { cwd })).stderr).toMatch(
