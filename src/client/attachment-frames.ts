@@ -1,4 +1,5 @@
 /** Frames of the server as they are read: strict about what the client relies on, tolerant of what it does not know. */
+import type { PresentedWake } from './attachment.ts';
 import type { Event } from '../protocol/events.ts';
 import { ATTACH_PROTOCOL } from '../protocol/network.ts';
 
@@ -16,7 +17,7 @@ export type ServerFrame =
       agent_token?: string;
     }
   | { op: 'EVENT'; cursor: string; event: Event }
-  | { op: 'WAKE'; wake: { wake_id: string; conversation: string; cursor: string; attempt: number } }
+  | { op: 'WAKE'; wake: PresentedWake }
   | { op: 'BOOTSTRAP'; rooms: string[] }
   | { op: 'PROBE'; probe: string }
   | { op: 'ERROR'; error: string; code?: string; permanent: boolean }
@@ -73,6 +74,7 @@ export function parseServerFrame(text: string): ServerFrame {
           conversation: requireText(frame, 'conversation'),
           cursor: requireText(frame, 'cursor'),
           attempt: Math.max(1, numberOr(frame['attempt'], 1)),
+          ...earlierOf(frame['earlier']),
         },
       };
     case 'BOOTSTRAP': {
@@ -111,5 +113,7 @@ function requireText(frame: Record<string, unknown>, key: string): string {
   return value;
 }
 
+const earlierOf = (value: unknown): { earlier?: number } =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 ? { earlier: value } : {};
 const numberOr = (value: unknown, otherwise: number): number =>
   typeof value === 'number' && Number.isFinite(value) ? value : otherwise;

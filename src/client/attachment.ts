@@ -46,6 +46,8 @@ export interface PresentedWake {
   conversation: string;
   cursor: string;
   attempt: number;
+  /** Messages of its conversation that were missed before it, and that nobody is woken for any more. */
+  earlier?: number;
 }
 
 /** How a wake ended. */

@@ -1,6 +1,7 @@
 /** `MoltnetNode`, the node's file, and the bridge file with its one attachment (wire.md 10.2 to 10.4). */
 import path from 'node:path';
-import { CATCH_UP_POLICIES, WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
+import { limits as MOST } from '../protocol/limits.ts';
+import { CATCH_UP_POLICIES, DEFAULT_CATCH_UP, WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
 import {
   agentIdTest,
   defined,
@@ -32,7 +33,7 @@ const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'st
 /** The last four are hints of a client's configuration; a node passes them over. */
 const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
 /** Seconds. */
-const MAX_AGE = 365 * 86_400;
+const MAX_AGE = MOST.catch_up_age.value;
 const PUBLISH = ['explicit', 'final'] as const;
 const DM_WAKES = ['all', 'mentions', 'never'] as const;
 
@@ -155,27 +156,40 @@ function readAttachment(
   };
 }
 
-/** A word, or a block with limits. */
+/** A word, which means it without limits, or a block. What a block leaves out is as by default, `off` takes it away. */
 function readCatchUp(block: Section, bridge: boolean): AttachmentConfig['catch_up'] {
   const raw = block.raw('catch_up');
-  if (typeof raw !== 'object' || raw === null) return block.oneOf('catch_up', CATCH_UP_POLICIES) ?? 'all';
-  const keys = ['policy', 'max_age'];
-  const limits = block.section('catch_up', bridge ? 'any' : keys)!;
+  if (typeof raw !== 'object' || raw === null)
+    return block.oneOf('catch_up', CATCH_UP_POLICIES) ?? DEFAULT_CATCH_UP;
+  const keys = ['policy', 'max_age', 'max_age_mentions', 'max_messages', 'max_wakes'];
+  const given = block.section('catch_up', bridge ? 'any' : keys)!;
+  const count = (key: 'max_messages' | 'max_wakes', most: number): number | undefined =>
+    given.raw(key) === 'off' ? undefined : (given.number(key, 1, most) ?? DEFAULT_CATCH_UP[key]);
+  const age = (key: string, otherwise: number | undefined): number | undefined =>
+    given.raw(key) === 'off' ? undefined : (readAge(given, key) ?? otherwise);
+  const { max_age, max_age_mentions } = DEFAULT_CATCH_UP;
   return {
-    policy: limits.oneOf('policy', CATCH_UP_POLICIES) ?? 'all',
+    policy: given.oneOf('policy', CATCH_UP_POLICIES) ?? DEFAULT_CATCH_UP.policy,
     ...defined({
-      max_age: readAge(limits),
+      max_age: age('max_age', max_age),
+      // An age that is given alone is meant for all.
+      max_age_mentions: age(
+        'max_age_mentions',
+        given.raw('max_age') === undefined ? max_age_mentions : age('max_age', undefined),
+      ),
+      max_messages: count('max_messages', MOST.outstanding_per_conversation.value),
+      max_wakes: count('max_wakes', MOST.catch_up_wakes.value),
     }),
   };
 }
 
 /** Seconds, also written as `36h` or `3d`. */
-function readAge(limits: Section): number | undefined {
-  const raw = limits.raw('max_age');
+function readAge(limits: Section, key: string): number | undefined {
+  const raw = limits.raw(key);
   const match = typeof raw === 'string' ? /^([1-9]\d{0,7})([smhd])$/.exec(raw.trim()) : null;
-  if (!match) return limits.number('max_age', 1, MAX_AGE);
+  if (!match) return limits.number(key, 1, MAX_AGE);
   const seconds = Number(match[1]) * { s: 1, m: 60, h: 3_600, d: 86_400 }[match[2] as 's' | 'm' | 'h' | 'd'];
-  if (seconds > MAX_AGE) limits.note('max_age', `is ${String(raw)}`, 'write at most 365d');
+  if (seconds > MAX_AGE) limits.note(key, `is ${String(raw)}`, 'write at most 365d');
   return seconds;
 }
 

@@ -6,14 +6,17 @@ import { limits } from '../protocol/limits.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { fqid } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
-import { catchUpOf, wakeReason, type WakeReason } from '../protocol/wake.ts';
+import { catchesUpAll, catchUpOf, isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
 import type { LogEvent } from '../store/store.ts';
 import { DeliverySaver } from './delivery-saver.ts';
 import { stops, type Feed, type Outstanding, type Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
+import { passedIn } from './passed.ts';
 import { LogEntry } from './entry.ts';
 
 const PER_CONVERSATION = limits.outstanding_per_conversation.value;
+/** Milliseconds in which it is written down that a message was handed over: sooner than it counts as missed (catch-up.ts). */
+const HANDED = limits.catch_up_live.value / 10;
 
 export class DeliveryBook {
   readonly options: DeliveryOptions;
@@ -35,11 +38,18 @@ export class DeliveryBook {
   closed = false;
   /** FQID of the agent. */
   readonly self: string;
+  /** Milliseconds in which what is sent has to be told from what is missed, if the connection ends; undefined: never. */
+  readonly #saveSent: number | undefined;
 
   constructor(options: DeliveryOptions) {
     this.options = options;
     this.saver = new DeliverySaver(options, this.scopes, (error) => this.fault(error));
     this.self = fqid(options.agent.network_id, 'agents', options.agent.id);
+    if (!catchesUpAll(options.bindings)) {
+      const { policy, max_age = Infinity, max_age_mentions = max_age } = catchUpOf(options.bindings);
+      const youngest = policy === 'all' ? 1_000 * Math.min(max_age, max_age_mentions) : 0;
+      this.#saveSent = youngest >= limits.catch_up_live.value ? HANDED : 0;
+    }
   }
 
   /** The next open wake of an earlier attachment that may be sent now. */
@@ -93,10 +103,9 @@ export class DeliveryBook {
     this.out.set(cursor, out);
     this.outstanding++;
     this.options.sink.event(entry);
-    // With another catch_up than all, what was handed over has to be told from what came while the agent was away.
-    if (feed.scope.bindings.catch_up !== 'all') {
+    if (this.#saveSent !== undefined) {
       feed.dirty = feed.scope.dirty = true;
-      this.saver.schedule();
+      this.saver.schedule(this.#saveSent);
     }
   }
 
@@ -107,6 +116,7 @@ export class DeliveryBook {
       this.outstanding--;
     }
     feed.acked = Math.max(feed.acked, feed.out.length > 0 ? feed.out[0]!.seq - 1 : seq);
+    if (feed.passed?.every(({ last }) => last <= feed.acked)) feed.passed = undefined;
     feed.dirty = feed.scope.dirty = true;
     this.queue(feed);
     this.forget(feed);
@@ -141,8 +151,8 @@ export class DeliveryBook {
     return (this.threads.get(conversation) ?? seq) < seq;
   }
 
-  /** Why a message is delivered: it wakes, and if it came while the agent was away, catch_up lets it. */
-  reason(scope: Scope, seq: number, message: Message): WakeReason | undefined {
+  /** Why a message is delivered: it wakes, and catch_up does not pass it over, in its feed where it has one. */
+  reason(at: Scope | Feed, seq: number, message: Message): WakeReason | undefined {
     // Told before the bindings are looked at, because it is the commonest answer.
     const { kind, thread_id } = message.target;
     if (message.from.fqid === this.self) {
@@ -151,13 +161,9 @@ export class DeliveryBook {
       return undefined;
     }
     const posted = kind === 'thread' && this.posted(`thread:${thread_id!}`, seq);
-    const reason = wakeReason(this.options.agent, scope.bindings, message, posted);
-    const missed = seq > scope.away.from && seq <= scope.away.to;
-    if (reason === undefined || !missed || scope.bindings.catch_up === 'all') return reason;
-    const { policy } = catchUpOf(scope.bindings);
-    if (policy === 'all') return reason;
-    const named = reason === 'mention' || reason === 'dm';
-    return policy === 'mentions' && named ? reason : undefined;
+    const { bindings } = 'scope' in at ? at.scope : at;
+    const reason = wakeReason(this.options.agent, bindings, message, posted);
+    return reason !== undefined && passedIn(at.passed, seq, isNamed(reason)) ? undefined : reason;
   }
 
   /** The ring's entry if it still has it, for the frames that are prepared there. */

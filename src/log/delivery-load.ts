@@ -10,22 +10,36 @@ import type {
   Store,
   WakeRow,
 } from '../store/store.ts';
+import { limits } from '../protocol/limits.ts';
+import { seqBefore } from './ages.ts';
+import { planCatchUp } from './catch-up.ts';
 import { Feed, Scope } from './delivery-state.ts';
 import { PAGE } from './held-range.ts';
+import { parsePassed, passedByPolicy } from './passed.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
 
 type LoadOptions = Pick<DeliveryOptions, 'agent' | 'bindings' | 'tail' | 'store' | 'room' | 'dms'>;
 
 export interface LoadedDelivery {
   scopes: Scope[];
-  /** Conversations behind their scope's floor, and those with an open wake. */
+  /** Conversations behind their scope's floor, those with an open wake, and those that are caught up with. */
   feeds: Feed[];
-  /** Open wakes that nobody will run any more. */
+  /** Open wakes that nobody will run any more, and what catch_up passes over. */
   writes: DeliveryWrite[];
 }
 
-export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> {
-  const { agent, store, tail } = options;
+/** A scope, and where the absence began. */
+interface OpenScope {
+  scope: Scope;
+  from: number;
+}
+
+/** `threads`: those that the agent follows, with the seq of its first message. */
+export async function loadDelivery(
+  options: LoadOptions,
+  threads: ReadonlyMap<ConversationKey, number>,
+): Promise<LoadedDelivery> {
+  const { agent, bindings, store, tail } = options;
   const [scopeRows, positions, wakes] = await Promise.all([
     store.scopes(agent.id),
     store.positions(agent.id),
@@ -37,24 +51,30 @@ export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> 
   ]);
   const rows = new Map(scopeRows.map((row) => [row.scope, row]));
   const head = tail.head;
-  const skips: ScopeSkip[] = [];
-  const tooOld = await seqBefore(options, head);
-  const scopes = new Map<string, Scope>();
-  for (const scope of openScopes(options, rows, head, tooOld, skips)) scopes.set(scope.name, scope);
+  const before = (age: number | undefined): Promise<number> =>
+    age === undefined ? Promise.resolve(0) : seqBefore(store, { now: tail.now(), head, age });
+  const { policy, max_age, max_age_mentions = max_age, max_messages, max_wakes } = catchUpOf(bindings);
+  const [old, old_mentions] = [await before(seconds(max_age)), await before(seconds(max_age_mentions))];
+  const open = [...openScopes(options, rows, { head, old, old_mentions })];
+  const scopes = new Map(open.map(({ scope }) => [scope.name, scope]));
+
+  const at = new Date(tail.now()).toISOString();
+  const writes: DeliveryWrite[] = [];
+  const skip = (scope: Scope, after_seq: number, last_seq: number, reason: SkipReason): void => {
+    // Of a whole scope: the key is its name.
+    const conversation = scope.name as ConversationKey;
+    writes.push({ op: 'skip', row: { agent_id: agent.id, conversation, after_seq, last_seq, reason, at } });
+  };
+  for (const { scope } of open)
+    for (const { after, last, reason, but_named } of scope.passed ?? [])
+      skip(scope, after, last, but_named ? UNMENTIONED[reason] : reason);
 
   const feeds = new Map<ConversationKey, Feed>();
-  const at = new Date(tail.now()).toISOString();
-  const writes = skips.map(({ scope, ...range }): DeliveryWrite => ({
-    op: 'skip',
-    // Of a whole scope: the key is its name.
-    row: { agent_id: agent.id, conversation: scope as ConversationKey, ...range, at },
-  }));
   const scopeOf = (conversation: ConversationKey): Scope | undefined => {
     const row = conversations.get(conversation);
     return row && scopes.get(row.kind === 'dm' ? 'dms' : `room:${row.room_id}`);
   };
-
-  const stored = new Map(positions.map((row) => [row.conversation, row.acked_seq]));
+  const stored = new Map(positions.map((row) => [row.conversation, row]));
   for (const position of positions) {
     const scope = scopeOf(position.conversation);
     if (scope && position.acked_seq >= scope.floor)
@@ -63,10 +83,11 @@ export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> 
   for (const wake of wakes) {
     const scope = scopeOf(wake.conversation);
     const known = feeds.get(wake.conversation);
-    const settled = stored.get(wake.conversation) ?? rows.get(scope?.name ?? '')?.settled_seq ?? 0;
+    const position = stored.get(wake.conversation);
+    const settled = position?.acked_seq ?? rows.get(scope?.name ?? '')?.settled_seq ?? 0;
     const again = settled >= wake.last_seq;
     if (!scope || (known?.owed && !again)) {
-      writes.push(abandoned(wake, new Date(tail.now()).toISOString()));
+      writes.push(abandoned(wake, at));
       continue;
     }
     if (again) {
@@ -93,71 +114,65 @@ export async function loadScopes(options: LoadOptions): Promise<LoadedDelivery> 
     const behind = takePosition(scope, position, conversations.get(position.conversation)!);
     if (behind) feeds.set(position.conversation, behind);
   }
+  for (const feed of feeds.values()) {
+    const { ranges = [], earlier } = parsePassed(stored.get(feed.conversation)?.passed ?? null);
+    if (ranges.length > 0) feed.passed = [...ranges, ...(feed.passed ?? [])];
+    feed.earlier = earlier;
+  }
+  const limited = policy !== 'none' && (max_messages ?? max_wakes) !== undefined;
+  const until = limited ? await before(limits.catch_up_live.value) : 0;
+  if (open.some(({ from }) => from < until)) {
+    await planCatchUp({
+      options,
+      scopes: open,
+      until,
+      max_messages: max_messages ?? limits.outstanding_per_conversation.value,
+      max_wakes: max_wakes ?? limits.catch_up_wakes.value,
+      threads,
+      feeds,
+    });
+    for (const { scope, from } of open) if (from < until) skip(scope, from, until, 'count');
+  }
   return { scopes: [...scopes.values()], feeds: [...feeds.values()], writes };
 }
 
-interface ScopeSkip {
-  scope: string;
-  after_seq: number;
-  last_seq: number;
-  reason: SkipReason;
-}
-
-/** The seq up to which everything is older than catch_up allows; 0 where it does not say. */
-async function seqBefore({ bindings, store, tail }: LoadOptions, head: number): Promise<number> {
-  const { max_age } = catchUpOf(bindings);
-  if (max_age === undefined) return 0;
-  const oldest = new Date(tail.now() - max_age * 1_000).toISOString();
-  let [old, young] = [0, head + 1];
-  while (young - old > 1) {
-    const middle = Math.floor((old + young) / 2);
-    const [event] = await store.events({ all: true }, middle - 1, 1);
-    if (event && event.created_at < oldest) old = event.seq;
-    else young = middle;
-  }
-  return old;
-}
+const UNMENTIONED = { age: 'unmentioned_age', catch_up: 'unmentioned', count: 'count' } as const;
+const seconds = (age: number | undefined): number | undefined => (age === undefined ? age : age * 1_000);
 
 /** The scopes that the bindings ask for and the agent may read; DMs first. */
 function* openScopes(
   { bindings, room, dms }: LoadOptions,
   rows: ReadonlyMap<string, ScopeRow>,
-  head: number,
-  tooOld: number,
-  skips: ScopeSkip[],
-): Iterable<Scope> {
+  ages: { head: number; old: number; old_mentions: number },
+): Iterable<OpenScope> {
+  const { head } = ages;
+  const catch_up = catchUpOf(bindings);
   const open = (
     name: string,
     room_id: string | undefined,
     bound: Bindings,
     start: number,
     atLeast: number,
-  ): Scope => {
+  ): OpenScope => {
     const row = rows.get(name);
     const settled = row?.settled_seq ?? start;
-    const lifted = atLeast > settled;
     const from = Math.max(settled, atLeast);
-    // catch_up none: what came meanwhile is settled. What was handed over before is not: its positions are behind.
-    const { policy } = catchUpOf(bound);
-    const floor = policy === 'none' ? head : Math.max(from, tooOld);
-    const skip = (reason: SkipReason, last_seq: number): void => {
-      if (row && last_seq > from) skips.push({ scope: name, after_seq: from, last_seq, reason });
-    };
-    if (policy === 'none') skip('catch_up', head);
-    else if (tooOld > from) skip('age', tooOld);
-    else if (policy === 'mentions') skip('unmentioned', head);
-    // A new scope is written down at once: it would start at another head next time.
-    const rewrite = !row || floor !== settled;
-    return new Scope({
+    const missed = { ...ages, from, to: head, dms: room_id === undefined };
+    const passed = passedByPolicy(catch_up, missed);
+    // What is passed over whole is settled. What was handed over before is not: its positions are behind.
+    const floor = passed[0] && !passed[0].but_named ? passed[0].last : from;
+    const scope = new Scope({
       room_id,
       bindings: bound,
       start: row?.start_seq ?? start,
       floor,
-      away: { from, to: head },
+      ...(passed.length > 0 && { passed }),
       scanning: true,
-      rewrite,
-      lifted,
+      // A new scope is written down at once: it would start at another head next time.
+      rewrite: !row || floor !== settled,
+      lifted: atLeast > settled,
     });
+    return { scope, from };
   };
   if (dms && bindings.dms.enabled) yield open('dms', undefined, { ...bindings, rooms: [] }, 0, 0);
   const seen = new Set<string>();

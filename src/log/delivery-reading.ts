@@ -5,12 +5,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../protocol/limits.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
-import { wakeReason, type WakeReason } from '../protocol/wake.ts';
+import { isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
 import type { LogEvent, WakeRow } from '../store/store.ts';
 import type { DeliveryBook } from './delivery-book.ts';
 import { Feed, stops, type Scope } from './delivery-state.ts';
 import type { LogEntry } from './entry.ts';
 import { PAGE } from './held-range.ts';
+import { parsePassed, passedIn } from './passed.ts';
 import { wireWakeId } from './receipt.ts';
 
 /** Candidates of one page, and messages of one read: enough to fill a conversation's 64. */
@@ -91,7 +92,7 @@ export class DeliveryReading {
     const { version, scan } = scope;
     if (!scan || scope.hold || book.closed || book.full || book.waiting.size >= WAITING) return;
     const { head } = book.options.tail;
-    const { of, end } = scope.stretch(scan.after, head);
+    const { of, end } = scope.stretch(scope.passed, scan.after, head);
     if (of === 'mentions' && !scan.followed) await this.#searchFollowed(scope);
     const rows = of === 'nothing' ? [] : await this.#candidates(scope, of, scan.after);
     await nextTurn();
@@ -131,7 +132,7 @@ export class DeliveryReading {
 
   /** The search is over: from here on what is new is pushed. */
   #found(scope: Scope, head: number): void {
-    scope.scan = undefined;
+    scope.scan = scope.passed = undefined;
     scope.positions.clear();
     this.#book.searching.delete(scope);
     if (!scope.isStale(head)) return;
@@ -159,7 +160,7 @@ export class DeliveryReading {
     const book = this.#book;
     const { version } = feed;
     const upTo = book.options.tail.head;
-    const { of, end } = feed.scope.stretch(feed.read, upTo);
+    const { of, end } = feed.scope.stretch(feed.passed, feed.read, upTo);
     const reached =
       of === 'nothing' ||
       (of === 'mentions' && !book.threads.has(feed.conversation)
@@ -206,7 +207,7 @@ export class DeliveryReading {
     if (!book.has(feed)) return false;
     if (event.seq <= feed.read) return true;
     const entry = book.entry(event);
-    const reason = book.reason(feed.scope, event.seq, entry.message!);
+    const reason = book.reason(feed, event.seq, entry.message!);
     if (!reason) {
       feed.read = event.seq;
       return true;
@@ -243,14 +244,16 @@ export class DeliveryReading {
     feed.answer ??= answer;
     const last = found.at(-1);
     if (last) {
-      const { attempt, after_seq, last_seq } = row;
+      const { attempt, after_seq, last_seq, passed } = row;
       // Beyond its range already when it is run again.
       const { read } = feed;
       const wake_id = wireWakeId(row);
       const cursor = last.entry.event.id;
       const { opened_seq, opened_at } = row;
-      feed.wake = { wake_id, after_seq, last_seq, cursor, attempt, opened_seq, opened_at };
-      book.options.sink.wake({ wake_id, conversation: feed.conversation, cursor, attempt });
+      feed.wake = { wake_id, after_seq, last_seq, cursor, attempt, opened_seq, opened_at, passed };
+      const { earlier } = parsePassed(passed);
+      const { conversation } = feed;
+      book.options.sink.wake({ wake_id, conversation, cursor, attempt, ...(earlier > 0 && { earlier }) });
       for (const { entry, reason } of found) book.send(feed, entry, reason);
       feed.read = Math.max(read, last_seq);
       book.queue(feed);
@@ -265,6 +268,7 @@ export class DeliveryReading {
   async #eventsOfRange(row: WakeRow, scope: Scope): Promise<Waking[]> {
     const most = limits.outstanding_per_conversation.value;
     const { agent, store } = this.#book.options;
+    const { ranges } = parsePassed(row.passed);
     let found: Waking[] = [];
     for (let after = row.after_seq; after < row.last_seq;) {
       const events = await store.conversationEvents(row.conversation, after, PAGE, row.last_seq);
@@ -273,11 +277,11 @@ export class DeliveryReading {
         // What the catch_up policy says of missed messages does not touch a wake that was begun.
         const posted = this.#book.posted(row.conversation, event.seq);
         const reason = wakeReason(agent, scope.bindings, entry.message!, posted);
-        if (reason) found.push({ entry, reason });
+        if (reason && !passedIn(ranges, event.seq, isNamed(reason))) found.push({ entry, reason });
       }
       // More than one wake can hold: the bindings are wider than they were. What was surely in it comes first.
       if (found.length > most) {
-        const named = found.filter(({ reason }) => reason === 'mention' || reason === 'dm');
+        const named = found.filter(({ reason }) => isNamed(reason));
         found = (named.length > 0 ? named : found).slice(-most);
       }
       if (events.length < PAGE) break;

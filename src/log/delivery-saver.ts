@@ -24,6 +24,8 @@ export class DeliverySaver {
   readonly #fault: (error: unknown) => void;
   #closes: DeliveryWrite[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Milliseconds that the timer was set for. */
+  #wait = 0;
   #closed = false;
 
   constructor(
@@ -57,9 +59,9 @@ export class DeliverySaver {
     });
   }
 
-  /** Saves soon. */
-  schedule(): void {
-    this.#in(SAVE_EVERY);
+  /** Saves soon, or within so many milliseconds. */
+  schedule(within = 0): void {
+    this.#in(Math.max(within, SAVE_EVERY));
   }
 
   /** Saves at once; a failure ends the delivery, which begins again where it is written down. */
@@ -101,7 +103,9 @@ export class DeliverySaver {
   }
 
   #in(milliseconds: number): void {
-    if (this.#closed) return;
-    this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), milliseconds);
+    if (this.#closed || (this.#timer && this.#wait <= milliseconds)) return;
+    clearTimeout(this.#timer);
+    this.#wait = milliseconds;
+    this.#timer = setTimeout(() => void this.flush().catch(() => {}), milliseconds);
   }
 }

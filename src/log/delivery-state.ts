@@ -6,8 +6,9 @@
  * On disk: the scope's `settled_seq` (the floor), and a position for each conversation that is behind or ahead of it.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import { catchUpOf, type Bindings, type WakePolicy, type WakeReason } from '../protocol/wake.ts';
+import type { Bindings, WakePolicy, WakeReason } from '../protocol/wake.ts';
 import type { DeliveryWrite, WakeRow } from '../store/store.ts';
+import { passedText, stretchOf, type PassedRange } from './passed.ts';
 import type { Hold } from './receipt.ts';
 
 /** A floor that is so far behind the head is written down though nothing else changed: the next search begins there. */
@@ -38,6 +39,8 @@ export interface OpenWake {
   readonly opened_seq: number;
   /** RFC 3339. */
   readonly opened_at: string;
+  /** What of its range is not in it, as storage keeps it. */
+  readonly passed: string | null;
   attempt: number;
 }
 
@@ -58,6 +61,10 @@ export class Feed {
   owed: WakeRow | undefined;
   /** Failed wakes that an operator wants run again, each when nothing else is out here. */
   retries: WakeRow[] = [];
+  /** What catch_up passes over of it. */
+  passed: readonly PassedRange[] | undefined;
+  /** Messages that were passed over before its next wake. */
+  earlier = 0;
   /** Id of the last message that the agent posted here since its wake was opened. */
   answer: string | undefined;
   /** Counts pushes and resumes, so that a read sees what came while it waited. */
@@ -75,6 +82,14 @@ export class Feed {
     this.acked = options.acked;
     this.read = options.read ?? options.acked;
     this.more = options.more;
+    this.passed = scope.passed;
+  }
+
+  /** Its position as it is written down. */
+  write(agent_id: string): DeliveryWrite {
+    const { conversation, acked, earlier } = this;
+    const passed = passedText({ ranges: this.passed, earlier }, acked);
+    return { op: 'position', agent_id, conversation, acked_seq: acked, passed };
   }
 
   get settled(): boolean {
@@ -103,8 +118,10 @@ export class Scope {
   hold: Hold | undefined;
   /** While there is a scan: conversations without a feed or a position are settled up to here. Else all are, up to the head. */
   floor: number;
-  /** What came while the agent was away: from < seq <= to. The catch_up policy decides about it. */
-  readonly away: { readonly from: number; readonly to: number };
+  /** What catch_up passes over of what came while the agent was away; undefined when all of that was looked at. */
+  passed: readonly PassedRange[] | undefined;
+  /** Of what is settled up to here without a wake, catch_up may say that it was passed over by count. */
+  counted = 0;
   /** The search for conversations that hold something: it has seen those whose last message is up to `after`. */
   scan: { after: number; followed?: boolean } | undefined;
   /** Counts pushes, as in Feed. */
@@ -129,7 +146,7 @@ export class Scope {
     bindings: Bindings;
     start: number;
     floor: number;
-    away: Scope['away'];
+    passed?: readonly PassedRange[] | undefined;
     scanning: boolean;
     rewrite: boolean;
     lifted?: boolean;
@@ -139,7 +156,7 @@ export class Scope {
     this.bindings = options.bindings;
     this.start = options.start;
     this.floor = options.floor;
-    this.away = options.away;
+    this.passed = options.passed;
     this.scan = options.scanning ? { after: options.floor } : undefined;
     this.lifted = options.lifted ?? false;
     this.#written = options.floor;
@@ -157,18 +174,25 @@ export class Scope {
     this.dirty = this.hasRows = this.#rewrite = true;
   }
 
-  /** How to look at what comes after a position, and up to where that holds. */
-  stretch(after: number, head: number): { of: 'messages' | 'mentions' | 'nothing'; end: number } {
-    const { policy, away, room_id } = this;
-    const catch_up = catchUpOf(this.bindings).policy;
+  /** How to look at what comes after a position, and up to where that holds. `ranges`: what catch_up passes over there. */
+  stretch(
+    ranges: readonly PassedRange[] | undefined,
+    after: number,
+    head: number,
+  ): { of: 'messages' | 'mentions' | 'nothing'; end: number } {
+    const { policy } = this;
     const live = policy === 'never' ? 'nothing' : policy === 'mentions' ? 'mentions' : 'messages';
-    const filtered = catch_up === 'none' || (catch_up === 'mentions' && room_id !== undefined);
-    if (!filtered || after >= away.to) return { of: live, end: head };
-    if (after < away.from) return { of: live, end: Math.min(away.from, head) };
-    return {
-      of: catch_up === 'none' || live === 'nothing' ? 'nothing' : 'mentions',
-      end: Math.min(away.to, head),
-    };
+    const { passed, end } = stretchOf(ranges, after, head);
+    if (passed === 'all' || live === 'nothing') return { of: 'nothing', end };
+    return { of: passed === 'unnamed' ? 'mentions' : live, end };
+  }
+
+  /** What was missed up to here is with the feeds, or passed over: the search goes on from here. */
+  caughtUp(until: number): void {
+    this.floor = this.counted = until;
+    this.scan = { after: until };
+    for (const [conversation, seq] of this.positions) if (seq <= until) this.positions.delete(conversation);
+    this.#rewrite = this.dirty = true;
   }
 
   positionOf(conversation: ConversationKey): number {
@@ -193,7 +217,7 @@ export class Scope {
     if (!this.scan && this.feeds.size <= FEW) {
       if (this.hasRows) clear();
       scope(head);
-      for (const feed of this.feeds) position(feed.conversation, feed.acked);
+      for (const feed of this.feeds) writes.push(feed.write(agent_id));
       this.hasRows = this.feeds.size > 0;
       this.positions.clear();
     } else {
@@ -203,7 +227,7 @@ export class Scope {
       }
       for (const [conversation, seq] of this.#rewrite ? [...this.positions, ...this.settled] : this.settled)
         position(conversation, seq);
-      for (const feed of this.feeds) if (feed.dirty || this.#rewrite) position(feed.conversation, feed.acked);
+      for (const feed of this.feeds) if (feed.dirty || this.#rewrite) writes.push(feed.write(agent_id));
       this.hasRows = true;
     }
     this.#rewrite = false;

@@ -13,6 +13,8 @@ export interface WakeFrame {
   conversation: ConversationKey;
   cursor: string;
   attempt: number;
+  /** Of the server's: messages that catch_up passed over before it. */
+  earlier?: number;
 }
 
 export interface AckFields {

@@ -6,6 +6,7 @@ import type { DeliveryBook } from './delivery-book.ts';
 import type { WakeOutcome } from './delivery-saver.ts';
 import { Feed, stops, type OpenWake, type Outstanding } from './delivery-state.ts';
 import type { AckFields, WakeFrame } from './delivery-types.ts';
+import { parsePassed, passedText } from './passed.ts';
 import { storedWakeId, wireWakeId } from './receipt.ts';
 
 const bad = (text: string): MoltnetError => new MoltnetError('bad_frame', text);
@@ -26,6 +27,7 @@ export function acknowledge(book: DeliveryBook, { cursor, wake_id, ...end }: Ack
   if (wake && out.cursor !== wake.cursor)
     throw bad(`ACK: the wake ${wake.wake_id} ends at ${wake.cursor}: ACK that cursor`);
   if (wake) endWake(book, wake, out, end);
+  if (!wake && feed.acked < feed.scope.counted) noteHanded(book, feed, out.seq);
   book.settle(feed, wake ? Math.max(wake.last_seq, out.seq) : out.seq);
   if (wake) book.saver.now();
   else book.saver.schedule();
@@ -52,7 +54,7 @@ export function beginWake(book: DeliveryBook, frame: WakeFrame): void {
   const open = feed.wake ? sameWake(feed.wake, frame) : openWake(book, out, frame);
   if (first) sink.began(feed.scope.room_id);
   open.attempt = attempt;
-  const { after_seq, last_seq, opened_seq, opened_at } = open;
+  const { after_seq, last_seq, opened_seq, opened_at, passed } = open;
   const row = {
     wake_id: storedWakeId(agent.id, wake_id),
     agent_id: agent.id,
@@ -68,6 +70,7 @@ export function beginWake(book: DeliveryBook, frame: WakeFrame): void {
     outcome: null,
     answer_id: null,
     classification: null,
+    passed,
   } as const;
   save([{ op: 'wake.open', row }]).then(
     () => {
@@ -81,7 +84,8 @@ export function beginWake(book: DeliveryBook, frame: WakeFrame): void {
         wake_id,
         attempts: attempt,
       });
-      sink.wake(frame);
+      const { earlier } = parsePassed(passed);
+      sink.wake(earlier > 0 ? { ...frame, earlier } : frame);
       return undefined;
     },
     (error: unknown) => book.fault(error),
@@ -133,6 +137,8 @@ function openWake(
   const { tail } = book.options;
   const opened_at = new Date(tail.now()).toISOString();
   feed.answer = undefined;
+  const passed = passedText({ ranges: feed.passed, earlier: feed.earlier }, feed.acked, seq);
+  feed.earlier = 0;
   return (feed.wake = {
     wake_id,
     after_seq: feed.acked,
@@ -141,6 +147,7 @@ function openWake(
     attempt,
     opened_seq: tail.head,
     opened_at,
+    passed,
   });
 }
 
@@ -194,6 +201,14 @@ function outAt(book: DeliveryBook, cursor: string): Outstanding | 'notice' {
     'unknown_cursor',
     `${shown} is not outstanding here: use the cursors of this connection, in order within a conversation`,
   );
+}
+
+/** Of what was missed and is settled without a turn, catch_up would say that it was passed over. */
+function noteHanded({ options, saver }: DeliveryBook, { out, scope }: Feed, up_to: number): void {
+  const at = new Date(options.tail.now()).toISOString();
+  const agent_id = options.agent.id;
+  const seqs = out.map(({ seq }) => seq).filter((seq) => seq <= up_to && seq <= scope.counted);
+  saver.add(seqs.map((seq) => ({ op: 'handed', agent_id, seq, at })));
 }
 
 /** What is out of the range of a wake. */

@@ -12,7 +12,7 @@ import { parseConversation, type ConversationKey } from '../protocol/conversatio
 import type { Target } from '../protocol/messages.ts';
 import type { WakeRow } from '../store/store.ts';
 import { DeliveryBook } from './delivery-book.ts';
-import { loadScopes } from './delivery-load.ts';
+import { loadDelivery } from './delivery-load.ts';
 import { DeliveryReading, WAITING } from './delivery-reading.ts';
 import { Feed, Scope } from './delivery-state.ts';
 import type { AckFields, DeliveryOptions, WakeFrame } from './delivery-types.ts';
@@ -41,8 +41,8 @@ export class Delivery implements Subscriber {
   async open(): Promise<void> {
     const { tail, agent, bindings, dms } = this.#options;
     const book = this.#book;
-    const { scopes, feeds, writes } = await loadScopes(this.#options);
     await this.#loadThreads();
+    const { scopes, feeds, writes } = await loadDelivery(this.#options, book.threads);
     if (book.closed) return;
     for (const scope of scopes) {
       scope.hold = this.#options.hold(scope.room_id);
@@ -229,7 +229,7 @@ export class Delivery implements Subscriber {
     feed.version++;
     if ((feed.wake || feed.owed) && entry.message!.from.fqid === book.self) feed.answer = entry.message!.id;
     if (feed.more || seq <= feed.read) return;
-    const reason = book.reason(feed.scope, seq, entry.message!);
+    const reason = book.reason(feed, seq, entry.message!);
     if (!reason) {
       feed.read = seq;
     } else if (held) {
@@ -270,13 +270,11 @@ export class Delivery implements Subscriber {
     if (scope && !access) book.drop(scope);
     if (scope || !access) return;
     const bound = { ...bindings, rooms: bindings.rooms.filter((each) => each.id === room_id).slice(0, 1) };
-    const away = { from: seq, to: seq };
     const opened = new Scope({
       room_id,
       bindings: bound,
       start: seq,
       floor: seq,
-      away,
       scanning: false,
       rewrite: true,
     });

@@ -4,6 +4,7 @@ import type { Message } from '../protocol/messages.ts';
 import type { Receipt, ReceiptState } from '../protocol/receipts.ts';
 import { wakeReason, type Bindings, type WakeAgent } from '../protocol/wake.ts';
 import type { DeliveryFacts, WakeRow } from '../store/store.ts';
+import { parsePassed, passedIn } from './passed.ts';
 
 /** Why nothing of a conversation is sent to an agent now. */
 export type Hold = 'guard' | 'pause' | 'budget';
@@ -30,17 +31,24 @@ export function receiptOf(of: ReceiptFacts): Receipt {
     state,
     ...more,
   });
-  if (stored.wake) return receipt(...wakeState(stored.wake, agent.id));
+  const named = message.target.kind === 'dm' || (message.mentions?.includes(receipt('stored').fqid) ?? false);
+  if (stored.wake) {
+    const { passed, opened_at: at } = stored.wake;
+    const over = passedIn(parsePassed(passed).ranges, seq, named);
+    return over
+      ? receipt('expired', { reason: over.reason, at })
+      : receipt(...wakeState(stored.wake, agent.id));
+  }
   if (message.intent === 'ack') return receipt('ignored', { reason: 'intent' });
   if (bindings && wakeReason(agent, bindings, message, of.posted) === undefined)
     return receipt('ignored', { reason: 'policy' });
-  if (stored.skip) {
-    const { reason, at } = stored.skip;
-    const named = message.target.kind === 'dm' || message.mentions?.includes(receipt('stored').fqid);
-    if (reason !== 'unmentioned') return receipt('expired', { reason, at });
-    if (!named) return receipt('expired', { reason: 'catch_up', at });
-  }
   if (stored.handed_at !== undefined) return receipt('handed', { at: stored.handed_at });
+  for (const { reason, at } of stored.skips) {
+    if (reason === 'unmentioned' || reason === 'unmentioned_age') {
+      if (!named) return receipt('expired', { reason: reason === 'unmentioned' ? 'catch_up' : 'age', at });
+      // What was handed over before the absence comes again: it is not settled.
+    } else if (stored.settled) return receipt('expired', { reason, at });
+  }
   if (stored.start_seq !== undefined && seq <= stored.start_seq)
     return receipt('ignored', { reason: 'membership' });
   // Acknowledged without a turn.

@@ -8,7 +8,7 @@ import type { AttachmentEnd, AttachmentSocket } from '../client/attachment.ts';
 import { openAttachment } from '../client/attachment-socket.ts';
 import { createClient, type Client } from '../client/http.ts';
 import type { ProbeResult, Runtime, RuntimeContext } from '../runtimes/runtime.ts';
-import { catchUpOf, type Bindings } from '../protocol/wake.ts';
+import { catchesUpAll, type Bindings } from '../protocol/wake.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { AttachmentTurns } from './attachment-turns.ts';
 import { DeliveryLink } from './delivery.ts';
@@ -255,7 +255,7 @@ export class Attachment {
   #connection(claim: Claim | undefined): Promise<{ end: AttachmentEnd; readyAt: number | undefined }> {
     const { config, times } = this.#options;
     const { token } = this.#credential;
-    const cursor = catchUpOf(config).policy === 'all' ? this.#legacyState().cursor : undefined;
+    const cursor = catchesUpAll(config) ? this.#legacyState().cursor : undefined;
     let readyAt: number | undefined;
     let link: DeliveryLink | LegacyLink | undefined;
     let unkept = false;

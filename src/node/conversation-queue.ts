@@ -102,6 +102,13 @@ export class ConversationQueue {
     this.#work();
   }
 
+  /** Nothing of what waits wakes any more. Returns the ids of those that are only counted, and now not even that. */
+  passOver(): string[] {
+    for (const entry of this.#waiting) entry.reason = undefined;
+    this.#forgotten = 0;
+    return this.#earlier.splice(0);
+  }
+
   /** The content of a message is gone: it is not shown any more. */
   redact(messageId: string): void {
     const lists = [this.#waiting, this.#current?.entries ?? [], ...this.#begun.map(({ entries }) => entries)];

@@ -30,8 +30,8 @@ export class DeliveryLink {
   readonly #presented = new Map<ConversationKey, { wake: PresentedWake; entries: Waiting[] }>();
   /** Wakes that the server knows to be open on this connection. */
   readonly #open = new Set<string>();
-  /** Who waits for the answer to a WAKE. */
-  readonly #answers = new Map<string, (begun: boolean) => void>();
+  /** Who waits for the answer to a WAKE; undefined: it will not come. */
+  readonly #answers = new Map<string, (begun: PresentedWake | undefined) => void>();
   /** How wakes ended: a connection that broke may have taken the ACK with it. */
   readonly #ended = new Map<string, WakeEnd>();
   /** Events of wakes that ended here: sent again, they need no second turn. */
@@ -51,7 +51,7 @@ export class DeliveryLink {
     this.#open.clear();
     this.#presented.clear();
     for (const queue of this.#queues.values()) queue.reset();
-    for (const answer of this.#answers.values()) answer(false);
+    for (const answer of this.#answers.values()) answer(undefined);
     this.#answers.clear();
   }
 
@@ -88,7 +88,7 @@ export class DeliveryLink {
     if (answer) {
       this.#answers.delete(frame.wake_id);
       this.#open.add(frame.wake_id);
-      return answer(true);
+      return answer(frame);
     }
     this.#presented.set(frame.conversation as ConversationKey, { wake: frame, entries: [] });
   }
@@ -114,7 +114,7 @@ export class DeliveryLink {
 
   /** A wake that was open before this connection, with all its events. */
   #begin(
-    { wake_id, cursor, attempt }: PresentedWake,
+    { wake_id, cursor, attempt, earlier = 0 }: PresentedWake,
     conversation: ConversationKey,
     entries: Waiting[],
   ): void {
@@ -127,7 +127,7 @@ export class DeliveryLink {
       cursor,
       entries,
       earlier: [],
-      earlier_count: 0,
+      earlier_count: earlier,
       attempt,
       again: true,
       bootstrap: false,
@@ -165,7 +165,7 @@ export class DeliveryLink {
     if (!socket?.live) return false;
     // Of one that was begun before, the server must have told us on this connection that it still stands.
     if (wake.again && !this.#open.has(wake_id)) return false;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { promise, resolve } = Promise.withResolvers<PresentedWake | undefined>();
     this.#answers.set(wake_id, resolve);
     socket.wake({ wake_id, conversation, cursor, attempt });
     const timer = setTimeout(
@@ -174,7 +174,8 @@ export class DeliveryLink {
     );
     const begun = await promise;
     clearTimeout(timer);
-    return begun;
+    if (begun?.earlier !== undefined) wake.earlier_count = begun.earlier;
+    return begun !== undefined;
   }
 
   #settle(wake: RunningWake, end: WakeEnd): void {

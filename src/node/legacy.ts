@@ -10,7 +10,7 @@ import type { Event } from '../protocol/events.ts';
 import { messageEventId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Message } from '../protocol/messages.ts';
-import { catchUpOf, wakeReason } from '../protocol/wake.ts';
+import { catchUpOf, isNamed, wakeReason } from '../protocol/wake.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { catchUp } from './catch-up.ts';
 import { ConversationQueue } from './conversation-queue.ts';
@@ -77,6 +77,7 @@ export class LegacyLink {
   #release(): void {
     const heldBack = this.#heldBack ?? [];
     this.#heldBack = undefined;
+    this.#limitWakes();
     for (const message of heldBack) this.#take(message);
     this.#gate.resolve();
   }
@@ -142,6 +143,26 @@ export class LegacyLink {
     this.#remember();
   }
 
+  /** Of the conversations in which something was missed, those that name the agent and then the latest are woken for. */
+  #limitWakes(): void {
+    const { max_wakes = Infinity } = catchUpOf(this.#host.bindings);
+    const live = new Date(Date.now() - limits.catch_up_live.value).toISOString();
+    const missed = [...this.#queues.values()]
+      .filter(({ current, waiting }) => !current && waiting.length > 0)
+      .map((queue) => ({
+        queue,
+        named: queue.waiting.some(({ reason }) => reason !== undefined && isNamed(reason)),
+        last: queue.waiting.at(-1)!.message.created_at,
+      }))
+      .filter(({ last }) => last < live)
+      .sort((a, b) => Number(b.named) - Number(a.named) || (a.last < b.last ? 1 : -1));
+    for (const { queue } of missed.slice(max_wakes)) {
+      const counted = queue.passOver();
+      for (const id of counted) this.#unhandled.delete(id);
+      this.#host.state.handled(queue.key, counted);
+    }
+  }
+
   /** `missed`: it was said while we were away, so the catch_up policy has its say. */
   #take(message: Message, missed = false): void {
     const { state, agent, bindings } = this.#host;
@@ -150,9 +171,10 @@ export class LegacyLink {
     this.#received.add(message.id);
     const conversation = conversationOf(message.target);
     let reason = wakeReason(agent, bindings, message);
-    const named = reason === 'mention' || reason === 'dm';
-    const { policy, max_age = Infinity } = catchUpOf(bindings);
-    const tooOld = Date.now() - Date.parse(message.created_at) > max_age * 1_000;
+    const named = reason !== undefined && isNamed(reason);
+    const { policy, max_age = Infinity, max_age_mentions = max_age } = catchUpOf(bindings);
+    const age = Date.now() - Date.parse(message.created_at);
+    const tooOld = age > (named ? max_age_mentions : max_age) * 1_000;
     if (missed && (tooOld || policy === 'none' || (policy === 'mentions' && !named))) {
       this.#letGo.add(message.id);
       reason = undefined;

@@ -22,7 +22,7 @@ export interface RunningWake {
   entries: Waiting[];
   /** Ids of older messages that are counted, but not kept; and how many there were in all. */
   readonly earlier: readonly string[];
-  readonly earlier_count: number;
+  earlier_count: number;
   /** From 1. */
   attempt: number;
   /** It was begun before: the agent may have acted on it already. */

@@ -21,6 +21,8 @@
  * - After a (re)connect the server first sends, for every wake that is still open, WAKE {wake_id, conversation,
  *   cursor, attempt} followed by the EVENTs of its range; the node runs exactly that range under that id, with that
  *   attempt number. What came meanwhile follows as ordinary EVENTs and is a later wake.
+ * - WAKE of the server carries `earlier` where catch_up passed over messages of the conversation that were missed before
+ *   those of the wake: how many, for its text.
  * - node → BOOTSTRAP {rooms}: asks which of these rooms still need their first wake; the server answers BOOTSTRAP
  *   {rooms} with those never bootstrapped for this agent and remembers them as done.
  * - While the agent, a room or everything is paused, or the agent's daily cap is reached, nothing is sent there. A WAKE
@@ -38,8 +40,9 @@ import { z } from 'zod';
 import { Actor } from './actors.ts';
 import { StatusRuntime, WAKE_FAILURES } from './agents.ts';
 import { Event } from './events.ts';
+import { limits } from './limits.ts';
 import { WakeUsage } from './receipts.ts';
-import { CATCH_UP_POLICIES, WAKE_POLICIES } from './wake.ts';
+import { CATCH_UP_POLICIES, DEFAULT_CATCH_UP, WAKE_POLICIES } from './wake.ts';
 
 export const DELIVERY_VERSION = 1;
 export const STATUS_VERSION = 1;
@@ -54,10 +57,14 @@ export const FrameCapabilities = z.object({
 });
 export type FrameCapabilities = z.infer<typeof FrameCapabilities>;
 
-/** `max_age` in seconds. */
+const Age = z.number().int().min(1).max(limits.catch_up_age.value);
+/** Ages in seconds (protocol/wake.ts). */
 export const CatchUpSchema = z.object({
   policy: z.enum(CATCH_UP_POLICIES),
-  max_age: z.number().int().min(1).max(31_536_000).optional(),
+  max_age: Age.optional(),
+  max_age_mentions: Age.optional(),
+  max_messages: z.number().int().min(1).max(limits.outstanding_per_conversation.value).optional(),
+  max_wakes: z.number().int().min(1).max(limits.catch_up_wakes.value).optional(),
 });
 
 export const BindingsSchema = z.object({
@@ -67,7 +74,7 @@ export const BindingsSchema = z.object({
     wake: z.enum(['all', 'mentions', 'never']),
     allowed_wake_senders: z.array(z.string().max(300)).max(1_024).optional(),
   }),
-  catch_up: z.union([z.enum(CATCH_UP_POLICIES), CatchUpSchema]).default('all'),
+  catch_up: z.union([z.enum(CATCH_UP_POLICIES), CatchUpSchema]).default(DEFAULT_CATCH_UP),
 });
 
 export const FRAME_OPS = [
@@ -107,6 +114,7 @@ export const AttachmentFrame = z.object({
   wake_id: z.string().optional(),
   conversation: z.string().optional(),
   attempt: z.number().int().min(1).optional(),
+  earlier: z.number().int().min(0).optional(),
   attempts: z.number().int().min(0).optional(),
   outcome: z.enum(['ok', 'failed']).optional(),
   classification: z.enum(WAKE_FAILURES).optional(),

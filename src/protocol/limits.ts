@@ -6,7 +6,7 @@ import type { ErrorCode } from './errors.ts';
 
 export interface Limit {
   readonly value: number;
-  readonly unit: 'bytes' | 'characters' | 'count' | 'levels' | 'milliseconds' | 'turns';
+  readonly unit: 'bytes' | 'characters' | 'count' | 'levels' | 'milliseconds' | 'seconds' | 'turns';
   /** What a client sees beyond it; absent where the limit clamps or bounds only ourselves. */
   readonly code?: ErrorCode;
   readonly what: string;
@@ -158,6 +158,13 @@ export const limits = {
   silence: { value: 10_000, unit: 'milliseconds', what: 'silence after which an attachment is dropped' },
   stop: { value: 5_000, unit: 'milliseconds', what: 'time for a graceful stop' },
   // wakes
+  catch_up_age: { value: 31_536_000, unit: 'seconds', what: 'an age that `catch_up` names' },
+  catch_up_wakes: { value: 1_000, unit: 'count', what: '`max_wakes` of `catch_up`' },
+  catch_up_live: {
+    value: 600_000,
+    unit: 'milliseconds',
+    what: 'what is younger when an agent comes back is delivered as if it had been there: a restart is no absence',
+  },
   wake_messages: { value: 30, unit: 'count', what: 'messages in one wake; older ones are counted' },
   wake_bytes: { value: 24 * 1024, unit: 'bytes', what: 'message text in one wake' },
   wake_attempts: { value: 4, unit: 'count', what: 'tries of one wake before it is reported as failed' },

@@ -16,7 +16,27 @@ export interface CatchUp {
   policy: CatchUpPolicy;
   /** Seconds: what is older wakes nobody any more. */
   max_age?: number | undefined;
+  /** The same of mentions and DMs; `max_age` when left out. */
+  max_age_mentions?: number | undefined;
+  /** The newest of each conversation, mentions before others: at most what one wake may hold. */
+  max_messages?: number | undefined;
+  /** Conversations, which is wakes, after one absence: those with mentions and the DMs first. */
+  max_wakes?: number | undefined;
 }
+
+const DAY = 86_400;
+/**
+ * Unless somebody says otherwise. A holiday costs 20 turns at most, however much was said: who was asked for something
+ * in the last week is answered, and of what was merely said the last day is worth a turn. The 30 newest of a
+ * conversation are what a wake shows anyway.
+ */
+export const DEFAULT_CATCH_UP: Readonly<CatchUp> = {
+  policy: 'all',
+  max_age: DAY,
+  max_age_mentions: 7 * DAY,
+  max_messages: 30,
+  max_wakes: 20,
+};
 
 /** What an attachment is bound to: sent in IDENTIFY by clients of the delivery protocol. */
 export interface Bindings {
@@ -32,6 +52,15 @@ export interface Bindings {
 
 export const catchUpOf = ({ catch_up }: Pick<Bindings, 'catch_up'>): CatchUp =>
   typeof catch_up === 'string' ? { policy: catch_up } : catch_up;
+
+/** Whether everything that was missed is caught up with, whatever it costs. */
+export const catchesUpAll = (bindings: Pick<Bindings, 'catch_up'>): boolean => {
+  const { policy, ...limits } = catchUpOf(bindings);
+  return policy === 'all' && Object.values(limits).every((limit) => limit === undefined);
+};
+
+/** Whether it names the agent: such messages are the last that catch_up passes over. */
+export const isNamed = (reason: WakeReason): boolean => reason === 'mention' || reason === 'dm';
 
 export interface WakeAgent {
   network_id: string;

@@ -79,7 +79,13 @@ describe('attachments', () => {
         { id: 'b', wake: 'mentions' },
       ],
       dms: { enabled: false, wake: 'all' },
-      catch_up: 'all',
+      catch_up: {
+        policy: 'all',
+        max_age: 86_400,
+        max_age_mentions: 604_800,
+        max_messages: 30,
+        max_wakes: 20,
+      },
       bootstrap: false,
       publish: 'explicit',
     });
@@ -110,13 +116,27 @@ describe('attachments', () => {
       'runtime: {kind: codex, workspace_path: ws}\ncatch_up: {policy: mentions, max_age: 36h}\ndms: {enabled: true, allowed_wake_senders: [ann, "other:bob"]}',
     );
     expect(attachment).toMatchObject({
-      catch_up: { policy: 'mentions', max_age: 129_600 },
+      catch_up: {
+        policy: 'mentions',
+        max_age: 129_600,
+        max_age_mentions: 129_600,
+        max_messages: 30,
+        max_wakes: 20,
+      },
       dms: { enabled: true, wake: 'all', allowed_wake_senders: ['ann', 'other:bob'] },
     });
-    expect(one('runtime: {kind: codex, workspace_path: ws}\ncatch_up: {max_age: 60}').catch_up).toEqual({
+    const catchUp = (block: string) =>
+      one(`runtime: {kind: codex, workspace_path: ws}\ncatch_up: ${block}`).catch_up;
+    expect(catchUp('{max_age: off, max_age_mentions: off, max_messages: 5, max_wakes: off}')).toEqual({
       policy: 'all',
-      max_age: 60,
+      max_messages: 5,
     });
+    expect(catchUp('{max_wakes: 3}')).toMatchObject({
+      max_age: 86_400,
+      max_age_mentions: 604_800,
+      max_wakes: 3,
+    });
+    expect(catchUp('all')).toBe('all');
   });
 
   it.each([
@@ -195,7 +215,9 @@ describe('attachments', () => {
     ['catch_up: {policy: some}', 'attachments[0].catch_up.policy: "some" is not one of its values'],
     ['catch_up: {max_age: 2w}', 'attachments[0].catch_up.max_age: is "2w"'],
     ['catch_up: {max_age: 400d}', 'attachments[0].catch_up.max_age: is 400d'],
-    ['catch_up: {max_wakes: 3}', 'attachments[0].catch_up.max_wakes'],
+    ['catch_up: {max_wakes: 0}', 'attachments[0].catch_up.max_wakes'],
+    ['catch_up: {max_messages: 65}', 'attachments[0].catch_up.max_messages'],
+    ['catch_up: {max_age_mentions: never}', 'attachments[0].catch_up.max_age_mentions'],
   ])('CFG-3 CFG-7 refuses %s', (rest, expected) => {
     write(
       'MoltnetNode',

@@ -8,21 +8,26 @@ import type { BindingsRow, DeliveryFacts, MessagePlace, SkipReason, UsageRow, Wa
 
 /** Wakes that may cover one message: more than one only after its room was unbound and bound again. */
 const COVERING = 4;
+/** Skips of one absence end at different places; so many are looked at. */
+const SKIPS = 8;
 /** Messages in which an answer is looked for, the newest. */
 const ANSWER = 500;
+/** Messages that are counted at most: of an index alone. */
+const COUNTED = 10_000;
 
 export const DELIVERY_SQL = {
   wakeById: 'SELECT * FROM wakes WHERE wake_id = ?',
   wakesFrom: `SELECT * FROM wakes INDEXED BY wakes_range WHERE agent_id = ? AND conversation = ? AND last_seq >= ? ORDER BY last_seq LIMIT ${COVERING}`,
   allOpenWakes: `SELECT * FROM wakes INDEXED BY wakes_open WHERE state = 'open' ORDER BY agent_id, opened_at, wake_id LIMIT ?`,
-  skipFrom:
-    'SELECT after_seq, reason, at FROM skips WHERE agent_id = ? AND conversation = ? AND last_seq >= ? ORDER BY last_seq LIMIT 1',
+  skipsFrom: `SELECT after_seq, reason, at FROM skips WHERE agent_id = ? AND conversation = ? AND last_seq >= ? ORDER BY last_seq LIMIT ${SKIPS}`,
   handedAt: 'SELECT at FROM handed WHERE agent_id = ? AND seq = ?',
   positionOf: 'SELECT acked_seq FROM delivery_positions WHERE agent_id = ? AND conversation = ?',
   scopeOf: 'SELECT start_seq, settled_seq FROM delivery_scopes WHERE agent_id = ? AND scope = ?',
   allBindings: 'SELECT agent_id, bindings FROM bindings ORDER BY agent_id',
   answerAfter: `SELECT id FROM (SELECT id, sender, seq FROM messages INDEXED BY messages_conversation
     WHERE conversation = ? AND seq > ? ORDER BY seq DESC LIMIT ${ANSWER}) WHERE sender = ? ORDER BY seq DESC LIMIT 1`,
+  countMessages:
+    'SELECT count(*) AS count FROM (SELECT 1 FROM messages INDEXED BY messages_conversation WHERE conversation = ? AND seq > ? AND seq <= ? LIMIT ?)',
   threadsOf:
     'SELECT conversation, seq FROM thread_speakers INDEXED BY thread_speakers_sender WHERE sender = ? AND conversation > ? ORDER BY conversation LIMIT ?',
   threadSpeakers: 'SELECT sender, seq FROM thread_speakers WHERE conversation = ? ORDER BY sender LIMIT ?',
@@ -42,7 +47,7 @@ export function createDeliveryReads(db: DatabaseSync) {
       .map(wakeRow)
       .filter((wake) => wake.after_seq < seq)
       .toSorted((a, b) => (a.opened_at < b.opened_at ? 1 : -1));
-    const skip = sql.skipFrom.get(agent_id, scope, seq);
+    const skips = sql.skipsFrom.all(agent_id, scope, seq).filter((row) => integer(row, 'after_seq') < seq);
     const handed = sql.handedAt.get(agent_id, seq);
     const position = sql.positionOf.get(agent_id, conversation);
     const standing = sql.scopeOf.get(agent_id, scope);
@@ -50,10 +55,7 @@ export function createDeliveryReads(db: DatabaseSync) {
     return {
       agent_id,
       ...(covering[0] && { wake: covering[0] }),
-      ...(skip &&
-        integer(skip, 'after_seq') < seq && {
-          skip: { reason: skip['reason'] as SkipReason, at: text(skip, 'at') },
-        }),
+      skips: skips.map((row) => ({ reason: row['reason'] as SkipReason, at: text(row, 'at') })),
       ...(handed && { handed_at: text(handed, 'at') }),
       settled: settled !== undefined && settled >= seq,
       ...(standing && { start_seq: integer(standing, 'start_seq') }),
@@ -75,6 +77,8 @@ export function createDeliveryReads(db: DatabaseSync) {
         .map((row) => ({ agent_id: text(row, 'agent_id'), bindings: text(row, 'bindings') })),
     answerAfter: (conversation: ConversationKey, seq: number, sender: string): string | undefined =>
       sql.answerAfter.get(conversation, seq, sender)?.['id'] as string | undefined,
+    countMessages: (conversation: ConversationKey, after: number, up_to: number, most: number): number =>
+      integer(sql.countMessages.get(conversation, after, up_to, Math.min(most, COUNTED))!, 'count'),
     threadsOf: (
       sender: string,
       after: string,
@@ -112,6 +116,7 @@ export const wakeRow = (row: Row): WakeRow => ({
   outcome: row['outcome'] as WakeRow['outcome'],
   answer_id: nullable(row, 'answer_id'),
   classification: nullable(row, 'classification'),
+  passed: nullable(row, 'passed'),
 });
 const usageRow = (row: Row): UsageRow => ({
   day: text(row, 'day'),

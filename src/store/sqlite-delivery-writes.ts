@@ -14,8 +14,8 @@ export function deliveryStatements(db: DatabaseSync) {
        ON CONFLICT (agent_id, scope) DO UPDATE SET start_seq = excluded.start_seq, settled_seq = excluded.settled_seq`,
     ),
     position: db.prepare(
-      `INSERT INTO delivery_positions (agent_id, conversation, acked_seq) VALUES (?, ?, ?)
-       ON CONFLICT (agent_id, conversation) DO UPDATE SET acked_seq = excluded.acked_seq`,
+      `INSERT INTO delivery_positions (agent_id, conversation, acked_seq, passed) VALUES (?, ?, ?, ?)
+       ON CONFLICT (agent_id, conversation) DO UPDATE SET acked_seq = excluded.acked_seq, passed = excluded.passed`,
     ),
     clearRoom: db.prepare(
       `DELETE FROM delivery_positions WHERE agent_id = ? AND acked_seq <= ?
@@ -26,14 +26,14 @@ export function deliveryStatements(db: DatabaseSync) {
       `DELETE FROM delivery_positions WHERE agent_id = ? AND acked_seq <= ? AND conversation >= 'dm:' AND conversation < 'dm;'`,
     ),
     wakeOpen: db.prepare(
-      `INSERT INTO wakes (wake_id, agent_id, conversation, after_seq, last_seq, attempt, state, error, opened_at, closed_at, opened_seq, outcome, answer_id, classification)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO wakes (wake_id, agent_id, conversation, after_seq, last_seq, attempt, state, error, opened_at, closed_at, opened_seq, outcome, answer_id, classification, passed)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (wake_id) DO UPDATE SET
          agent_id = excluded.agent_id, conversation = excluded.conversation, after_seq = excluded.after_seq,
          last_seq = excluded.last_seq, attempt = excluded.attempt, state = excluded.state, error = excluded.error,
          opened_at = excluded.opened_at, opened_seq = excluded.opened_seq,
          closed_at = excluded.closed_at, outcome = excluded.outcome, answer_id = excluded.answer_id,
-         classification = excluded.classification`,
+         classification = excluded.classification, passed = excluded.passed`,
     ),
     wakeClose: db.prepare(
       `UPDATE wakes SET state = ?, error = ?, closed_at = ?, outcome = ?, answer_id = ?, classification = ?,
@@ -86,7 +86,7 @@ export function writeDelivery(sql: DeliveryStatements, row: DeliveryWrite): void
       sql.scope.run(row.agent_id, row.scope, row.start_seq, row.settled_seq);
       return;
     case 'position':
-      sql.position.run(row.agent_id, row.conversation, row.acked_seq);
+      sql.position.run(row.agent_id, row.conversation, row.acked_seq, row.passed ?? null);
       return;
     case 'positions.clear':
       if (row.scope === 'dms') sql.clearDms.run(row.agent_id, row.up_to);
@@ -111,6 +111,7 @@ export function writeDelivery(sql: DeliveryStatements, row: DeliveryWrite): void
         w.outcome,
         w.answer_id,
         w.classification,
+        w.passed,
       );
       return;
     }

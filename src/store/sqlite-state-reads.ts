@@ -26,7 +26,7 @@ export const STATE_SQL = {
   scopes:
     'SELECT agent_id, scope, start_seq, settled_seq FROM delivery_scopes WHERE agent_id = ? ORDER BY scope',
   positions:
-    'SELECT agent_id, conversation, acked_seq FROM delivery_positions WHERE agent_id = ? ORDER BY conversation',
+    'SELECT agent_id, conversation, acked_seq, passed FROM delivery_positions WHERE agent_id = ? ORDER BY conversation',
   openWakes: `SELECT * FROM wakes INDEXED BY wakes_open WHERE agent_id = ? AND state = 'open' ORDER BY opened_at, wake_id`,
   failedWakes: `SELECT * FROM wakes INDEXED BY wakes_failed WHERE state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
   failedWakesOf: `SELECT * FROM wakes INDEXED BY wakes_failed_agent WHERE agent_id = ? AND state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
@@ -147,4 +147,5 @@ const positionRow = (row: Row): PositionRow => ({
   agent_id: text(row, 'agent_id'),
   conversation: row['conversation'] as ConversationKey,
   acked_seq: integer(row, 'acked_seq'),
+  passed: nullable(row, 'passed'),
 });

@@ -166,6 +166,8 @@ class SqliteStore implements Store {
   wake = (wakeId: string) => this.#read(() => this.#deliveries.wake(wakeId));
   allOpenWakes = (limit: number) => this.#read(() => this.#deliveries.allOpenWakes(limit));
   bindings = () => this.#read(() => this.#deliveries.bindings());
+  countMessages = (conversation: ConversationKey, after: number, upTo: number, most: number) =>
+    this.#read(() => this.#deliveries.countMessages(conversation, after, upTo, most));
   answerAfter = (conversation: ConversationKey, seq: number, sender: string) =>
     this.#read(() => this.#deliveries.answerAfter(conversation, seq, sender));
   threadsOf = (sender: string, after: string, limit: number) =>

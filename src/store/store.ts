@@ -182,7 +182,14 @@ export type SessionWrite = { op: 'session'; row: SessionRow } | { op: 'session.r
 export type DeliveryWrite =
   /** Everything of this scope (`room:ID` with its threads, or `dms`) up to settled_seq is done with, but for conversations with a position below it. */
   | { op: 'scope'; agent_id: string; scope: string; start_seq: number; settled_seq: number }
-  | { op: 'position'; agent_id: string; conversation: ConversationKey; acked_seq: number }
+  | {
+      op: 'position';
+      agent_id: string;
+      conversation: ConversationKey;
+      acked_seq: number;
+      /** Null when left out. */
+      passed?: string | null;
+    }
   | { op: 'positions.clear'; agent_id: string; scope: string; up_to: number }
   | { op: 'wake.open'; row: WakeRow }
   | ({ op: 'wake.close'; wake_id: string; state: 'done' | 'failed' } & Pick<WakeRow, 'error' | 'closed_at'> &
@@ -212,6 +219,8 @@ export interface PositionRow {
   agent_id: string;
   conversation: ConversationKey;
   acked_seq: number;
+  /** What catch_up passes over beyond it, as log/passed.ts writes it; null: nothing. */
+  passed: string | null;
 }
 export interface WakeRow {
   wake_id: string;
@@ -233,9 +242,11 @@ export interface WakeRow {
   /** The last message that the agent posted there during the wake. */
   answer_id: string | null;
   classification: string | null;
+  /** What of its range is not in it, as log/passed.ts writes it; null: nothing. */
+  passed: string | null;
 }
-/** `unmentioned`: all but mentions and DMs. */
-export type SkipReason = 'age' | 'catch_up' | 'unmentioned';
+/** `unmentioned…`: all but mentions and DMs. `count`: what is settled of it without a wake. */
+export type SkipReason = 'age' | 'catch_up' | 'count' | 'unmentioned' | 'unmentioned_age';
 /** Messages that wake the agent no more: after_seq < seq <= last_seq. */
 export interface SkipRow {
   agent_id: string;
@@ -271,7 +282,8 @@ export interface DeliveryFacts {
   agent_id: string;
   /** The wake whose range covers it. */
   wake?: WakeRow;
-  skip?: { reason: SkipReason; at: string };
+  /** Those that cover it. */
+  skips: { reason: SkipReason; at: string }[];
   handed_at?: string;
   /** The agent's position is past it. */
   settled: boolean;
@@ -433,6 +445,9 @@ export interface Store {
     after: number,
     limit: number,
   ): Promise<{ seq: number; conversation: ConversationKey }[]>;
+
+  /** Messages of a conversation with after < seq <= up_to, counted up to `most` (10,000). */
+  countMessages(conversation: ConversationKey, after: number, up_to: number, most: number): Promise<number>;
 
   scopes(agent_id: string): Promise<ScopeRow[]>;
   positions(agent_id: string): Promise<PositionRow[]>;

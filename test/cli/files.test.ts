@@ -14,6 +14,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { loadClientConfig } from '../../src/config/client.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
 import { RUNTIMES } from '../../src/runtimes/registry.ts';
+import { DEFAULT_CATCH_UP } from '../../src/protocol/wake.ts';
 import { loadServerConfig } from '../../src/config/server.ts';
 import { SKILL_TEXT } from '../../src/cli/skill-text.ts';
 import { createClient } from '../../src/client/http.ts';
@@ -227,7 +228,7 @@ describe('connect', () => {
       const { catch_up, dms } = loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]!;
       return { catch_up, from: dms.allowed_wake_senders };
     };
-    expect(await node()).toEqual({ catch_up: 'all', from: undefined });
+    expect(await node()).toEqual({ catch_up: DEFAULT_CATCH_UP, from: undefined });
     const said = { catch_up: 'mentions', from: ['ann', 'other:bob'] };
     expect(await node('--catch-up', 'mentions', '--dms-from', '@ann,other:bob')).toEqual(said);
     expect(await node()).toEqual(said);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { AT, messageOf, rowsOf, wakeOf, writesOf } from '../support/store-writes.ts';
+import type { SkipReason } from '../../src/store/store.ts';
 import type { StoreFactory } from './store.ts';
 
 export function deliveryContract({ open, reopen }: StoreFactory): void {
@@ -25,7 +26,7 @@ export function deliveryContract({ open, reopen }: StoreFactory): void {
       { agent_id: 'alpha', scope: 'room:general', start_seq: 1, settled_seq: 1 },
     ]);
     expect(await store.positions('alpha')).toEqual([
-      { agent_id: 'alpha', conversation: 'room:general', acked_seq: 8 },
+      { agent_id: 'alpha', conversation: 'room:general', acked_seq: 8, passed: null },
     ]);
     expect(await store.scopes('nobody')).toEqual([]);
     expect(await store.positions('nobody')).toEqual([]);
@@ -141,6 +142,54 @@ export function deliveryContract({ open, reopen }: StoreFactory): void {
       return (await store.deliveryFacts(place, ['alpha']))[0]!.handed_at;
     };
     expect([await handed(1), await handed(2)]).toEqual([undefined, AT]);
+  });
+
+  it('DLV-16 what is passed over stays with its position and its wake; messages between two places are counted', async () => {
+    const store = await open();
+    const passed = '{"ranges":[{"after":1,"last":3,"reason":"count"}],"earlier":2}';
+    const at = { agent_id: 'alpha', conversation: 'room:general' } as const;
+    await store.commit([
+      writesOf(...[1, 2, 3, 4].map((n) => messageOf(`m${n}`, 'room:general')), messageOf('o', 'room:other')),
+      rowsOf(
+        { op: 'position', ...at, acked_seq: 1, passed },
+        { op: 'wake.open', row: wakeOf('w', { passed }) },
+      ),
+    ]);
+    expect(await store.positions('alpha')).toEqual([{ ...at, acked_seq: 1, passed }]);
+    expect(await store.openWakes('alpha')).toEqual([wakeOf('w', { passed })]);
+    await store.commit([rowsOf({ op: 'position', ...at, acked_seq: 2 })]);
+    expect(await store.positions('alpha')).toEqual([{ ...at, acked_seq: 2, passed: null }]);
+    const seqs = [...(await store.messages(['m1', 'm2', 'm3', 'm4'])).values()].map(({ seq }) => seq);
+    const [first, last] = [Math.min(...seqs), Math.max(...seqs)];
+    expect(await store.countMessages('room:general', first - 1, last, 100)).toBe(4);
+    expect(await store.countMessages('room:general', first, last - 1, 100)).toBe(2);
+    expect(await store.countMessages('room:general', 0, last, 3)).toBe(3);
+    expect(await store.countMessages('room:none', 0, last, 3)).toBe(0);
+  });
+
+  it('DLV-16 every skip that covers a message is told, and no other', async () => {
+    const store = await open();
+    const skip = (after_seq: number, last_seq: number, reason: SkipReason) =>
+      ({
+        op: 'skip',
+        row: { agent_id: 'alpha', conversation: 'room:general', after_seq, last_seq, reason, at: AT },
+      }) as const;
+    await store.commit([
+      rowsOf(
+        skip(0, 5, 'age'),
+        skip(5, 9, 'unmentioned_age'),
+        skip(0, 12, 'count'),
+        skip(12, 20, 'catch_up'),
+      ),
+    ]);
+    const reasons = async (seq: number) =>
+      (
+        await store.deliveryFacts({ conversation: 'room:general', scope: 'room:general', seq }, ['alpha'])
+      )[0]!.skips.map(({ reason }) => reason);
+    expect(await reasons(3)).toEqual(['age', 'count']);
+    expect(await reasons(6)).toEqual(['unmentioned_age', 'count']);
+    expect(await reasons(13)).toEqual(['catch_up']);
+    expect(await reasons(21)).toEqual([]);
   });
 
   it('STO-29 a bootstrap is remembered once', async () => {

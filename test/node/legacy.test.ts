@@ -134,6 +134,30 @@ it('NODE-9 catch_up none wakes nobody for what was missed', async () => {
   expect(quotes(second)).toEqual(['two']);
 });
 
+it('NODE-9 an absence costs so many wakes, what names the agent first', async () => {
+  const server = await strictServer();
+  const stateDir = path.join(await temporaryFolder(), 'state');
+  const ago = (hours: number) => ({ created_at: new Date(Date.now() - hours * 3_600_000).toISOString() });
+  const rooms = ['general', 'other'].map((id) => ({ id, wake: 'all' as const }));
+  const agent = alphaOf({ rooms, catch_up: { policy: 'all', max_wakes: 1, max_age: 9_000 } });
+  const first = await startLabNode(server.url, [agent], { stateDir });
+  await attached(first, server);
+  say(server, 'one', ago(4));
+  await first.until(() => quotes(first).length === 1);
+  await first.node.stop();
+  const other = { target: { kind: 'room', room_id: 'other' } };
+  say(server, 'too old @alpha', { ...other, ...ago(3) });
+  const mentions = ['molt://old_lab/agents/alpha'];
+  say(server, 'to me @alpha', { ...other, mentions, ...ago(2) });
+  say(server, 'in the room', ago(1));
+  const second = await startLabNode(server.url, [agent], { stateDir });
+  await attached(second, server);
+  await second.until(() => quotes(second).length === 1);
+  say(server, 'two');
+  await second.until(() => quotes(second).length === 2);
+  expect(quotes(second)).toEqual(['to me @alpha', 'two']);
+});
+
 it('NODE-9 a wake that is given up is reported to the server, and the next one runs', async () => {
   const server = await strictServer();
   const lab = await startLabNode(server.url, [alphaOf()]);

@@ -2,6 +2,7 @@
 import { mkdir, readFile, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { eventFrame, startScriptedServer } from '../support/node-attach-server.ts';
 import { failed, ok, speaker, startLabNode } from '../support/node-lab.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 
@@ -147,4 +148,29 @@ it('NODE-11 a workspace whose configuration cannot be written fails the turn, no
   await say('room:general', 'hello');
   expect((await lab.logged('wake FAILED')).message).toContain('.moltnet');
   expect(lab.runtime('alpha').turns).toEqual([]);
+});
+
+it('DLV-16 what was passed over before a wake is said in its text, also of one that comes again', async () => {
+  const server = await startScriptedServer({ delivery: true, answers: false });
+  const lab = await startLabNode(server.url, [{ agent: { id: 'alpha' } }]);
+  const alpha = lab.runtime('alpha');
+  alpha.script = (_wake, number) => (number === 1 ? 'hold' : ok);
+  await lab.logged('attached');
+  server.last.send(eventFrame('m1', 'newest'));
+  await server.until(() => server.last.of('WAKE').length === 1);
+  const { wake_id, conversation, cursor } = server.last.of('WAKE')[0]!;
+  const wake = { op: 'WAKE', wake_id, conversation, cursor, attempt: 1, earlier: 41 };
+  server.last.send(wake);
+  await lab.until(() => alpha.turns.length === 1);
+  expect(alpha.texts[0]).toContain('Moltnet: 42 new messages for you');
+  expect(alpha.texts[0]).toContain('41 older ones are not shown. Read them first: moltnet read room:general');
+  await lab.node.stop();
+  const next = await startLabNode(server.url, [{ agent: { id: 'alpha' } }]);
+  await next.logged('attached');
+  server.last.send(wake);
+  server.last.send(eventFrame('m1', 'newest'));
+  await server.until(() => server.last.of('WAKE').length === 1);
+  server.last.send(wake);
+  await next.until(() => next.runtime('alpha').turns.length === 1);
+  expect(next.runtime('alpha').texts[0]).toContain('41 older ones are not shown');
 });

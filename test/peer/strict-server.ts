@@ -107,7 +107,7 @@ export class StrictServer {
       },
       parts: message.parts,
       ...(message.mentions ? { mentions: message.mentions } : {}),
-      created_at: new Date().toISOString(),
+      created_at: message.created_at ?? new Date().toISOString(),
     };
     this.#messages.push(stored);
     const event: RingEvent = {

@@ -49,6 +49,8 @@ export interface AttachLabOptions {
   peer?: AttachPeer;
   rates?: AttachGatewayOptions['rates'];
   budgets?: BudgetSettings;
+  /** Of the log and of what is written to it. */
+  clock?: () => number;
   /** Of tokens that are minted for a claim. */
   identityOf?: (token: string) => Identity;
 }
@@ -93,8 +95,14 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
   });
   const store = options.wrap?.(opened) ?? opened;
   const faults: unknown[] = [];
-  const tail = new Tail({ store, ringCount: options.ringCount, onFault: (error) => faults.push(error) });
-  const network = await Network.open({ store, settings, onCommitted: (events) => tail.publish(events) });
+  const { clock, ringCount } = options;
+  const tail = new Tail({ store, ringCount, clock, onFault: (error) => faults.push(error) });
+  const network = await Network.open({
+    store,
+    settings,
+    clock,
+    onCommitted: (events) => tail.publish(events),
+  });
   const made: { gateway?: AttachGateway } = {};
   const usage = await openUsage({
     network,

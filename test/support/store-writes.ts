@@ -180,6 +180,7 @@ export const wakeOf = (wake_id: string, rest: Partial<WakeRow> = {}): WakeRow =>
   outcome: null,
   answer_id: null,
   classification: null,
+  passed: null,
   ...rest,
 });
 

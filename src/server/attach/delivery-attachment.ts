@@ -204,8 +204,8 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     return this.#delivering && this.#delivery.isOut(cursor);
   }
 
-  wake({ wake_id, conversation, cursor, attempt }: WakeFrame): void {
-    this.#connection.write(frameOf('WAKE', { cursor, wake_id, conversation, attempt }));
+  wake({ wake_id, conversation, cursor, attempt, earlier }: WakeFrame): void {
+    this.#connection.write(frameOf('WAKE', { cursor, wake_id, conversation, attempt, earlier }));
   }
 
   began(room_id: string | undefined): void {
