@@ -14,9 +14,10 @@ import { ApplyConfigRequest } from '../protocol/network.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
 import { CreateRoomRequest, type GuardSettings } from '../protocol/rooms.ts';
-import { ConstraintError, StorageError, type Store } from '../store/store.ts';
+import { ConstraintError, StateMovedError, StorageError, type Store, type Writes } from '../store/store.ts';
 import { anyone } from './identity.ts';
-import type { CommandKind, CommandTypes } from './commands.ts';
+import type { Command, CommandKind, CommandTypes } from './commands.ts';
+import { BatchRules } from './draft.ts';
 import type { Topology } from './topology.ts';
 
 type Step = { [K in CommandKind]: [K, CommandTypes[K][0]] }[CommandKind];
@@ -238,6 +239,131 @@ describe('a batch', () => {
     );
   }, 120_000);
 
+  it('MSG-20 STO-41 the same of batches that are decided over each other, whatever becomes of each', async () => {
+    let stacked = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 20, maxLength: 70 }),
+        fc.array(fc.constantFrom(...FATES), { maxLength: 8 }),
+        async (steps, fates) => {
+          const limited = { turns: 4, hour_turns: 5, pair_turns: 3 };
+          const options = { clock: () => Date.UTC(2026, 0, 1), settings: { guard: limited } };
+          const random = countingRandom();
+          const real = await openLab({ ...options, random });
+          await real.network.close();
+          const unsure = unsureStore(real.store, fates);
+          const together = await openLab({ ...options, random, store: unsure.store });
+          unsure.begin();
+          const mark = together.events.length;
+          const answers = await Promise.all(
+            steps.map(([kind, args]) => outcome(together.network.execute(kind, args as never, anyone))),
+          );
+          stacked += unsure.stacked;
+
+          // One by one, without those that the storage refused.
+          const apart = await openLab({ ...options, random: countingRandom() });
+          const begin = apart.events.length;
+          const expected: unknown[] = [];
+          for (const [i, [kind, args]] of steps.entries())
+            expected.push(
+              REFUSED_BY_STORAGE.has(answers[i])
+                ? answers[i]
+                : await outcome(apart.network.execute(kind, args as never, anyone)),
+            );
+          const seen = async (lab: Lab, given: unknown[], from: number) =>
+            withoutChance([given, await everything(lab), lab.events.slice(from), lab.network.settings.guard]);
+          expect(await seen(together, answers, mark)).toEqual(await seen(apart, expected, begin));
+          const reopened = await openLab({
+            ...options,
+            settings: together.network.settings,
+            store: together.store,
+          });
+          expect(dump(reopened.network.topology)).toEqual(dump(together.network.topology));
+          await Promise.all([reopened.close(), together.close(), apart.close()]);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(stacked).toBeGreaterThan(20);
+  }, 120_000);
+
+  it('MSG-21 MSG-22 what is decided over a batch shows nothing before that one, and falls with it', async () => {
+    const real = await openLab();
+    await real.network.close();
+    const commits: PromiseWithResolvers<void>[] = [];
+    const handed = Promise.withResolvers<void>();
+    let opened = false;
+    const store = over(real.store, {
+      commit: async (writes, run) => {
+        if (!opened) return real.store.commit(writes, run);
+        const turn = Promise.withResolvers<void>();
+        if (commits.push(turn) === 2) handed.resolve();
+        await turn.promise;
+        return real.store.commit(writes, run);
+      },
+    });
+    const lab = await openLab({ store });
+    opened = true;
+    const { topology } = lab.network;
+    const mark = lab.events.length;
+    // One batch, and while it is written another one that needs it.
+    const first = Promise.all([
+      codeOf(lab.createRoom({ id: 'ops', members: [] })),
+      codeOf(lab.register('a')),
+    ]);
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    const second = Array.from({ length: 16 }, (_, i) =>
+      codeOf(lab.send('agent:a', 'room:ops', { id: `m${i}`, parts: text('hi') })),
+    );
+    await handed.promise;
+    expect([topology.room('ops'), topology.agent('a'), lab.events.length]).toEqual([
+      undefined,
+      undefined,
+      mark,
+    ]);
+    commits[0]!.reject(new StorageError('disk full'));
+    commits[1]!.reject(new StateMovedError('the one before it has failed'));
+    expect(await first).toEqual(['storage_unavailable', 'storage_unavailable']);
+    // Decided again, and now there is no such room.
+    expect(await Promise.all(second)).toEqual(Array(16).fill('not_found'));
+    expect([topology.room('ops'), lab.events.length, real.store.head]).toEqual([undefined, mark, 1]);
+    expect(commits).toHaveLength(2);
+  });
+
+  it('MSG-20 what a batch that is on disk has changed is counted once, and found once, by those over it', async () => {
+    const lab = await openLab();
+    await lab.send('agent:a', 'room:general', { id: 'm1', parts: text('secret') });
+    await lab.network.close();
+    const { topology } = lab.network;
+    const rules = new BatchRules(lab.store, topology, countingRandom());
+    const command = <K extends CommandKind>(kind: K, args: CommandTypes[K][0]) =>
+      ({ ...args, kind, identity: anyone, at: '2026-01-01T00:00:00.000Z' }) as unknown as Command;
+    type Drafted = Awaited<ReturnType<typeof rules.draft>>;
+    const decided = async (commands: Command[], over: Drafted | undefined) => {
+      const draft = await rules.draft(commands, over);
+      const writes: Writes[] = [];
+      for (const each of commands) {
+        const decision = draft.decide(each);
+        if (!('refusal' in decision) && decision.writes.events.length > 0) writes.push(decision.writes);
+      }
+      return { draft, writes };
+    };
+    const again = command('message.redact', { message_id: 'm1' });
+    const create = command('room.create', { request: CreateRoomRequest.parse({ id: 'ops' }) });
+    const first = await decided([create, command('message.redact', { message_id: 'm1' })], undefined);
+    // It has loaded the message as it was before the first is on disk.
+    const second = await decided([again], first.draft);
+    expect([first.writes.length, second.writes.length]).toEqual([2, 0]);
+    expect([topology.roomCount, second.draft.state.roomCount]).toEqual([1, 2]);
+    first.draft.committed(await lab.store.commit(first.writes));
+    const third = await decided([again], second.draft);
+    expect([topology.roomCount, second.draft.state.roomCount, third.draft.state.roomCount]).toEqual([
+      2, 2, 2,
+    ]);
+    expect(third.draft.state.message('m1')?.payload).not.toContain('secret');
+    expect(third.writes).toEqual([]);
+  });
+
   it('MSG-21 shows nothing to anyone before it is on disk, and tells the readers before it answers', async () => {
     const real = await openLab();
     await real.network.close();
@@ -355,4 +481,47 @@ function over(store: Store, verbs: Partial<Store>): Store {
       return typeof value === 'function' ? value.bind(there) : value;
     },
   });
+}
+
+const REFUSED_BY_STORAGE = new Set<unknown>(['refused: storage_unavailable', 'refused: conflict']);
+const FATES = ['stored', 'stored', 'taken', 'full', 'moved'] as const;
+
+/** A store that takes a while to commit, and does with each commit what is said; after that all are stored. */
+function unsureStore(real: Store, fates: readonly (typeof FATES)[number][]) {
+  const errors = { taken: ConstraintError, full: StorageError, moved: StateMovedError };
+  const left = [...fates];
+  const unsure = { store: real, stacked: 0, begin: (): void => void (begun = true) };
+  let begun = false;
+  let last: Promise<unknown> = Promise.resolve();
+  let under = 0;
+  let failed: number | undefined;
+  async function commit(writes: Parameters<Store['commit']>[0], run?: number): Promise<number[][]> {
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    if (run === failed) throw new StateMovedError('a commit before it failed');
+    const fate = (begun && left.shift()) || 'stored';
+    try {
+      if (fate !== 'stored') throw new errors[fate]('as the test says');
+      return await real.commit(writes);
+    } catch (error) {
+      failed = run;
+      throw error;
+    }
+  }
+  unsure.store = over(real, {
+    commit: (writes, run) => {
+      if (under++ > 0) unsure.stacked++;
+      const ready = last.catch(() => {}).then(() => commit(writes, run));
+      last = ready;
+      return ready.finally(() => under--);
+    },
+  });
+  return unsure;
+}
+
+/** With ids and hashes numbered by where they come first: a command that is decided again gets new ones. */
+function withoutChance(value: unknown): unknown {
+  const names = new Map<string, string>();
+  const named = (id: string): string => names.get(id) ?? (names.set(id, `#${names.size}`), names.get(id)!);
+  const text = JSON.stringify(value, (_, each: unknown) => (each === undefined ? 'undefined' : each));
+  return JSON.parse(text.replaceAll(/(msg|evt|actor|magt_v1|minv_v1)_[-0-9a-f]+|[0-9a-f]{64}/g, named));
 }

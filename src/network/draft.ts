@@ -1,4 +1,4 @@
-/** How the writer decides: one batch at a time, each command by its rule, against what the ones before it will change. */
+/** How the writer decides: each command by its rule, against what the ones before it will change, those of a batch that is not on disk yet too. */
 import { MoltnetError } from '../protocol/errors.ts';
 import type { Store, Writes } from '../store/store.ts';
 import type { Decision, Draft, Rules } from '../store/writer.ts';
@@ -8,6 +8,7 @@ import { Facts } from './facts.ts';
 import { Overlay } from './overlay.ts';
 import type { Random } from './random.ts';
 import type { NetworkSettings } from './settings.ts';
+import type { State } from './state.ts';
 import type { Topology } from './topology.ts';
 
 export class BatchRules implements Rules<Command, Answer> {
@@ -21,25 +22,40 @@ export class BatchRules implements Rules<Command, Answer> {
     this.#random = random;
   }
 
-  draft(commands: readonly Command[]): Draft<Command, Answer> | Promise<Draft<Command, Answer>> {
-    const facts = Facts.load(this.#store, this.#topology, commands);
-    const over = (known: Facts) => new BatchDraft(this.#topology, known, this.#random);
-    return facts instanceof Facts ? over(facts) : facts.then(over);
+  draft(
+    commands: readonly Command[],
+    over: Draft<Command, Answer> | undefined,
+  ): BatchDraft | Promise<BatchDraft> {
+    if (over !== undefined && !(over instanceof BatchDraft))
+      throw new TypeError('not a draft of these rules');
+    const facts = Facts.load(this.#store, this.#topology, over?.state, commands);
+    const open = (known: Facts) => new BatchDraft(this.#topology, known, over, this.#random);
+    return facts instanceof Facts ? open(facts) : facts.then(open);
   }
 }
 
 /** Nothing of it is visible outside before `committed`; a draft that is dropped leaves no trace. */
 class BatchDraft implements Draft<Command, Answer> {
   readonly #topology: Topology;
+  readonly #facts: Facts;
   readonly #overlay: Overlay;
   readonly #random: Random;
   readonly #writing: Writes[] = [];
   #settings: NetworkSettings | undefined;
+  /** Decided over this one while it is not on disk. */
+  #above: BatchDraft | undefined;
 
-  constructor(topology: Topology, facts: Facts, random: Random) {
+  constructor(topology: Topology, facts: Facts, over: BatchDraft | undefined, random: Random) {
     this.#topology = topology;
+    this.#facts = facts;
     this.#overlay = new Overlay(facts);
     this.#random = random;
+    if (over) over.#above = this;
+  }
+
+  /** What it will have made of the network. */
+  get state(): State {
+    return this.#overlay;
   }
 
   decide(command: Command): Decision<Answer> {
@@ -58,7 +74,9 @@ class BatchDraft implements Draft<Command, Answer> {
   }
 
   committed(seqs: readonly (readonly number[])[]): void {
+    this.#facts.remember();
     if (this.#settings) Object.assign(this.#topology.settings, this.#settings);
     for (let i = 0; i < this.#writing.length; i++) this.#topology.committed(this.#writing[i]!, seqs[i]!);
+    if (this.#above) this.#above.#facts.rebase();
   }
 }

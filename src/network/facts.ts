@@ -19,30 +19,34 @@ import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
 import type { Topology } from './topology.ts';
 
-/** The committed state as one batch sees it: the topology, and the facts loaded for it. */
+/** What facts are laid over: the topology, or the batch before this one while it is not on disk. */
+type Base = Omit<State, Loadable> & Partial<Pick<State, Loadable>>;
+type Loadable = 'message' | 'meta' | 'isAddressed';
+
+/**
+ * The state as one batch sees it: what is known to its base, and beneath that what was loaded for it.
+ */
 export class Facts implements State {
   readonly #topology: Topology;
+  #base: Base;
   readonly #conversations: ReadonlyMap<ConversationKey, ConversationRow>;
-  readonly #messages: ReadonlyMap<string, StoredMessage>;
-  readonly #metas: ReadonlyMap<string, string>;
-  readonly #addressed: ReadonlySet<string>;
+  #loaded: Loaded;
 
-  private constructor(
-    topology: Topology,
-    conversations: ReadonlyMap<ConversationKey, ConversationRow>,
-    messages: ReadonlyMap<string, StoredMessage>,
-    metas: ReadonlyMap<string, string>,
-    addressed: ReadonlySet<string>,
-  ) {
+  private constructor(topology: Topology, base: Base, need: Need, loaded: Loaded) {
     this.#topology = topology;
-    this.#conversations = conversations;
-    this.#messages = messages;
-    this.#metas = metas;
-    this.#addressed = addressed;
+    this.#base = base;
+    this.#conversations = need.conversations;
+    this.#loaded = loaded;
   }
 
   /** At once when nothing has to be read from the store: the usual case, and the writer's waiting time. */
-  static load(store: Store, topology: Topology, commands: readonly Command[]): Facts | Promise<Facts> {
+  static load(
+    store: Store,
+    topology: Topology,
+    over: State | undefined,
+    commands: readonly Command[],
+  ): Facts | Promise<Facts> {
+    const base = over ?? topology;
     const need: Need = {
       conversations: new Map(),
       absent: new Set(),
@@ -50,99 +54,115 @@ export class Facts implements State {
       metas: new Set(),
       claimed: new Set(),
     };
-    for (const command of commands) collect(need, topology, command);
+    for (const command of commands) collect(need, topology, base, command);
     if (need.absent.size + need.messages.size + need.metas.size + need.claimed.size === 0)
-      return new Facts(topology, need.conversations, NO_MESSAGES, new Map(), need.claimed);
-    return Facts.#read(store, topology, need);
+      return new Facts(topology, base, need, NOTHING);
+    return Facts.#read(store, topology, base, need);
   }
 
-  static async #read(store: Store, topology: Topology, need: Need): Promise<Facts> {
+  static async #read(store: Store, topology: Topology, base: Base, need: Need): Promise<Facts> {
     const addressed = new Set<string>();
     const look = async (id: string): Promise<void> => {
       if ((await store.dmPage(id, { limit: 1 })).rows.length > 0) addressed.add(id);
     };
-    const [stored, messages, metas] = await Promise.all([
+    const [stored, messages, values] = await Promise.all([
       need.absent.size > 0 ? store.conversations([...need.absent]) : undefined,
-      need.messages.size > 0 ? store.messages([...need.messages]) : NO_MESSAGES,
+      need.messages.size > 0 ? store.messages([...need.messages]) : NOTHING.messages,
       Promise.all([...need.metas].map(async (key) => [key, await store.meta(key)] as const)),
       Promise.all([...need.claimed].map(look)),
     ]);
-    for (const row of stored?.values() ?? []) {
-      // Committed state, so all may see it; and what the batch makes of it is folded over it.
-      topology.putConversation(row);
-      need.conversations.set(row.key, row);
-    }
-    const known = new Map<string, string>();
-    for (const [key, value] of metas) if (value !== undefined) known.set(key, value);
-    return new Facts(topology, need.conversations, messages, known, addressed);
+    for (const row of stored?.values() ?? []) need.conversations.set(row.key, row);
+    const metas = new Map<string, string>();
+    for (const [key, value] of values) if (value !== undefined) metas.set(key, value);
+    return new Facts(topology, base, need, { messages, metas, addressed });
+  }
+
+  /**
+   * The batch before this one is on disk, and the topology has its changes. What was loaded before that was for the
+   * deciding, which is over: it must not be what the next batch sees.
+   */
+  rebase(): void {
+    this.#base = this.#topology;
+    this.#loaded = NOTHING;
+  }
+
+  /** This batch is on disk: the rows it was decided on are in the topology before its changes are. */
+  remember(): void {
+    for (const row of this.#conversations.values())
+      if (!this.#topology.conversation(row.key)) this.#topology.putConversation(row);
   }
 
   get settings(): NetworkSettings {
-    return this.#topology.settings;
+    return this.#base.settings;
   }
   room(id: string): RoomState | undefined {
-    return this.#topology.room(id);
+    return this.#base.room(id);
   }
   roomRecord(id: string): RoomState | undefined {
-    return this.#topology.roomRecord(id);
+    return this.#base.roomRecord(id);
   }
   get roomCount(): number {
-    return this.#topology.roomCount;
+    return this.#base.roomCount;
   }
   agent(id: string): AgentRow | undefined {
-    return this.#topology.agent(id);
+    return this.#base.agent(id);
   }
   agentRecord(id: string): AgentRow | undefined {
-    return this.#topology.agentRecord(id);
+    return this.#base.agentRecord(id);
   }
   get agentCount(): number {
-    return this.#topology.agentCount;
+    return this.#base.agentCount;
   }
   agentByCredential(key: string): AgentRow | undefined {
-    return this.#topology.agentByCredential(key);
+    return this.#base.agentByCredential(key);
   }
   removedByCredential(key: string): AgentRow | undefined {
-    return this.#topology.removedByCredential(key);
+    return this.#base.removedByCredential(key);
   }
   invite(code_hash: string): InviteRow | undefined {
-    return this.#topology.invite(code_hash);
+    return this.#base.invite(code_hash);
   }
   inviteOf(agent_id: string): InviteRow | undefined {
-    return this.#topology.inviteOf(agent_id);
+    return this.#base.inviteOf(agent_id);
   }
   roomsOf(member: string): ReadonlySet<string> {
-    return this.#topology.roomsOf(member);
+    return this.#base.roomsOf(member);
   }
   held(): Iterable<ConversationRow> {
-    return this.#topology.held();
+    return this.#base.held();
   }
   pair(key: string): PairRow | undefined {
-    return this.#topology.pair(key);
+    return this.#base.pair(key);
   }
   pairsOf(agent: string): Iterable<PairRow> {
-    return this.#topology.pairsOf(agent);
+    return this.#base.pairsOf(agent);
   }
   pause(scope: PauseScope): PauseRow | undefined {
-    return this.#topology.pause(scope);
+    return this.#base.pause(scope);
   }
   conversation(key: ConversationKey): ConversationRow | undefined {
-    return this.#conversations.get(key) ?? this.#topology.conversation(key);
+    return this.#base.conversation(key) ?? this.#conversations.get(key);
   }
   message(id: string): StoredMessage | undefined {
-    return this.#messages.get(id);
+    return this.#base.message?.(id) ?? this.#loaded.messages.get(id);
   }
   meta(key: string): string | undefined {
-    return this.#metas.get(key);
+    return this.#base.meta?.(key) ?? this.#loaded.metas.get(key);
   }
   isAddressed(id: string): boolean {
-    return this.#addressed.has(id);
+    return this.#base.isAddressed?.(id) === true || this.#loaded.addressed.has(id);
   }
 }
 
-const NO_MESSAGES: ReadonlyMap<string, StoredMessage> = new Map();
+interface Loaded {
+  messages: ReadonlyMap<string, StoredMessage>;
+  metas: ReadonlyMap<string, string>;
+  addressed: ReadonlySet<string>;
+}
+const NOTHING: Loaded = { messages: new Map(), metas: new Map(), addressed: new Set() };
 
 interface Need {
-  /** Those in memory, held fast so that the batch itself cannot push them out. */
+  /** Those in memory, held fast so that no batch can push them out before this one is on disk. */
   conversations: Map<ConversationKey, ConversationRow>;
   absent: Set<ConversationKey>;
   messages: Set<string>;
@@ -152,13 +172,13 @@ interface Need {
 }
 
 /** Only what the rules will ask for, by the ids as the rules will read them (trimmed). */
-function collect(need: Need, topology: Topology, command: Command): void {
+function collect(need: Need, topology: Topology, base: Base, command: Command): void {
   switch (command.kind) {
     case 'message.send': {
       const id = command.request.id?.trim();
       if (id && isId(id)) need.messages.add(id);
-      const key = targetKey(command.request, topology.settings.id);
-      if (key) wantConversation(need, topology, key);
+      const key = targetKey(command.request, base.settings.id);
+      if (key) wantConversation(need, topology, base, key);
       return;
     }
     case 'message.redact':
@@ -167,11 +187,11 @@ function collect(need: Need, topology: Topology, command: Command): void {
     case 'agent.register': {
       const id = (command.requested_id ?? '').trim() || slugOf(command.name ?? '');
       const claims = isAnonymous(command.identity) && command.identity.mode !== 'none';
-      if (claims && isLocalAgentId(id) && !topology.agentRecord(id)) need.claimed.add(id);
+      if (claims && isLocalAgentId(id) && !base.agentRecord(id)) need.claimed.add(id);
       return;
     }
     case 'guard.resume':
-      wantConversation(need, topology, command.conversation);
+      wantConversation(need, topology, base, command.conversation);
       return;
     case 'config.apply':
       need.metas.add(FIRST_ROOM);
@@ -183,10 +203,10 @@ function collect(need: Need, topology: Topology, command: Command): void {
   }
 }
 
-function wantConversation(need: Need, topology: Topology, key: ConversationKey): void {
+function wantConversation(need: Need, topology: Topology, base: Base, key: ConversationKey): void {
   const row = topology.conversation(key);
   if (row) need.conversations.set(key, row);
-  else need.absent.add(key);
+  else if (!base.conversation(key)) need.absent.add(key);
 }
 
 /** The conversation that a request names, whether or not the rules will accept it; undefined when it names none. */

@@ -7,7 +7,7 @@ import { inspect, migrate } from './migrations.ts';
 import { BUSY_TIMEOUT, openConnection } from './sqlite-connection.ts';
 import { asStoreError } from './sqlite-errors.ts';
 import { createCommitter } from './sqlite-writes.ts';
-import type { Writes } from './store.ts';
+import { StateMovedError, type Writes } from './store.ts';
 
 /**
  * Frames in the WAL (estimated) after which it is copied into the database, about 80 MB: seldom enough that a batch
@@ -32,7 +32,7 @@ export interface Engine {
   /** True when a redacted text may still be in the WAL, because another process reads it: `tidy` tries again. */
   readonly untidy: boolean;
   /** Commits all writes in one durable transaction; returns the head from before it. Throws as Store.commit rejects. */
-  commit(writes: readonly Writes[]): number;
+  commit(writes: readonly Writes[], run?: number): number;
   /** What may follow a commit once it is answered: the checkpoint, when enough has gathered or nothing else is to do. */
   tidy(idle: boolean): void;
   ping(): void;
@@ -57,6 +57,8 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
   const committer = createCommitter(db);
   const ping = db.prepare('SELECT max(version) FROM schema_versions');
   let frames = 0;
+  /** The run that has come to its end. */
+  let failed: number | undefined;
   let untidy = false;
   let truncatedAt = 0;
 
@@ -93,7 +95,9 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
     get untidy() {
       return untidy;
     },
-    commit(writes) {
+    commit(writes, run) {
+      if (run !== undefined && run === failed)
+        throw new StateMovedError('a commit before this one in its run has failed');
       try {
         const before = committer.commit(writes);
         frames += framesOf(writes);
@@ -101,6 +105,7 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
         if (writes.some(redacts)) truncate();
         return before;
       } catch (error) {
+        failed = run;
         throw asStoreError(error, path);
       }
     },

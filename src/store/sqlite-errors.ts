@@ -1,5 +1,5 @@
 /** What SQLite's and the file system's errors mean to the store: a taken id, storage that does not work now, or a fault. */
-import { ConstraintError, StorageError } from './store.ts';
+import { ConstraintError, StateMovedError, StorageError } from './store.ts';
 
 /** Primary result codes of SQLite that are about the storage and not about the statement. */
 const STORAGE: Record<number, string> = {
@@ -22,8 +22,9 @@ const TAKEN = new Set([1555, 2067, 2579]);
 
 /** The error as the Store interface has it. Faults of our own (a wrong statement, a NOT NULL) stay what they are. */
 export function asStoreError(error: unknown, path?: string): unknown {
-  if (error instanceof ConstraintError || error instanceof StorageError || !(error instanceof Error))
+  if (error instanceof ConstraintError || error instanceof StorageError || error instanceof StateMovedError)
     return error;
+  if (!(error instanceof Error)) return error;
   const code = (error as { errcode?: unknown }).errcode;
   if (typeof code !== 'number') return error;
   if (TAKEN.has(code)) return new ConstraintError(error.message, { cause: error });
@@ -69,17 +70,19 @@ export function asFileError(error: unknown, path: string): StorageError {
 
 /** An error as plain data, to cross from the storage thread. */
 export interface ErrorData {
-  kind: 'constraint' | 'storage' | 'fault';
+  kind: 'constraint' | 'storage' | 'moved' | 'fault';
   message: string;
 }
 export function errorData(error: unknown): ErrorData {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ConstraintError) return { kind: 'constraint', message };
   if (error instanceof StorageError) return { kind: 'storage', message };
+  if (error instanceof StateMovedError) return { kind: 'moved', message };
   return { kind: 'fault', message: error instanceof Error ? (error.stack ?? message) : message };
 }
 export function errorOf(data: ErrorData): Error {
   if (data.kind === 'constraint') return new ConstraintError(data.message);
   if (data.kind === 'storage') return new StorageError(data.message);
+  if (data.kind === 'moved') return new StateMovedError(data.message);
   return new Error(`fault in the storage thread: ${data.message}`);
 }

@@ -25,7 +25,7 @@ import {
 
 /** Where a store's writes go: the storage thread, or the same engine on this thread. */
 interface WriteSide {
-  commit(writes: readonly Writes[]): Promise<number>;
+  commit(writes: readonly Writes[], run?: number): Promise<number>;
   ping(): Promise<void>;
   readonly search: SearchSide;
   /** Closes the reads and the writes, in the order that leaves nothing behind. */
@@ -37,7 +37,7 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
   if (kind === 'memory') {
     const engine = openEngine({ path: ':memory:', networkId, warn });
     const side: WriteSide = {
-      commit: async (writes) => engine.commit(writes),
+      commit: async (writes, run) => engine.commit(writes, run),
       ping: async () => engine.ping(),
       search: searchHere(engine.db),
       close: async () => {
@@ -56,7 +56,7 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
     try {
       const reader = openConnection({ path: file, readOnly: true });
       const side: WriteSide = {
-        commit: (writes) => thread.commit(writes),
+        commit: (writes, run) => thread.commit(writes, run),
         ping: () => thread.ping(),
         search: searchThread(file, warn),
         close: async () => {
@@ -109,9 +109,9 @@ class SqliteStore implements Store {
     return this.#head;
   }
 
-  async commit(writes: readonly Writes[]): Promise<number[][]> {
+  async commit(writes: readonly Writes[], run?: number): Promise<number[][]> {
     if (this.#closing) throw closed();
-    let seq = await this.#side.commit(writes);
+    let seq = await this.#side.commit(writes, run);
     const seqs = writes.map(({ events }) =>
       events.map(({ id }) => {
         this.#log.committed(++seq, id);

@@ -8,7 +8,10 @@ export interface ThreadData {
   networkId: string;
 }
 
-export type ThreadRequest = { op: 'commit'; writes: PackedWrites } | { op: 'ping' } | { op: 'close' };
+export type ThreadRequest =
+  | { op: 'commit'; writes: PackedWrites; run: number | undefined }
+  | { op: 'ping' }
+  | { op: 'close' };
 
 export type ThreadAnswer =
   /** Once, first: the database is open. */

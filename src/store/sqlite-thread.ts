@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { errorOf } from './sqlite-errors.ts';
 import { pack } from './sqlite-packing.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './sqlite-thread-messages.ts';
-import { StorageError, type Writes } from './store.ts';
+import { StateMovedError, StorageError, type Writes } from './store.ts';
 
 /** From source the thread is a .ts file beside this one, in the build a .js file beside the bundle. */
 const entry = new URL(
@@ -15,7 +15,7 @@ export interface StorageThread {
   /** seq of the newest event that was there when the database was opened. */
   readonly openedAt: number;
   /** Resolves with the head from before the batch. */
-  commit(writes: readonly Writes[]): Promise<number>;
+  commit(writes: readonly Writes[], run?: number): Promise<number>;
   ping(): Promise<void>;
   /** Answers what was asked before, closes the database and ends the thread. */
   close(): Promise<void>;
@@ -56,20 +56,32 @@ export function startStorageThread(
     warn(`${dead.message}\n${error.stack ?? ''}`);
   });
 
+  /** Throws what cannot be sent. */
   function ask(request: ThreadRequest): Promise<number> {
     if (dead) return Promise.reject(dead);
-    return new Promise((resolve, reject) => {
-      // First the message: what cannot be cloned throws here, and then no answer is to be waited for.
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-      worker.postMessage(request);
-      waiting.push({ resolve, reject });
-    });
+    // First the message: when it throws, no answer is to be waited for.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
+    worker.postMessage(request);
+    return new Promise((resolve, reject) => void waiting.push({ resolve, reject }));
+  }
+
+  /** The run of a commit that could not be sent: the thread does not know that it failed. */
+  let unsent: number | undefined;
+  function commit(writes: readonly Writes[], run?: number): Promise<number> {
+    if (run !== undefined && run === unsent)
+      return Promise.reject(new StateMovedError('a commit before this one in its run has failed'));
+    try {
+      return ask({ op: 'commit', writes: pack(writes), run });
+    } catch (error) {
+      unsent = run;
+      return Promise.reject(error as Error);
+    }
   }
 
   let closing: Promise<void> | undefined;
   const thread = (openedAt: number): StorageThread => ({
     openedAt,
-    commit: (writes) => ask({ op: 'commit', writes: pack(writes) }),
+    commit,
     ping: async () => void (await ask({ op: 'ping' })),
     close: () => (closing ??= dead ? ended : ask({ op: 'close' }).then(() => ended)),
     kill: async () => void (await worker.terminate()),

@@ -25,7 +25,7 @@ function serve(engine: Engine): void {
     }
     try {
       let before = 0;
-      if (request.op === 'commit') before = engine.commit(unpack(request.writes));
+      if (request.op === 'commit') before = engine.commit(unpack(request.writes), request.run);
       else engine.ping();
       answer({ op: 'done', before });
     } catch (error) {

@@ -392,10 +392,16 @@ export interface Store {
 
   /**
    * Commits all writes, in order, in one durable transaction, and resolves with the seqs: seqs[i][j] is that of
-   * writes[i].events[j]. Rejects with ConstraintError when a unique id is taken (nothing was stored), with
-   * StorageError when the engine cannot write now (nothing was stored).
+   * writes[i].events[j]. Rejects with ConstraintError when a unique id is taken, with StorageError when the engine
+   * cannot write now, with StateMovedError when what the writes were decided on is not what is stored: nothing was
+   * stored, whichever it is.
+   *
+   * A commit may be asked for before the one before it is done; they are done in the order in which they were asked
+   * for. `run` names those that were decided over each other: when one of a run has failed, all of the same run that
+   * come after it are rejected with StateMovedError, unlooked at. Who has seen the failure goes on with a new run.
+   * (An engine that waits for each answer keeps this by remembering the run that failed.)
    */
-  commit(writes: readonly Writes[]): Promise<number[][]>;
+  commit(writes: readonly Writes[], run?: number): Promise<number[][]>;
 
   /** Sessions that expire after this time (RFC 3339), the first to expire first. */
   sessions(now: string): Promise<SessionRow[]>;
@@ -491,4 +497,11 @@ export class ConstraintError extends Error {
 /** The engine cannot take the write now (disk full, locked, away); nothing was stored. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
+}
+/**
+ * The state that the writes were decided on has moved: a commit before them in their run failed, or (several processes
+ * on one database) another process changed it. Nothing was stored; catch up, and decide again.
+ */
+export class StateMovedError extends Error {
+  override readonly name = 'StateMovedError';
 }

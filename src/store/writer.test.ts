@@ -4,7 +4,14 @@ import { openFile, openMemory } from '../../test/support/store-open.ts';
 import { messageOf, upTo } from '../../test/support/store-writes.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
-import { StorageError, type LogEvent, type Store, type Writes } from './store.ts';
+import {
+  ConstraintError,
+  StateMovedError,
+  StorageError,
+  type LogEvent,
+  type Store,
+  type Writes,
+} from './store.ts';
 import { Writer, type Decision, type Draft, type Rules } from './writer.ts';
 
 /** Writes one message of that id; `refuse:` refuses, `fault:` throws, `read:` answers without writing. */
@@ -13,15 +20,33 @@ type Command = string;
 class RecordingRules implements Rules<Command, string> {
   readonly batches: Command[][] = [];
   readonly seqs: (readonly number[])[][] = [];
+  /** For each batch, the first command of the one that it was decided over. */
+  readonly over: (Command | undefined)[] = [];
+  caughtUp = 0;
+  readonly #first = new Map<Draft<Command, string>, Command>();
   /** Called before each draft; a test holds the writer here. */
   gate: Promise<void> | undefined;
 
-  draft(commands: readonly Command[]): Draft<Command, string> | Promise<Draft<Command, string>> {
-    return this.gate ? this.gate.then(() => this.#over(commands)) : this.#over(commands);
+  draft(
+    commands: readonly Command[],
+    over: Draft<Command, string> | undefined,
+  ): Draft<Command, string> | Promise<Draft<Command, string>> {
+    return this.gate ? this.gate.then(() => this.#open(commands, over)) : this.#open(commands, over);
   }
 
-  #over(commands: readonly Command[]): Draft<Command, string> {
+  async catchUp(): Promise<void> {
+    this.caughtUp++;
+  }
+
+  #open(commands: readonly Command[], over: Draft<Command, string> | undefined): Draft<Command, string> {
     this.batches.push([...commands]);
+    this.over.push(over && this.#first.get(over));
+    const draft = this.#draft();
+    this.#first.set(draft, commands[0]!);
+    return draft;
+  }
+
+  #draft(): Draft<Command, string> {
     return {
       decide: (command): Decision<string> => {
         if (command.startsWith('refuse:')) return { refusal: new MoltnetError('forbidden', command) };
@@ -270,6 +295,157 @@ it('STO-14 storage that fails refuses the whole batch at once with storage_unava
   failing = false;
   expect(await writer.submit('a')).toBe('answer to a');
   expect(published.map(({ seq, id }) => [seq, id])).toEqual([[1, 'a']]);
+});
+
+/** A store whose commits each wait until the test says what becomes of them, in order. */
+function heldStore(real: Store): { store: Store; asked: () => Promise<(error?: Error) => void> } {
+  const asked: ((error?: Error) => void)[] = [];
+  const waiting: ((answer: (error?: Error) => void) => void)[] = [];
+  let before: Promise<unknown> = Promise.resolve();
+  let failed: number | undefined;
+  const store: Store = Object.assign(Object.create(real) as Store, {
+    commit: (writes: readonly Writes[], run?: number) => {
+      const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+      const next = waiting.shift();
+      if (next) next(resolve);
+      else asked.push(resolve);
+      const done = before.then(async () => {
+        if (run !== undefined && run === failed) throw new StateMovedError('a commit before it failed');
+        const error = await promise;
+        if (!error) return real.commit(writes, run);
+        failed = run;
+        throw error;
+      });
+      before = done.catch(() => {});
+      return done;
+    },
+  });
+  return {
+    store,
+    asked: () =>
+      new Promise((resolve) => (asked.length > 0 ? resolve(asked.shift()!) : waiting.push(resolve))),
+  };
+}
+
+/** A batch that is being written, and one that was decided over it. */
+async function stacked() {
+  const { store, asked } = heldStore(await openFile());
+  const { writer, rules, published } = writerOf(store);
+  const first = ['a', 'b'].map((id) => writer.submit(id));
+  const finish = await asked();
+  const second = upTo(16).map((i) => writer.submit(`c${i}`));
+  const finishSecond = await asked();
+  expect(rules.batches.map((batch) => batch.length)).toEqual([2, 16]);
+  expect(rules.over).toEqual([undefined, 'a']);
+  return { store, asked, writer, rules, published, first, second, finish, finishSecond };
+}
+const accepted = (from: number, to: number) => upTo(to - from).map((i) => `answer to c${from + i}`);
+
+it('STO-4 a batch of enough commands is decided over the one that is being written, and waits for it', async () => {
+  const { asked, writer, rules, published, first, second, finish, finishSecond } = await stacked();
+  const third = upTo(16).map((i) => writer.submit(`d${i}`));
+  finishSecond();
+  await turn();
+  // Two are under way, and nothing of either can be seen.
+  expect([rules.batches.length, rules.seqs, published]).toEqual([2, [], []]);
+  finish();
+  expect(await outcomes(first)).toEqual(['answer to a', 'answer to b']);
+  (await asked())();
+  expect(await outcomes(second)).toEqual(accepted(0, 16));
+  expect(await outcomes(third)).toEqual(upTo(16).map((i) => `answer to d${i}`));
+  expect(rules.over).toEqual([undefined, 'a', 'c0']);
+  expect(published.map(({ seq }) => seq)).toEqual(upTo(34).map((i) => i + 1));
+});
+
+it('STO-4 a few commands wait until the batch that is being written is on disk', async () => {
+  const { store, asked } = heldStore(await openFile());
+  const { writer, rules } = writerOf(store);
+  const first = writer.submit('a');
+  const finish = await asked();
+  const few = upTo(15).map((i) => writer.submit(`c${i}`));
+  await turn();
+  await turn();
+  expect(rules.batches).toEqual([['a']]);
+  finish();
+  (await asked())();
+  await Promise.all([first, ...few]);
+  expect(rules.over).toEqual([undefined, undefined]);
+});
+
+it('STO-41 what was decided over a batch that the storage did not take is decided again, over the state', async () => {
+  const { asked, rules, published, first, second, finish } = await stacked();
+  finish(new StorageError('disk full'));
+  expect(await outcomes(first)).toEqual(['storage_unavailable', 'storage_unavailable']);
+  (await asked())();
+  expect(await outcomes(second)).toEqual(accepted(0, 16));
+  expect(rules.over).toEqual([undefined, 'a', undefined]);
+  expect(rules.batches[2]).toEqual(rules.batches[1]);
+  expect(rules.seqs).toEqual([upTo(16).map((i) => [i + 1])]);
+  expect(published.map(({ id }) => id)).toEqual(upTo(16).map((i) => `c${i}`));
+});
+
+it('STO-41 STO-5 STO-6 after a batch with a taken id its commands come one by one, then what was decided over it', async () => {
+  const { asked, rules, published, first, second, finish } = await stacked();
+  finish(new ConstraintError('taken'));
+  (await asked())(new ConstraintError('taken'));
+  (await asked())();
+  (await asked())();
+  expect(await outcomes(first)).toEqual(['conflict', 'answer to b']);
+  expect(await outcomes(second)).toEqual(accepted(0, 16));
+  expect(rules.batches.slice(2).map((batch) => batch[0])).toEqual(['a', 'b', 'c0']);
+  expect(rules.over.slice(2, 4)).toEqual([undefined, undefined]);
+  expect(published.map(({ id }) => id)).toEqual(['b', ...upTo(16).map((i) => `c${i}`)]);
+});
+
+it('STO-41 a batch that fails over one that does not is the only one to fail', async () => {
+  const { published, first, second, finish, finishSecond } = await stacked();
+  finish();
+  finishSecond(new StorageError('disk full'));
+  expect(await outcomes(first)).toEqual(['answer to a', 'answer to b']);
+  expect(await outcomes(second)).toEqual(upTo(16).map(() => 'storage_unavailable'));
+  expect(published.map(({ seq }) => seq)).toEqual([1, 2]);
+});
+
+it('STO-41 a batch whose state another process moved is decided again after the rules have caught up, with what was over it', async () => {
+  const { asked, rules, published, first, second, finish } = await stacked();
+  finish(new StateMovedError('another process'));
+  (await asked())(new StateMovedError('and again'));
+  (await asked())();
+  (await asked())();
+  expect(await outcomes(first)).toEqual(['answer to a', 'answer to b']);
+  expect(await outcomes(second)).toEqual(accepted(0, 16));
+  expect(rules.caughtUp).toBe(2);
+  expect(rules.batches.slice(2, 4).map((batch) => batch.slice(0, 3))).toEqual([
+    ['a', 'b', 'c0'],
+    ['a', 'b', 'c0'],
+  ]);
+  expect(published.map(({ seq }) => seq)).toEqual(upTo(18).map((i) => i + 1));
+});
+
+it('STO-41 state that never stands still ends in a refusal', async () => {
+  const real = await openMemory();
+  const restless: Store = Object.assign(Object.create(real) as Store, {
+    commit: () => Promise.reject(new StateMovedError('another process')),
+  });
+  const { writer, rules } = writerOf(restless);
+  expect(await outcomes(['a', 'b'].map((id) => writer.submit(id)))).toEqual(
+    upTo(2).map(() => 'storage_unavailable'),
+  );
+  expect(rules.caughtUp).toBe(16);
+});
+
+it('STO-41 a fault of the rules in what was decided over a batch is told after that one', async () => {
+  const { store, asked } = heldStore(await openFile());
+  const { writer, published } = writerOf(store);
+  const first = writer.submit('a');
+  const finish = await asked();
+  const second = outcomes(upTo(16).map((i) => writer.submit(i === 3 ? 'fault:x' : `c${i}`)));
+  await turn();
+  finish();
+  expect(await first).toBe('answer to a');
+  for (const _ of upTo(15)) (await asked())();
+  expect(await second).toEqual([...accepted(0, 3), 'Error: fault:x', ...accepted(4, 16)]);
+  expect(published).toHaveLength(16);
 });
 
 it('STO-30 a fault after the commit answers what is on disk, and stops the writer', async () => {

@@ -1,16 +1,18 @@
 /**
- * The writer: commands wait in one queue; when the previous batch is on disk, those that wait are decided in order by a
- * pure rule and committed in ONE durable transaction; while that is written, the previous batch is answered. What the
- * rule is, the network floor says.
+ * The writer: commands wait in one queue. A batch of them is decided in order by a pure rule and committed in ONE
+ * durable transaction; what comes meanwhile is decided over that batch and handed to the storage as the next one, so
+ * that the storage never waits for the deciding and the answering. What the rule is, the network floor says.
  *
  * STO-4 an answer is given only after the commit. STO-5 a batch that fails as a whole is run command by command, so
- * that only the guilty one is refused.
+ * that only the guilty one is refused. STO-41 what was decided over a batch that fails is thrown away and decided again;
+ * so is a batch whose state another process moved (StateMovedError), after `catchUp`.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { limits } from '../protocol/limits.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import {
   ConstraintError,
+  StateMovedError,
   StorageError,
   type EventWrite,
   type LogEvent,
@@ -29,8 +31,18 @@ export interface Draft<C, A> {
 }
 
 export interface Rules<C, A> {
-  /** Loads what the commands need to be decided (existing ids, conversations) and opens a draft over the state. */
-  draft(commands: readonly C[]): Draft<C, A> | Promise<Draft<C, A>>;
+  /**
+   * Loads what the commands need to be decided (existing ids, conversations) and opens a draft over the state, or over
+   * what the draft `over` will make of it: that one is decided and not yet on disk. From the call until the last
+   * `decide` no draft is made the state. A draft that is thrown away hears nothing more, and nor does what was
+   * decided over it.
+   */
+  draft(commands: readonly C[], over: Draft<C, A> | undefined): Draft<C, A> | Promise<Draft<C, A>>;
+  /**
+   * The storage has answered StateMovedError: resolves when the state is what the storage holds by now. Asked for
+   * while no draft is open. For storage that only one process writes there is nothing to do.
+   */
+  catchUp?(): Promise<void>;
 }
 
 export interface WriterOptions<C, A> {
@@ -51,17 +63,18 @@ interface Waiting<C, A> {
 /** Commands on their way to the disk. */
 interface Batch<C, A> {
   commands: Waiting<C, A>[];
-  stored: Promise<Stored<C, A> | Failed>;
-}
-
-/** A batch that is on disk and not yet answered. */
-interface Stored<C, A> {
-  draft: Draft<C, A>;
+  /** It holds one command of a batch that failed. */
+  alone: boolean;
+  /** When all of it is decided. */
+  draft: Draft<C, A> | undefined;
   accepted: { waiting: Waiting<C, A>; answer: A }[];
   refused: { waiting: Waiting<C, A>; refusal: unknown }[];
   /** Of the accepted ones that write. */
   writes: Writes[];
-  seqs: number[][];
+  /** The seqs of the writes when it is stored. Failed: nothing of it was stored. */
+  outcome: number[][] | Failed | undefined;
+  /** Resolves when there is an outcome of what was handed to the storage. */
+  done: Promise<void>;
 }
 
 class Failed {
@@ -71,6 +84,8 @@ class Failed {
   }
 }
 
+/** Batches that are decided and not answered: one that is written, and one that is ready for when it is. */
+const DEPTH = 2;
 /** So few commands are one batch, whatever else is under way: a sync of the disk costs as much as they do. */
 const WHOLE = 16;
 /**
@@ -78,11 +93,26 @@ const WHOLE = 16;
  * up the many whose next requests are already on their way.
  */
 const FEW = 4;
+/** Times that a batch is decided again because of another process, before it is refused. */
+const TRIES = 16;
+
+/** Names the runs of commits of all writers of this process (Store.commit). */
+let runs = 0;
 
 export class Writer<C, A> {
   readonly #options: WriterOptions<C, A>;
   #waiting: Waiting<C, A>[] = [];
+  /** So many of those at the front are batches of their own, none begun before the one before it is answered. */
+  #alone = 0;
+  /** In the order of their commits. */
+  #pending: Batch<C, A>[] = [];
+  #run = ++runs;
+  /** Batches in a row that found the state moved. */
+  #moved = 0;
   #running: Promise<void> | undefined;
+  #news = Promise.withResolvers<void>();
+  /** The turn of the event loop in which commands came is not over. */
+  #arriving = false;
   #closed = false;
 
   constructor(options: WriterOptions<C, A>) {
@@ -101,9 +131,18 @@ export class Writer<C, A> {
       return Promise.reject(new MoltnetError('overloaded'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ command, resolve, reject });
-      this.#running ??= this.#run();
+      if (!this.#running) this.#running = this.#work();
+      else if (!this.#arriving && this.#pending.length < DEPTH) {
+        this.#arriving = true;
+        setImmediate(this.#arrived);
+      }
     });
   }
+
+  readonly #arrived = (): void => {
+    this.#arriving = false;
+    this.#news.resolve();
+  };
 
   /** Refuses new commands and resolves when all accepted ones are answered. */
   async close(): Promise<void> {
@@ -111,13 +150,19 @@ export class Writer<C, A> {
     while (this.#running) await this.#running;
   }
 
-  async #run(): Promise<void> {
+  /** One step after the other: while a batch is being decided, no other becomes the state. */
+  async #work(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
-        // Let everything that arrives in this turn of the event loop join the first batch.
-        await turn();
-        let batch: Batch<C, A> | undefined = this.#begin(0);
-        while (batch) batch = await this.#finish(batch);
+      // Let everything that arrives in this turn of the event loop join the first batch.
+      await turn();
+      for (;;) {
+        this.#news = Promise.withResolvers();
+        while (this.#mayBegin(0)) await this.#begin(0);
+        const oldest = this.#pending[0];
+        if (oldest?.outcome instanceof Failed) await this.#failed(oldest.outcome.error);
+        else if (oldest?.outcome) await this.#stored(oldest, oldest.outcome);
+        else if (oldest) await this.#news.promise;
+        else if (this.#waiting.length === 0) return;
       }
     } catch (error) {
       // A fault after a commit: what is in memory no longer follows the log, so nothing more may be decided on it.
@@ -130,94 +175,151 @@ export class Writer<C, A> {
     }
   }
 
+  /** @param answering commands whose answers are about to go out */
+  #mayBegin(answering: number): boolean {
+    const waiting = this.#waiting.length;
+    if (waiting === 0) return false;
+    const newest = this.#pending.at(-1);
+    if (!newest) return waiting * FEW > answering;
+    // Behind one that is being written only what is worth a sync of its own; a few wait for the others.
+    return (
+      this.#pending.length < DEPTH && this.#alone === 0 && newest.draft !== undefined && waiting >= WHOLE
+    );
+  }
+
   /**
-   * Takes the next batch of what waits, decides it and hands it to the storage. Under load that is half of what is
-   * under way: the callers of the other half are answered and send again meanwhile, instead of all of them waiting for
-   * the disk and then the disk for all of them.
+   * Takes the next batch of what waits, decides it over what is on its way, and hands it to the storage. Under load
+   * that is half of what is under way: the callers of the other half are answered and send again meanwhile, instead of
+   * all of them waiting for the disk and then the disk for all of them.
    */
-  #begin(answering: number): Batch<C, A> {
-    const half = Math.ceil((answering + this.#waiting.length) / 2);
-    const commands = this.#waiting.splice(0, Math.min(Math.max(half, WHOLE), limits.batch.value));
-    return { commands, stored: this.#store(commands) };
-  }
-
-  /** Answers a batch when it is stored, and begins the next one before that: the storage writes while answers go out. */
-  async #finish({ commands, stored }: Batch<C, A>): Promise<Batch<C, A> | undefined> {
-    const outcome = await stored;
-    if (!(outcome instanceof Failed)) return this.#answer(outcome, true);
-    // Storage that fails is no command's guilt: it is not asked again for each of them.
-    if (commands.length === 1 || outcome.error instanceof StorageError)
-      for (const { reject } of commands) reject(asRefusal(outcome.error));
-    else for (const one of commands) await this.#alone(one);
-    return undefined;
-  }
-
-  async #alone(one: Waiting<C, A>): Promise<void> {
-    const outcome = await this.#store([one]);
-    if (outcome instanceof Failed) one.reject(asRefusal(outcome.error));
-    else this.#answer(outcome, false);
-  }
-
-  /** Decides commands against what is committed, and commits them. Failed: nothing of them was stored or answered. */
-  async #store(commands: readonly Waiting<C, A>[]): Promise<Stored<C, A> | Failed> {
-    const { store, rules } = this.#options;
+  #begin(answering: number): Promise<void> | undefined {
+    const over = this.#pending.at(-1);
+    const under = answering + (over?.commands.length ?? 0) + this.#waiting.length;
+    const alone = this.#alone > 0;
+    if (alone) this.#alone--;
+    const take = alone ? 1 : Math.min(Math.max(Math.ceil(under / 2), WHOLE), limits.batch.value);
+    const batch: Batch<C, A> = {
+      commands: this.#waiting.splice(0, take),
+      alone,
+      draft: undefined,
+      accepted: [],
+      refused: [],
+      writes: [],
+      outcome: undefined,
+      done: Promise.resolve(),
+    };
+    this.#pending.push(batch);
     try {
-      const drafting = rules.draft(commands.map(({ command }) => command));
-      const draft = drafting instanceof Promise ? await drafting : drafting;
-      const accepted: Stored<C, A>['accepted'] = [];
-      const refused: Stored<C, A>['refused'] = [];
-      const writes: Writes[] = [];
-      for (const waiting of commands) {
-        const decision = draft.decide(waiting.command);
-        if ('refusal' in decision) {
-          refused.push({ waiting, refusal: decision.refusal });
-          continue;
-        }
-        accepted.push({ waiting, answer: decision.answer });
-        if (decision.writes.events.length + decision.writes.rows.length > 0) writes.push(decision.writes);
-      }
-      const seqs = writes.length > 0 ? await store.commit(writes) : [];
-      return { draft, accepted, refused, writes, seqs };
+      const commands = batch.commands.map(({ command }) => command);
+      const drafting = this.#options.rules.draft(commands, over?.draft);
+      if (!(drafting instanceof Promise)) return void this.#decide(batch, drafting);
+      const failed = (error: unknown): void => void (batch.outcome = new Failed(error));
+      return drafting.then((draft) => this.#decide(batch, draft)).catch(failed);
     } catch (error) {
-      return new Failed(error);
+      batch.outcome = new Failed(error);
+      return undefined;
     }
   }
 
-  /** Makes a stored batch the state, begins the next if it may, publishes and answers. */
-  #answer({ draft, accepted, refused, writes, seqs }: Stored<C, A>, begin: boolean): Batch<C, A> | undefined {
+  /** Throws a fault of the rules; then nothing of the batch was handed to the storage. */
+  #decide(batch: Batch<C, A>, draft: Draft<C, A>): void {
+    const { accepted, refused, writes } = batch;
+    for (const waiting of batch.commands) {
+      const decision = draft.decide(waiting.command);
+      if ('refusal' in decision) {
+        refused.push({ waiting, refusal: decision.refusal });
+        continue;
+      }
+      accepted.push({ waiting, answer: decision.answer });
+      if (decision.writes.events.length + decision.writes.rows.length > 0) writes.push(decision.writes);
+    }
+    batch.draft = draft;
+    if (writes.length === 0) return void (batch.outcome = []);
+    batch.done = this.#commit(batch);
+  }
+
+  async #commit(batch: Batch<C, A>): Promise<void> {
+    try {
+      batch.outcome = await this.#options.store.commit(batch.writes, this.#run);
+    } catch (error) {
+      batch.outcome = new Failed(error);
+    }
+    this.#news.resolve();
+  }
+
+  /** The oldest batch is on disk: makes it the state, publishes and answers it. */
+  async #stored({ commands, draft, ...batch }: Batch<C, A>, seqs: number[][]): Promise<void> {
     const { onCommitted, onBatch } = this.#options;
-    let next: Batch<C, A> | undefined;
+    const { writes } = batch;
+    let beginning: Promise<void> | undefined;
+    this.#moved = 0;
+    this.#pending.shift();
     try {
       if (writes.length > 0) onBatch?.(writes.length);
-      draft.committed(seqs);
-      const answering = accepted.length + refused.length;
-      if (begin && this.#waiting.length * FEW > answering) next = this.#begin(answering);
+      draft!.committed(seqs);
+      // Storage that has nothing to do gets the next batch first: it writes while the answers go out.
+      if (this.#pending.length === 0 && this.#mayBegin(commands.length))
+        beginning = this.#begin(commands.length);
       const events: LogEvent[] = [];
       for (let i = 0; i < writes.length; i++)
         for (let j = 0; j < writes[i]!.events.length; j++)
           events.push(logEventOf(writes[i]!.events[j]!, seqs[i]![j]!));
       onCommitted(events);
     } catch (error) {
-      if (next) void this.#answerOnly(next);
+      await beginning;
+      for (const begun of this.#pending.splice(0)) void begun.done.then(() => answerOnly(begun));
       throw error;
     } finally {
       // It is on disk, whatever became of the rest.
-      for (const { waiting, answer } of accepted) waiting.resolve(answer);
-      for (const { waiting, refusal } of refused) waiting.reject(refusal);
+      answer(batch);
     }
-    return next;
+    await beginning;
   }
 
-  /** After a fault: the batch that was begun is answered as what becomes of it, and decides nothing more. */
-  async #answerOnly({ commands, stored }: Batch<C, A>): Promise<void> {
-    const outcome = await stored;
-    if (outcome instanceof Failed) {
-      for (const { reject } of commands) reject(asRefusal(outcome.error));
-      return;
+  /** Nothing of the oldest batch was stored: it leaves no trace, and what was decided over it is decided again. */
+  async #failed(error: unknown): Promise<void> {
+    const [failed, ...over] = this.#pending.splice(0);
+    this.#run = ++runs;
+    for (const batch of over) {
+      await batch.done;
+      if (batch.writes.length > 0 && !(batch.outcome instanceof Failed))
+        throw new Error('the storage took what was decided over a batch that it refused');
     }
-    for (const { waiting, answer } of outcome.accepted) waiting.resolve(answer);
-    for (const { waiting, refusal } of outcome.refused) waiting.reject(refusal);
+    this.#again(...over);
+    const { commands } = failed!;
+    if (error instanceof StateMovedError && this.#moved++ < TRIES) {
+      try {
+        await this.#options.rules.catchUp?.();
+        return this.#again(failed!);
+      } catch (fault) {
+        for (const { reject } of commands) reject(asRefusal(fault));
+        return;
+      }
+    }
+    this.#moved = 0;
+    // Storage that fails is no command's guilt: it is not asked again for each of them.
+    if (commands.length > 1 && !(error instanceof StorageError || error instanceof StateMovedError)) {
+      this.#waiting.unshift(...commands);
+      this.#alone += commands.length;
+    } else for (const { reject } of commands) reject(asRefusal(error));
   }
+
+  /** Back to the front of the queue, in the order in which they came. */
+  #again(...batches: Batch<C, A>[]): void {
+    this.#waiting.unshift(...batches.flatMap(({ commands }) => commands));
+    for (const { alone } of batches) if (alone) this.#alone++;
+  }
+}
+
+function answer<C, A>({ accepted, refused }: Pick<Batch<C, A>, 'accepted' | 'refused'>): void {
+  for (const { waiting, answer: given } of accepted) waiting.resolve(given);
+  for (const { waiting, refusal } of refused) waiting.reject(refusal);
+}
+
+/** After a fault: what was handed over is answered as what became of it. */
+function answerOnly<C, A>(batch: Batch<C, A>): void {
+  if (!(batch.outcome instanceof Failed)) return answer(batch);
+  for (const { reject } of batch.commands) reject(asRefusal(batch.outcome.error));
 }
 
 function logEventOf(event: EventWrite, seq: number): LogEvent {
@@ -229,7 +331,7 @@ function logEventOf(event: EventWrite, seq: number): LogEvent {
 function asRefusal(error: unknown): unknown {
   if (error instanceof ConstraintError)
     return new MoltnetError('conflict', 'another request took this id first', { cause: error });
-  if (error instanceof StorageError)
+  if (error instanceof StorageError || error instanceof StateMovedError)
     return new MoltnetError('storage_unavailable', undefined, { cause: error });
   return error;
 }

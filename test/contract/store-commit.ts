@@ -64,6 +64,36 @@ export function commitContract({ open, reopen }: StoreFactory): void {
     );
   });
 
+  it('STO-42 after a commit of a run that failed, none of the same run that was asked for later is stored', async () => {
+    const store = await open();
+    await store.commit([writesOf(messageOf('taken', 'room:general'))]);
+    const ended = (commit: Promise<unknown>) =>
+      commit.then(
+        () => 'stored',
+        (error: Error) => error.name,
+      );
+    const one = (id: string, run?: number) =>
+      ended(store.commit([writesOf(messageOf(id, 'room:general'))], run));
+    // Asked for at once, before anyone can know what became of the first.
+    const first = [
+      one('a', 1),
+      one('taken', 1),
+      one('b', 1),
+      ended(store.commit([rowsOf({ op: 'meta', key: 'k', value: '1' })], 1)),
+    ];
+    expect(await Promise.all(first)).toEqual([
+      'stored',
+      'ConstraintError',
+      'StateMovedError',
+      'StateMovedError',
+    ]);
+    expect(await one('b', 1)).toBe('StateMovedError');
+    expect(await Promise.all([one('c', 2), one('d'), one('e', 2)])).toEqual(['stored', 'stored', 'stored']);
+    expect((await store.events({ all: true }, 0, 10)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    expect((await store.messages(['b'])).size).toBe(0);
+    expect(await store.meta('k')).toBeUndefined();
+  });
+
   it('STO-3 a taken message id stores nothing of its batch and takes no seq', async () => {
     const store = await open();
     await store.commit([writesOf(messageOf('a', 'dm:d', { participants: ['alpha', 'beta'] }))]);
