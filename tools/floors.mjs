@@ -9,7 +9,7 @@ export const FLOORS = [
   ['store'],
   ['log'],
   ['network', 'client'],
-  ['runtimes', 'pairing'],
+  ['runtimes', 'pairing', 'transfer'],
   ['server', 'node', 'mcp'],
   ['cli'],
 ];

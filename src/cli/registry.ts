@@ -132,6 +132,13 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     () => import('./commands/apply.ts'),
   ),
 
+  export: one('write the whole network into one file', 'Files', () => import('./commands/export.ts')),
+  import: one('read an export, or a database of the original', 'Files', () => import('./commands/import.ts')),
+  backup: one(
+    'a copy of the SQLite database, while the server runs',
+    'Files',
+    () => import('./commands/backup.ts'),
+  ),
   init: one(
     'write a Moltnet and a MoltnetNode file to begin with',
     'Files',

@@ -16,7 +16,6 @@ export const GENERAL: CreateRoomRequest = {
   visibility: 'public',
   write_policy: 'registered_agents',
   guard: undefined,
-  federation: undefined,
 };
 
 /** An agent that a token of the configuration speaks for. */
@@ -71,7 +70,6 @@ export const UNSAID = {
   visibility: undefined,
   write_policy: undefined,
   guard: undefined,
-  federation: undefined,
   credential: undefined,
 } as const satisfies CreateRoomRequest;
 
@@ -102,7 +100,7 @@ export function newsOf(request: CreateRoomRequest, last: string | undefined): Cr
 export function notesOf(
   before: RoomRow,
   wanted: RoomRow,
-  { members, federation }: { members: boolean; federation: boolean },
+  membersDiffer: boolean,
   news: CreateRoomRequest,
 ): DeclarationNote[] {
   const differs = {
@@ -111,8 +109,7 @@ export function notesOf(
     write_policy: before.write_policy !== wanted.write_policy,
     guard: before.guard !== wanted.guard,
     credential: before.credential_hash !== wanted.credential_hash,
-    members,
-    federation,
+    members: membersDiffer,
   };
   const fields = Object.keys(differs) as (keyof typeof differs)[];
   return fields

@@ -4,7 +4,6 @@ import type { ServerConfig } from '../config/types.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
-import type { Pairings } from '../pairing/pairings.ts';
 import type { Store } from '../store/store.ts';
 import type { ReloadResult } from '../protocol/identity.ts';
 import type { AttachGateway } from './attach/gateway.ts';
@@ -35,7 +34,6 @@ export interface ServerContext {
   readonly receipts: Receipts;
   readonly holds: Holds;
   readonly usage: Usage;
-  readonly pairings: Pairings;
   readonly gateway: AttachGateway;
   readonly streams: EventStreams;
   readonly metrics: Metrics;

@@ -7,6 +7,7 @@ import { Tail } from '../log/tail.ts';
 import { Network, tokenAgents } from '../network/network.ts';
 import type { ReloadResult } from '../protocol/identity.ts';
 import { limits } from '../protocol/limits.ts';
+import { readImportState } from '../transfer/import-state.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { createAttachGateway, type AttachGateway } from './attach/gateway.ts';
@@ -26,7 +27,6 @@ import { createLog, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { endPauses } from './pauses.ts';
 import { createHolds } from './holds.ts';
-import { createPairings } from './pairings.ts';
 import { createPresence, type PresenceOptions } from './presence.ts';
 import { startPruning } from './pruning.ts';
 import { createReceipts } from './receipts.ts';
@@ -90,10 +90,14 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
   try {
     const store = await open(config, log);
     closing.push(() => store.close());
+    const importing = await readImportState(store);
+    if (importing && !importing.done)
+      throw new Error(
+        `an import into this storage is not finished (${importing.items} lines so far): run moltnet import with the same file again, or take an empty storage`,
+      );
     const context = await assemble(config, options, log, store);
     closing.push(() => context.network.close());
     closing.push(() => context.usage.close());
-    closing.push(() => context.pairings.close());
     closing.push(startPruning(context.network));
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());
@@ -106,7 +110,6 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     const port = await listen(server, address.host, address.port);
     const url = `http://${authority(address.host)}:${port}`;
     context.listening({ host: address.host, port }, url);
-    await context.pairings.start();
     log.info({ component: 'app', url, network: config.network.id, storage: store.kind }, 'listening');
 
     let stopped: Promise<void> | undefined;
@@ -117,7 +120,6 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
       // Attachments first: their last acknowledgements go through the writer.
       await within(STOP.attachments, context.gateway.close());
       await within(STOP.attachments, context.usage.close());
-      await within(STOP.attachments, context.pairings.close());
       await within(STOP.writer, context.network.close());
       await emptied(server, connections);
       await close();
@@ -229,7 +231,6 @@ async function assemble(
     isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
     holdOf: holds.of,
   });
-  const pairings = createPairings({ config, network, store, tail, metrics, log });
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
 
@@ -248,7 +249,6 @@ async function assemble(
       credentials.reload();
       endRevoked(open);
       gateway.holdsChanged();
-      void pairings.settle();
     },
   });
   return {
@@ -263,7 +263,6 @@ async function assemble(
     receipts,
     holds,
     usage,
-    pairings,
     gateway,
     streams,
     metrics,

@@ -1,5 +1,5 @@
 /** Opens the storage engine that the configuration names. */
-import { openSqliteStore } from './sqlite-store.ts';
+import { openSqliteStore, openSqliteToRead } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 
 /** Where the store says what an operator should know. A pino logger fits. */
@@ -23,4 +23,13 @@ export interface OpenStoreOptions {
  */
 export function openStore(options: OpenStoreOptions): Promise<Store> {
   return openSqliteStore(options);
+}
+
+/**
+ * The same to read from, beside a server that may run on it: takes no lock, changes nothing, and refuses to commit. Knows
+ * what was committed when it was opened. Rejects with StorageError, also when there is no network yet or its schema is
+ * not the newest.
+ */
+export function openStoreToRead(options: OpenStoreOptions): Promise<Store> {
+  return openSqliteToRead(options);
 }

@@ -2,6 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { OpenStoreOptions } from './open.ts';
+import { existsSync } from 'node:fs';
+import { inspect, migrations } from './migrations.ts';
 import { openConnection } from './sqlite-connection.ts';
 import { openEngine } from './sqlite-engine.ts';
 import { asStoreError } from './sqlite-errors.ts';
@@ -10,7 +12,6 @@ import { createDeliveryReads, type DeliveryReads } from './sqlite-delivery-reads
 import { createLogReads, type LogReads } from './sqlite-log-reads.ts';
 import { createPageReads, type PageReads } from './sqlite-page-reads.ts';
 import { searchHere, searchThread, type SearchSide } from './sqlite-search-thread.ts';
-import { createPairingReads, type PairingReads } from './sqlite-pairing-reads.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
 import { startStorageThread } from './sqlite-thread.ts';
 import {
@@ -78,6 +79,44 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
   }
 }
 
+/** As openStoreToRead says. */
+export async function openSqliteToRead({ path, networkId }: OpenStoreOptions): Promise<Store> {
+  if (!path || !existsSync(path))
+    throw new StorageError(`${path ?? 'the database'} does not exist: there is no network to read yet.`);
+  let version = 0;
+  const reader = openConnection({
+    path,
+    readOnly: true,
+    inspect: (db) => void ({ version } = inspect(db, path, networkId)),
+  });
+  try {
+    const newest = migrations.at(-1)!.version;
+    if (version < newest)
+      throw new StorageError(
+        `${path} has schema ${version}, and this program reads schema ${newest}: start the server once, which updates it.`,
+      );
+    const refuse = async (): Promise<never> => {
+      throw new StorageError('this store was opened to be read');
+    };
+    const head = Number(reader.prepare('SELECT max(seq) AS seq FROM events').get()?.['seq'] ?? 0);
+    return new SqliteStore(
+      'sqlite',
+      networkId,
+      reader,
+      {
+        commit: refuse,
+        ping: async () => {},
+        search: { search: refuse, forget: refuse, news: () => {}, close: async () => {} },
+        close: async () => reader.close(),
+      },
+      head,
+    );
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+}
+
 class SqliteStore implements Store {
   readonly kind: 'sqlite' | 'memory';
   readonly networkId: string;
@@ -86,7 +125,6 @@ class SqliteStore implements Store {
   readonly #log: LogReads;
   readonly #state: StateReads;
   readonly #deliveries: DeliveryReads;
-  readonly #pairings: PairingReads;
   #head: number;
   #closing: Promise<void> | undefined;
 
@@ -105,7 +143,6 @@ class SqliteStore implements Store {
     this.#log = createLogReads(reader);
     this.#deliveries = createDeliveryReads(reader);
     this.#state = createStateReads(reader);
-    this.#pairings = createPairingReads(reader);
   }
 
   get head(): number {
@@ -179,12 +216,6 @@ class SqliteStore implements Store {
     this.#read(() => this.#deliveries.threadSpeakers(conversation, limit));
   usage = (since: string, after: UsageRow | undefined, limit: number) =>
     this.#read(() => this.#deliveries.usage(since, after, limit));
-
-  relayState = (pairingId: string) => this.#read(() => this.#pairings.relayState(pairingId));
-  relayRefusals = (pairingId: string, limit: number) =>
-    this.#read(() => this.#pairings.relayRefusals(pairingId, limit));
-  relayRefusal = (pairingId: string, seq: number) =>
-    this.#read(() => this.#pairings.relayRefusal(pairingId, seq));
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
 

@@ -186,9 +186,6 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       invites: [],
       pairs: [],
       pauses: [],
-      pairings: [],
-      pairing_invites: [],
-      shares: [],
     });
 
     await store.commit([

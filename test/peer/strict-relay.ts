@@ -15,12 +15,10 @@ export class StrictRelay {
   status: 'unknown' | 'connected' | 'degraded' | 'incompatible' | 'error' = 'unknown';
   readonly #url: string;
   readonly #network: string;
-  readonly #token: string | undefined;
 
-  constructor(url: string, network: string, token?: string) {
+  constructor(url: string, network: string) {
     this.#url = url;
     this.#network = network;
-    this.#token = token;
   }
 
   /** wire.md 8.3: the first failing check decides. */
@@ -67,11 +65,9 @@ export class StrictRelay {
 
   async #fetch(path: string, body?: string): Promise<unknown> {
     const response = await fetch(`${this.#url}${path}`, {
-      ...(body === undefined ? {} : { method: 'POST', body }),
-      headers: {
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
-      },
+      ...(body === undefined
+        ? {}
+        : { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
       signal: AbortSignal.timeout(5_000),
     });
     const text = await response.text();

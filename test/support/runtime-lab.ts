@@ -162,9 +162,9 @@ export async function until(
   what: string,
   ms = 30_000,
 ): Promise<void> {
-  const end = performance.now() + ms;
+  const end = Date.now() + ms;
   while (!(await fact())) {
-    if (performance.now() > end) throw new Error(`this did not come true in ${ms} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`this did not come true in ${ms} ms: ${what}`);
     await new Promise((done) => setTimeout(done, 20));
   }
 }

@@ -1,0 +1,82 @@
+import { createReadStream, existsSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { MoltnetError } from '../../protocol/errors.ts';
+import { openStore } from '../../store/open.ts';
+import { importItems, type ImportResult } from '../../transfer/import.ts';
+import { parseItem, type Item } from '../../transfer/items.ts';
+import { originalItems } from '../../transfer/original.ts';
+import { isOriginalSqlite, openOriginalSqlite } from '../../transfer/original-sqlite.ts';
+import type { Command, Io } from '../command.ts';
+import { Failure, usageFailure } from '../failure.ts';
+import { OUTPUT_FLAGS, print } from '../format.ts';
+import { progress } from '../progress.ts';
+import { STORAGE_FLAGS, storageOf } from '../storage.ts';
+
+export const command: Command = {
+  usage: 'import <file>',
+  summary: 'read an export, or a database of the original, into an empty storage',
+  positionals: 1,
+  flags: [...STORAGE_FLAGS, ...OUTPUT_FLAGS],
+  details: `The server must not run. Rooms, members, messages, threads, DMs and artifacts come over, agents with their tokens, which
+go on working. Nobody is woken for what was before. An import that is broken off goes on when it is run again with the
+same file. The network's id must be that of the server file; of the original's database stop the original first.`,
+  async run(args, io) {
+    const [named] = args.positionals;
+    if (named === undefined) throw usageFailure('say what to read', 'moltnet import network.jsonl');
+    const file = path.resolve(io.cwd, named);
+    if (!existsSync(file)) throw new Failure(`${file} does not exist`);
+    const { options } = storageOf(args, io);
+    const warn = (_: object, message: string): void => io.err(`moltnet: ${message}\n`);
+    const store = await openStore({ ...options, log: { warn } });
+    const shown = progress(io, 'events');
+    try {
+      const result = await importItems(store, itemsOf(file, io), ({ events, head }) =>
+        shown.show(events, head),
+      );
+      shown.end();
+      await print(
+        args,
+        io,
+        result,
+        (color) => `${color.green('imported')} ${said(result, options.networkId)}`,
+      );
+    } catch (error) {
+      shown.end();
+      if (error instanceof MoltnetError) throw new Failure(error.message, { cause: error });
+      throw error;
+    } finally {
+      await store.close();
+    }
+  },
+};
+
+function said({ rooms, agents, messages, repaired, skipped }: ImportResult, network: string): string {
+  const more = [
+    ...(skipped > 0 ? [`${skipped} lines of them by an earlier run`] : []),
+    ...(repaired > 0 ? [`in ${repaired} texts characters that cannot be stored were replaced`] : []),
+  ];
+  return `${messages.toLocaleString('en')} messages, ${rooms} rooms and ${agents} agents into ${network}${more.map((each) => `; ${each}`).join('')}`;
+}
+
+async function* itemsOf(file: string, io: Io): AsyncGenerator<Item> {
+  if (isOriginalSqlite(file)) {
+    const source = openOriginalSqlite(file);
+    const note = (text: string): void => io.err(`moltnet: ${text}\n`);
+    try {
+      yield* originalItems(source, { now: new Date().toISOString(), note });
+    } finally {
+      source.close();
+    }
+    return;
+  }
+  const bytes: Readable = createReadStream(file);
+  const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
+  let number = 0;
+  // A broken stream ends the lines early, and then the end of the export is missing.
+  input.on('error', () => {});
+  for await (const line of createInterface({ input, crlfDelay: Infinity }))
+    if (line !== '') yield parseItem(line, ++number);
+}

@@ -1,0 +1,91 @@
+/** Reads a store into items. Bounded reads, so a server that uses the same storage goes on meanwhile. */
+import { randomUUID } from 'node:crypto';
+import { declarationKey, FIRST_ROOM } from '../network/declaration.ts';
+import type { ConversationRow, LogEvent, Store } from '../store/store.ts';
+import { EXPORT_KIND, EXPORT_VERSION, type EventItem, type Item } from './items.ts';
+
+const PAGE = 500;
+
+/**
+ * Everything but delivery positions, sessions and usage: whoever comes from an export begins at its end. What is
+ * committed after the call is not in it.
+ */
+export async function* exportItems(store: Store, now: string): AsyncGenerator<Item> {
+  const topology = await store.loadTopology();
+  const { head } = topology;
+  yield {
+    kind: EXPORT_KIND,
+    version: EXPORT_VERSION,
+    id: randomUUID(),
+    network_id: store.networkId,
+    exported_at: now,
+    head,
+  };
+  for (const { created_seq: _, ...row } of topology.rooms) yield { kind: 'room', row };
+  for (const row of topology.agents) yield { kind: 'agent', row };
+
+  let events = 0;
+  for (let after = 0; after < head;) {
+    const page = (await store.events({ all: true }, after, PAGE)).filter(({ seq }) => seq <= head);
+    if (page.length === 0) break;
+    yield* await eventItems(store, page);
+    events += page.length;
+    after = page.at(-1)!.seq;
+  }
+
+  const members = Map.groupBy(topology.members, ({ room_id }) => room_id);
+  for (const [room_id, rows] of members)
+    yield { kind: 'members', room_id, members: rows.map(({ member_id }) => member_id) };
+  for (const row of topology.held) if (isHeld(row)) yield heldItem(row);
+  for (const row of topology.invites) yield { kind: 'invite', row };
+  for (const row of topology.pauses) yield { kind: 'pause', row };
+  for (const key of [FIRST_ROOM, ...topology.rooms.map(({ id }) => declarationKey(id))]) {
+    const value = await store.meta(key);
+    if (value !== undefined) yield { kind: 'meta', key, value };
+  }
+  yield { kind: 'end', events };
+}
+
+async function eventItems(store: Store, page: readonly LogEvent[]): Promise<EventItem[]> {
+  const payloads = page.map(({ payload }) => JSON.parse(payload) as Record<string, unknown>);
+  const ids = page.flatMap(({ type }, i) => (type === 'message.created' ? [String(payloads[i]!['id'])] : []));
+  const messages = await store.messages(ids);
+  return page.map(({ seq: _seq, held: _held, payload: _payload, ...event }, i) => {
+    const message = event.type === 'message.created' ? messages.get(String(payloads[i]!['id'])) : undefined;
+    return {
+      kind: 'event',
+      ...event,
+      payload: payloads[i]!,
+      ...(message && {
+        message: {
+          ...originOf(payloads[i]!, store.networkId, message.id),
+          content_hash: message.content_hash,
+          sender: message.sender,
+        },
+      }),
+    };
+  });
+}
+
+/** As the message row has it: the message's own origin. */
+function originOf(payload: Record<string, unknown>, networkId: string, messageId: string) {
+  const origin = payload['origin'] as { network_id?: string; message_id?: string } | undefined;
+  return {
+    origin_network: origin?.network_id || networkId,
+    origin_id: origin?.message_id || messageId,
+  };
+}
+
+type Held = ConversationRow & { held_at: string; held_by: string };
+const isHeld = (row: ConversationRow): row is Held => row.held_at !== null && row.held_by !== null;
+
+const heldItem = (row: Held): Item => ({
+  kind: 'held',
+  conversation: row.key,
+  guard_turns: row.guard_turns,
+  guard_speaker: row.guard_speaker,
+  guard_window: row.guard_window,
+  held_at: row.held_at,
+  held_messages: row.held_messages,
+  held_by: row.held_by,
+});

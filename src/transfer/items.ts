@@ -1,0 +1,122 @@
+/**
+ * A network on its way from one storage to another: items, one JSON object a line. First the head, last the end; rooms
+ * and agents come before the events, in order of `seq`, and who is a member where after them, so that nobody is woken
+ * for what was before.
+ */
+import { z } from 'zod';
+import { MoltnetError } from '../protocol/errors.ts';
+
+export const EXPORT_KIND = 'moltnet.export';
+export const EXPORT_VERSION = 1;
+
+const id = z.string().min(1);
+const Conversation = z.templateLiteral([z.enum(['room', 'thread', 'dm']), ':', z.string()]);
+const Scope = z.union([z.literal('*'), z.templateLiteral([z.enum(['agent', 'room']), ':', z.string()])]);
+const Head = z.object({
+  kind: z.literal(EXPORT_KIND),
+  version: z.number().int(),
+  /** Of this very export: an import that was broken off knows it again. */
+  id,
+  network_id: id,
+  exported_at: z.string(),
+  /** seq of the newest event that is in it: as many event items follow at most. */
+  head: z.number().int().nonnegative(),
+});
+const RoomItem = z.object({
+  kind: z.literal('room'),
+  row: z.object({
+    id,
+    name: z.string(),
+    visibility: z.string(),
+    write_policy: z.string(),
+    guard: z.string(),
+    created_at: z.string(),
+    removed_at: z.string().nullable(),
+    credential_hash: z.string().nullable(),
+  }),
+});
+const MembersItem = z.object({ kind: z.literal('members'), room_id: id, members: z.array(id) });
+const AgentItem = z.object({
+  kind: z.literal('agent'),
+  row: z.object({
+    id,
+    actor_uid: z.string(),
+    display_name: z.string().nullable(),
+    credential_key: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    removed_at: z.string().nullable(),
+    claim_key_hash: z.string().nullable(),
+  }),
+});
+const InviteItem = z.object({
+  kind: z.literal('invite'),
+  row: z.object({ code_hash: id, agent_id: id, created_at: z.string(), expires_at: z.string() }),
+});
+const PauseItem = z.object({
+  kind: z.literal('pause'),
+  row: z.object({ scope: Scope, paused_by: z.string(), at: z.string(), until: z.string().nullable() }),
+});
+const MetaItem = z.object({ kind: z.literal('meta'), key: id, value: z.string() });
+const EventItem = z.object({
+  kind: z.literal('event'),
+  id,
+  type: id,
+  created_at: z.string(),
+  conversation: Conversation.optional(),
+  room_id: id.optional(),
+  dm_id: id.optional(),
+  participants: z.array(id).optional(),
+  agent_id: id.optional(),
+  payload: z.record(z.string(), z.unknown()),
+  /** Of a message: what stands beside its payload. */
+  message: z
+    .object({ origin_network: id, origin_id: id, content_hash: z.string().nullable(), sender: id })
+    .optional(),
+});
+/** What the storm guard remembers of a conversation that it holds. */
+const HeldItem = z.object({
+  kind: z.literal('held'),
+  conversation: Conversation,
+  guard_turns: z.number(),
+  guard_speaker: z.string().nullable(),
+  guard_window: z.string(),
+  held_at: z.string(),
+  held_messages: z.number(),
+  held_by: z.string(),
+});
+const End = z.object({ kind: z.literal('end'), events: z.number().int() });
+
+const Item = z.discriminatedUnion('kind', [
+  Head,
+  RoomItem,
+  AgentItem,
+  EventItem,
+  MembersItem,
+  HeldItem,
+  InviteItem,
+  PauseItem,
+  MetaItem,
+  End,
+]);
+export type Item = z.infer<typeof Item>;
+export type HeadItem = z.infer<typeof Head>;
+export type EventItem = z.infer<typeof EventItem>;
+
+/** One line of an export. Throws MoltnetError `bad_request` that names the line. */
+export function parseItem(line: string, number: number): Item {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new MoltnetError(
+      'bad_request',
+      `line ${number} is not JSON: ${JSON.stringify(line.slice(0, 60))}. Is the file whole?`,
+    );
+  }
+  const parsed = Item.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  const what = number === 1 ? 'this is no export of moltnet' : `line ${number} is not as an export has it`;
+  throw new MoltnetError('bad_request', `${what}: ${path.join('.') || 'the line'}: ${message}`);
+}

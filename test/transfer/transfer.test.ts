@@ -1,0 +1,339 @@
+/** MOVE: a network moves from one storage to another, whole, and nobody is woken for it. */
+import { statSync, writeFileSync, appendFileSync, copyFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { RoomConfig } from '../../src/config/types.ts';
+import { anyone } from '../../src/network/identity.ts';
+import { importItems } from '../../src/transfer/import.ts';
+import { parseItem, type Item } from '../../src/transfer/items.ts';
+import { repaired } from '../../src/transfer/repaired-text.ts';
+import { AttachClient } from '../support/attach-client.ts';
+import { cli } from '../support/cli-io.ts';
+import { openLab } from '../support/network-lab.ts';
+import { startTestServer } from '../support/server.ts';
+import { askJson } from '../support/server-http.ts';
+import { openFile, openMemory } from '../support/store-open.ts';
+import { contents, exported, scratch, stream } from '../support/transfer-lab.ts';
+
+const GENERAL: RoomConfig = { id: 'general', members: [], visibility: 'public' };
+
+/** A network with one of everything. */
+async function lived() {
+  const lab = await openLab({ settings: { guard: { turns: 2 } } });
+  await lab.createRoom({ id: 'den', members: ['alpha', 'net_b:gamma'], visibility: 'private' });
+  await lab.createRoom({ id: 'gone', members: ['alpha'] });
+  await lab.register('alpha', 'Alpha');
+  await lab.register('beta');
+  await lab.register('left');
+  await lab.send('agent:alpha', 'room:den', 'hello @alpha');
+  await lab.send('agent:alpha', 'room:gone', 'before it went');
+  await lab.send('human:ann', 'room:den', {
+    id: 'with-parts',
+    parts: [
+      { kind: 'text', text: 'see' },
+      { kind: 'url', url: 'https://example.org/x', filename: 'x.md' },
+      { kind: 'data', data: { deep: { er: [1, null, 'ä\u{1f600}'] } } },
+    ],
+    intent: 'inform',
+  });
+  await lab.send('agent:alpha', 'dm:@alpha,beta', 'between us');
+  await lab.send('agent:beta', 'thread:t1@den', 'in a thread');
+  const secret = await lab.send('agent:alpha', 'room:den', 'a secret');
+  await lab.execute('message.redact', { message_id: secret.message_id }, anyone);
+  for (let i = 0; i < 4; i++)
+    await lab.send(`agent:${i % 2 ? 'beta' : 'alpha'}`, 'room:general', `turn ${i}`);
+  await lab.execute('room.remove', { room_id: 'gone' }, anyone);
+  await lab.execute('agent.remove', { agent_id: 'left' }, anyone);
+  await lab.execute('pause.set', { scope: 'agent:beta', paused: true, until: undefined }, anyone);
+  return lab;
+}
+
+describe('export and import', () => {
+  it('MOVE-1 what is imported is what was exported: it exports the same', async () => {
+    const { store } = await lived();
+    const items = await exported(store);
+    const copy = await openFile();
+    const result = await importItems(copy, stream(items));
+    expect(result).toMatchObject({ rooms: 3, agents: 3, repaired: 0, skipped: 0 });
+    expect(contents(await exported(copy))).toEqual(contents(items));
+    for (const item of items) {
+      if (item.kind !== 'event' || !item.message) continue;
+      const id = String(item.payload['id']);
+      const [before, after] = [(await store.messages([id])).get(id)!, (await copy.messages([id])).get(id)!];
+      expect({ ...after, seq: 0 }).toEqual({ ...before, seq: 0 });
+    }
+    const keys = ['room:den', 'thread:t1', 'room:general', 'room:gone'] as const;
+    const [mine, theirs] = [await store.conversations(keys), await copy.conversations(keys)];
+    for (const key of keys)
+      expect(theirs.get(key)).toMatchObject({
+        message_count: mine.get(key)!.message_count,
+        last_message_at: mine.get(key)!.last_message_at,
+        held_by: mine.get(key)!.held_by,
+      });
+    const page = { limit: 100 };
+    expect(
+      (await copy.artifactPage({ room_id: 'den' }, page)).rows.map(({ id, payload }) => [id, payload]),
+    ).toEqual(
+      (await store.artifactPage({ room_id: 'den' }, page)).rows.map(({ id, payload }) => [id, payload]),
+    );
+    expect((await copy.dmPage('beta', page)).rows.map(({ id }) => id)).toEqual(
+      (await store.dmPage('beta', page)).rows.map(({ id }) => id),
+    );
+  });
+
+  it('MOVE-2 an import that is broken off anywhere goes on where it was, and ends the same', async () => {
+    const { store } = await lived();
+    const items = await exported(store);
+    for (const cut of [1, 2, 5, items.length - 3, items.length - 1]) {
+      const copy = await openMemory();
+      await expect(importItems(copy, stream(items.slice(0, cut)))).rejects.toThrow('the export is not whole');
+      await importItems(copy, stream(items));
+      expect(contents(await exported(copy))).toEqual(contents(items));
+    }
+  });
+
+  it('MOVE-2 what was committed before a crash is not taken twice: batches of any size', async () => {
+    const lab = await openLab({});
+    for (let i = 0; i < 1_200; i += 100)
+      await Promise.all(
+        Array.from({ length: 100 }, (_, j) => lab.send('human:ann', 'room:general', `message ${i + j}`)),
+      );
+    const items = await exported(lab.store);
+    const copy = await openMemory();
+    async function* broken(): AsyncGenerator<Item> {
+      yield* items.slice(0, 900);
+      throw new Error('the disk of the export fails');
+    }
+    await expect(importItems(copy, broken())).rejects.toThrow('the disk of the export fails');
+    expect(copy.head).toBeGreaterThan(0);
+    const result = await importItems(copy, stream(items));
+    expect(result.skipped).toBeGreaterThan(400);
+    expect(contents(await exported(copy))).toEqual(contents(items));
+  });
+
+  it('MOVE-3 it is refused into a storage that holds something else, for another network, and in pieces', async () => {
+    const { store } = await lived();
+    const items = await exported(store);
+    const taken = await openLab({});
+    await expect(importItems(taken.store, stream(items))).rejects.toMatchObject({ code: 'conflict' });
+    const copy = await openMemory();
+    const [head, ...rest] = items;
+    const foreign = { ...head!, network_id: 'other' } as Item;
+    await expect(importItems(copy, stream([foreign]))).rejects.toMatchObject({ code: 'network_mismatch' });
+    await expect(importItems(copy, stream(rest))).rejects.toThrow('no export of moltnet');
+    await expect(importItems(copy, stream([]))).rejects.toThrow('nothing in this file');
+    await expect(importItems(copy, stream([head!, { kind: 'end', events: 3 }]))).rejects.toThrow(
+      'it says 3 events and holds 0',
+    );
+    await expect(
+      importItems(copy, stream([{ ...head!, id: 'another' } as Item, ...rest])),
+    ).rejects.toMatchObject({ code: 'conflict' });
+    expect(() => parseItem('{"kind":"event"}', 7)).toThrow('line 7 is not as an export has it: id');
+    expect(() => parseItem('{"kind":', 8)).toThrow('line 8 is not JSON');
+    expect(() => parseItem('[]', 1)).toThrow('this is no export of moltnet');
+  });
+
+  it('MOVE-4 text that an engine cannot hold is replaced and counted', async () => {
+    const { store } = await lived();
+    const items = (await exported(store)).map((item) =>
+      item.kind === 'event' && item.payload['id'] === 'with-parts'
+        ? {
+            ...item,
+            payload: {
+              ...item.payload,
+              parts: [
+                { kind: 'text', text: 'a\0b\ud800c' },
+                { kind: 'data', data: { 'k\0': '\udc00' } },
+              ],
+            },
+          }
+        : item,
+    );
+    const copy = await openMemory();
+    expect((await importItems(copy, stream(items))).repaired).toBe(3);
+    const stored = (await copy.messages(['with-parts'])).get('with-parts')!;
+    expect((JSON.parse(stored.payload) as { parts: unknown }).parts).toEqual([
+      { kind: 'text', text: 'a\u{fffd}b\u{fffd}c' },
+      { kind: 'data', data: { 'k\u{fffd}': '\u{fffd}' } },
+    ]);
+    expect(repaired({ text: '\\u0000 written out' })).toEqual({
+      value: { text: '\\u0000 written out' },
+      count: 0,
+    });
+  });
+
+  it('MOVE-5 nobody is woken for what was before; what comes after wakes', async () => {
+    const folder = scratch();
+    const { store } = await lived();
+    const database = path.join(folder, 'moltnet.db');
+    const copy = await openFile(database);
+    await importItems(copy, stream(await exported(store)));
+    await copy.close();
+    const server = await startTestServer({ storage: { kind: 'sqlite', sqlite: { path: database } } });
+    const agent = await AttachClient.attach({
+      url: `${server.url.replace('http', 'ws')}/v1/attach`,
+      bindings: { rooms: [{ id: 'den', wake: 'all' }], dms: { enabled: true, wake: 'all' }, catch_up: 'all' },
+    });
+    await askJson(server, '/v1/messages', {
+      method: 'POST',
+      body: {
+        id: 'after',
+        target: { kind: 'room', room_id: 'den' },
+        from: { type: 'human', id: 'ann' },
+        parts: [{ kind: 'text', text: 'news for @alpha' }],
+      },
+    });
+    await agent.until(() => agent.frames.some((frame) => frame.event?.message?.id === 'after'));
+    const told = agent.frames.flatMap((frame) => frame.event?.message?.id ?? []);
+    expect(told).toEqual(['after']);
+  });
+});
+
+describe('the commands', () => {
+  async function folderWith(id = 'local'): Promise<string> {
+    const cwd = scratch();
+    writeFileSync(
+      path.join(cwd, 'Moltnet'),
+      `version: moltnet.v1\nnetwork: {id: ${id}}\nstorage: {kind: sqlite, sqlite: {path: data.db}}\n`,
+      { mode: 0o600 },
+    );
+    return cwd;
+  }
+
+  it('MOVE-6 export and import a file, compressed or not, with what went over; a running server is in nobody’s way', async () => {
+    const from = await folderWith();
+    const server = await startTestServer({
+      storage: { kind: 'sqlite', sqlite: { path: path.join(from, 'data.db') } },
+      rooms: [GENERAL],
+    });
+    for (let i = 0; i < 5; i++)
+      await askJson(server, '/v1/messages', {
+        method: 'POST',
+        body: {
+          id: `m${i}`,
+          target: { kind: 'room', room_id: 'general' },
+          from: { type: 'human', id: 'ann' },
+          parts: [{ kind: 'text', text: `message ${i}` }],
+        },
+      });
+    for (const name of ['net.jsonl', 'net.jsonl.gz']) {
+      const out = await cli(['export', name], { cwd: from });
+      expect([out.code, out.stderr]).toEqual([
+        0,
+        expect.stringMatching(/^exported \d+ events of the network local\n$/),
+      ]);
+      expect(statSync(path.join(from, name)).mode & 0o777).toBe(0o600);
+      const to = await folderWith();
+      copyFileSync(path.join(from, name), path.join(to, name));
+      const read = await cli(['import', name], { cwd: to, terminal: true });
+      expect(read.stdout).toMatch(/^imported 5 messages, 1 rooms and 0 agents into local\n$/);
+      // Again: there is nothing left to do, and it says so.
+      expect((await cli(['import', name], { cwd: to })).json()).toMatchObject({ messages: 5 });
+    }
+    const again = await cli(['export', 'net.jsonl'], { cwd: from });
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('exists')]);
+    expect((await cli(['export', 'net.jsonl', '--force'], { cwd: from })).code).toBe(0);
+    const printed = await cli(['export', '-'], { cwd: from });
+    expect(printed.stdout.trimEnd().split('\n').at(-1)).toContain('"kind":"end"');
+  });
+
+  it('MOVE-6 what goes wrong is told in one line: no file, no network, another network, half a file, a server on it', async () => {
+    const cwd = await folderWith();
+    const failed = async (...words: string[]): Promise<string> => {
+      const { code, stderr } = await cli(words, { cwd });
+      expect(code).not.toBe(0);
+      return stderr;
+    };
+    expect(await failed('export')).toContain('say where to');
+    expect(await failed('export', 'x')).toContain('there is no network to read yet');
+    expect(await failed('import')).toContain('say what to read');
+    expect(await failed('import', 'nothing')).toContain('does not exist');
+    writeFileSync(path.join(cwd, 'junk'), 'hello\nworld\n');
+    expect(await failed('import', 'junk')).toContain('line 1 is not JSON');
+    const { store } = await lived();
+    const lines = (await exported(store)).map((item) => JSON.stringify(item));
+    writeFileSync(path.join(cwd, 'half'), `${lines.slice(0, 10).join('\n')}\n${lines[10]!.slice(0, 20)}`);
+    expect(await failed('import', 'half')).toContain('line 11 is not JSON');
+    // A server does not start on half a network, and the import goes on.
+    await expect(
+      startTestServer({ storage: { kind: 'sqlite', sqlite: { path: path.join(cwd, 'data.db') } } }),
+    ).rejects.toThrow('an import into this storage is not finished');
+    writeFileSync(path.join(cwd, 'whole'), `${lines.join('\n')}\n`);
+    expect((await cli(['import', 'whole'], { cwd })).code).toBe(0);
+    appendFileSync(path.join(cwd, 'whole'), `${lines.at(-1)}\n`);
+    const other = await folderWith('other');
+    copyFileSync(path.join(cwd, 'whole'), path.join(other, 'whole'));
+    expect((await cli(['import', 'whole'], { cwd: other })).stderr).toContain('set network.id to it');
+    const server = await startTestServer({
+      storage: { kind: 'sqlite', sqlite: { path: path.join(cwd, 'data.db') } },
+    });
+    expect(server.url).toContain('http');
+    expect(await failed('import', 'whole')).toContain('in use by another moltnet server');
+  });
+});
+
+it('MOVE-8 a restored backup is the network of its moment, and no reader skips what is written after it', async () => {
+  const cwd = scratch();
+  const database = path.join(cwd, 'data.db');
+  writeFileSync(
+    path.join(cwd, 'Moltnet'),
+    'version: moltnet.v1\nnetwork: {id: local}\nstorage: {kind: sqlite, sqlite: {path: data.db}}\n',
+    { mode: 0o600 },
+  );
+  const say = (server: { url: string }, id: string) =>
+    askJson(server, '/v1/messages', {
+      method: 'POST',
+      body: {
+        id,
+        target: { kind: 'room', room_id: 'general' },
+        from: { type: 'human', id: 'ann' },
+        parts: [{ kind: 'text', text: `${id} for @alpha` }],
+      },
+    });
+  const bindings = {
+    rooms: [{ id: 'general', wake: 'all' }],
+    dms: { enabled: false, wake: 'never' },
+    catch_up: 'all',
+  } as const;
+  const attach = (server: { url: string }, more: object = { bindings }) =>
+    AttachClient.attach({ url: `${server.url.replace('http', 'ws')}/v1/attach`, ...more });
+  const storage = { kind: 'sqlite', sqlite: { path: database } } as const;
+  const first = await startTestServer({ storage, rooms: [GENERAL] });
+  const agent = await attach(first);
+  await say(first, 'm1');
+  await agent.until(() => agent.frames.some((frame) => frame.event?.message?.id === 'm1'));
+  agent.send({ op: 'ACK', cursor: agent.frames.find((frame) => frame.event?.message?.id === 'm1')!.cursor! });
+  const made = await cli(['backup', 'copy.db'], { cwd });
+  expect([made.code, made.stderr]).toEqual([0, expect.stringContaining('backed up')]);
+  expect(statSync(path.join(cwd, 'copy.db')).mode & 0o777).toBe(0o600);
+  expect((await cli(['backup', 'copy.db'], { cwd })).stderr).toContain('exists');
+  for (const id of ['lost1', 'lost2', 'lost3']) await say(first, id);
+  await agent.until(() => agent.frames.some((frame) => frame.event?.message?.id === 'lost3'));
+  const cursor = agent.frames.findLast((frame) => frame.event?.message?.id === 'lost3')!.cursor!;
+  agent.send({ op: 'ACK', cursor });
+  await first.stop();
+
+  copyFileSync(path.join(cwd, 'copy.db'), database);
+  const second = await startTestServer({ storage, rooms: [GENERAL] });
+  // As many as were lost, at the very places where those stood.
+  for (const id of ['new1', 'new2', 'new3']) await say(second, id);
+  const history = await askJson(second, '/v1/rooms/general/messages', {});
+  expect((history.json as { messages: { id: string }[] }).messages.map(({ id }) => id)).toEqual([
+    'm1',
+    'new1',
+    'new2',
+    'new3',
+  ]);
+  const told = (client: AttachClient) =>
+    client.frames.flatMap((frame) => frame.event?.message?.id ?? []).filter((id) => id !== 'm1');
+  // Our own node, and a client of the original's wire with a cursor that the restored log never had.
+  const back = await attach(second);
+  await back.until(() => told(back).includes('new3'));
+  expect(told(back)).toEqual(['new1', 'new2', 'new3']);
+  back.socket.terminate();
+  const old = await attach(second, { cursor, agent: 'beta' });
+  await say(second, 'new4');
+  await old.until(() => told(old).includes('new4'));
+  expect(old.frames.some((frame) => frame.event?.type === 'stream.replay_gap')).toBe(true);
+  expect(told(old)).toEqual(['new4']);
+});
