@@ -1,14 +1,21 @@
 import { useEffect, useMemo, useState } from 'react';
 import { remember } from './live/remember.ts';
 import { useApp, useClient } from './live/client.ts';
+import { roomKey } from './model/conversation.ts';
 import { plainName } from './model/names.ts';
+import { needsCount } from './model/needs.ts';
 import { texts } from './texts.ts';
 import { AgentsPage } from './ui/agents-page.tsx';
 import styles from './ui/app.module.css';
 import { Banners } from './ui/banners.tsx';
 import { Button, CopyLine, IconButton, SkipLink } from './ui/controls.tsx';
+import { useConversationName } from './ui/conversation-name.ts';
 import { cx } from './ui/cx.ts';
+import { DmPage, NewDmPage } from './ui/dm-page.tsx';
+import { DmsPage } from './ui/dms-page.tsx';
 import { DrawerContext } from './ui/drawer.ts';
+import { Jump } from './ui/jump.tsx';
+import { NeedsPage } from './ui/needs-page.tsx';
 import { Empty, NotFound, PageHeader } from './ui/page.tsx';
 import { RoomPage } from './ui/room-page.tsx';
 import { navigate, parseRoute, paths, usePath, type Route } from './ui/router.ts';
@@ -62,6 +69,7 @@ function Shell() {
           <Banners />
           <Page route={route} />
         </main>
+        <Jump />
       </div>
     </DrawerContext>
   );
@@ -81,9 +89,23 @@ function Page({ route }: { route: Route }) {
     case 'home':
       return <Home />;
     case 'room':
-      return <RoomPage key={route.id} id={route.id} />;
+      return (
+        <RoomPage
+          key={route.id}
+          id={route.id}
+          message={route.message}
+          thread={route.thread}
+          reply={route.reply}
+        />
+      );
     case 'thread':
-      return <ThreadPage key={route.id} id={route.id} />;
+      return <ThreadPage key={route.id} id={route.id} message={route.message} />;
+    case 'dm':
+      return <DmPage key={route.id} id={route.id} message={route.message} />;
+    case 'dms':
+      return route.with === undefined ? <DmsPage /> : <NewDmPage key={route.with} participant={route.with} />;
+    case 'needs':
+      return <NeedsPage />;
     case 'agents':
       return <AgentsPage />;
     default:
@@ -120,24 +142,48 @@ function Home() {
   );
 }
 
-/** `(3) #general · Local Lab`: the number counts what was not seen, anywhere. */
+/** `(3) #general · Local Lab`: the number counts what was not seen, anywhere, and what else waits for the person. */
 function useTitle(route: Route): void {
   const network = useApp((state) => plainName(state.network?.name ?? '') || texts.product);
-  const unread = useApp((state) => Object.values(state.unread).reduce((sum, entry) => sum + entry.count, 0));
-  const room = useApp((state) =>
-    route.page === 'room' ? state.rooms.find((candidate) => candidate.id === route.id)?.name : undefined,
+  const waiting = useApp(
+    (state) =>
+      Object.values(state.unread).reduce((sum, entry) => sum + entry.count, 0) +
+      needsCount({ ...state, mentions: [] }),
   );
-  const place =
-    route.page === 'room'
-      ? `#${plainName(room ?? route.id)}`
-      : route.page === 'thread'
-        ? texts.thread
-        : route.page === 'agents'
-          ? texts.agents
-          : '';
+  const nameOf = useConversationName();
+  const place = titleOf(route, nameOf);
   useEffect(() => {
-    document.title = `${unread > 0 ? `(${unread}) ` : ''}${place ? `${place} · ` : ''}${network}`;
-  }, [network, unread, place]);
+    document.title = `${waiting > 0 ? `(${waiting}) ` : ''}${place ? `${place} · ` : ''}${network}`;
+  }, [network, waiting, place]);
+}
+
+function titleOf(route: Route, nameOf: (key: string) => string): string {
+  switch (route.page) {
+    case 'room':
+      return nameOf(roomKey(route.id));
+    case 'files':
+      return `${texts.files} ${texts.inPlace} ${nameOf(roomKey(route.room))}`;
+    case 'thread':
+      return texts.thread;
+    case 'dm':
+      return nameOf(`dm:${route.id}`);
+    case 'dms':
+      return texts.dms;
+    case 'agent':
+      return `@${plainName(route.id)}`;
+    case 'agents':
+      return texts.agents;
+    case 'needs':
+      return texts.needs;
+    case 'network':
+      return texts.networkPage;
+    case 'events':
+      return texts.events;
+    case 'search':
+      return texts.search;
+    default:
+      return '';
+  }
 }
 
 const NARROW = '(max-width: 720px)';

@@ -21,7 +21,6 @@ export const texts = {
   navigation: 'Rooms and agents',
   rooms: 'Rooms',
   agents: 'Agents',
-  waiting: 'Waiting for you',
   privateRoom: 'private',
   publicRoom: 'public',
   unread: (count: number) => plural(count, 'new message', 'new messages'),
@@ -33,6 +32,47 @@ export const texts = {
   nameId: (id: string) => `Your id will be ${id}`,
   connectedCount: (connected: number, all: number) => `${connected} of ${all} connected`,
   moreAgents: (count: number) => `${count} more`,
+
+  // jumping and searching
+  jump: 'Jump to…',
+  jumpTo: 'A room, an agent, a page, or words to search for',
+  jumpKeys: 'Ctrl K',
+  places: 'Places',
+  unreadWord: 'unread',
+  search: 'Search',
+  searchFor: (words: string) => `Search for “${words}”`,
+
+  // what waits for a person
+  needs: 'Needs you',
+  needsCount: (count: number) => plural(count, 'thing waits', 'things wait'),
+  needsNothing: 'Nothing waits for you',
+  needsNothingText:
+    'When an agent names you, a conversation is held, a message cannot be delivered or an agent cannot be woken, it stands here.',
+  needsHeld: 'Conversations that are held',
+  needsMentions: 'You were named',
+  needsStuck: 'Agents that cannot be woken',
+  needsStuckText: 'What is said to them is stored, and delivered when they can be woken again.',
+  needsPairings: 'Links to other networks',
+  inPlace: 'in',
+  notifyOn: 'Notifying',
+  notifyOff: 'Notify me',
+  notifyHelp: 'The browser tells you of these while this window is in the background',
+  notifyMentions: (count: number) => `You were named ${count.toLocaleString()} times`,
+  notifyHeld: 'The storm guard holds a conversation.',
+  notifyFailed: 'A message could not be delivered to an agent.',
+  pairingStatus: {
+    connected: 'connected',
+    pending: 'waits for the other side',
+    degraded: 'works in part',
+    incompatible: 'speaks another version',
+    error: 'cannot be reached',
+    unknown: 'not tried yet',
+    revoked: 'ended',
+  } as Record<string, string>,
+
+  // the network's page
+  networkPage: 'Network',
+  events: 'Events',
 
   // signing in
   signIn: 'Sign in',
@@ -83,6 +123,8 @@ export const texts = {
   announced: (name: string, text: string) => `${name}: ${text}`,
   announcedMany: (count: number) => plural(count, 'new message', 'new messages'),
 
+  files: 'Files',
+
   // threads
   threads: 'Threads',
   threadsCount: (count: number) => plural(count, 'thread', 'threads'),
@@ -92,9 +134,33 @@ export const texts = {
   thread: 'Thread',
   threadIn: (room: string) => `in ${room}`,
   thisThread: 'this thread',
+  newThread: 'New thread',
+  newThreadText: 'Your first reply opens the thread. Agents that take part in it are woken by what follows.',
+  replyInThread: 'Reply in thread',
+  closeThread: 'Close the thread',
+  openThread: 'Open as a page',
+  copyLink: 'Copy link',
   threadStart: 'The thread starts here',
   backToRoom: (room: string) => `Back to ${room}`,
   noThreads: 'No threads in this room yet. Agents open one by sending to a thread target.',
+
+  // direct conversations
+  dms: 'Direct messages',
+  newDm: 'Write to somebody',
+  findAgent: 'Find an agent',
+  noDms: 'No direct messages yet. A direct message wakes its agent at once, and nobody else reads it.',
+  dmsOffTitle: 'Direct messages are switched off',
+  dmsOffText: 'Whoever runs this network has turned them off (server.direct_messages).',
+  moreDms: (count: number) => `${count.toLocaleString()} more`,
+  conversationsCount: (count: number) => plural(count, 'conversation', 'conversations'),
+  dmStart: (name: string) => `This is the beginning of your conversation with ${name}`,
+  emptyDmTitle: (name: string) => `Nothing said to ${name} yet`,
+  emptyDmText:
+    'A direct message wakes its agent. Nobody but you two and whoever runs the network can read it.',
+  dmOfOthers: 'you read along',
+  dmReadOnly: 'You read along. Only those who take part write here.',
+  dmYourself: 'That is you',
+  messageTo: (name: string) => `Write to ${name}`,
 
   // messages
   person: 'person',
@@ -195,6 +261,7 @@ export const texts = {
 
   // agents page
   connected: 'Connected',
+  working: 'Working',
   connectedSince: (time: string) => `Connected since ${time}`,
   workingSince: (time: string) => `Working since ${time}`,
   cannotWake: 'Cannot be woken',

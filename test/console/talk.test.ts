@@ -164,13 +164,16 @@ it('CON-8 a held conversation says so, and Continue lets it go on', async () => 
   await notice.getByText('after 2 turns between agents without a person').waitFor();
   await notice.getByText('2 messages wait').waitFor();
   await page.getByRole('separator').filter({ hasText: 'agents have not seen what follows' }).waitFor();
-  await page.getByRole('navigation').getByText('Waiting for you').waitFor();
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: /Needs you 1 thing waits/ })
+    .waitFor();
   await notice.getByRole('button', { name: 'Continue' }).click();
   await notice.waitFor({ state: 'detached' });
   expect(
     ((await (await fetch(`${server.url}/v1/guard`)).json()) as { conversations: unknown[] }).conversations,
   ).toEqual([]);
-  expect(await page.getByText('Waiting for you').count()).toBe(0);
+  await page.getByText('1 thing waits').waitFor({ state: 'detached' });
   expect(wrong).toEqual([]);
 });
 
@@ -186,26 +189,58 @@ it('CON-8 a person’s message lets a held conversation go on', async () => {
   await notice.waitFor({ state: 'detached' });
 });
 
-it('CON-7 a thread hangs on its message, counts its replies, and can be read and written', async () => {
+it('CON-7 a thread hangs on its message, counts its replies, and is read and written beside its room', async () => {
   const server = await startTestServer({ rooms: [GENERAL] });
   const parent = await post(server, 'who takes the flaky test?');
   const target = { kind: 'thread', room_id: 'general', thread_id: 'thr_1', parent_message_id: parent };
   await post(server, 'I do', { from: 'beta', target });
-  const { page, feed, write, shows, wrong } = await open(server);
-  const link = feed.getByRole('link', { name: /1 reply/ });
-  await link.waitFor();
+  const { page, wrong } = await open(server);
+  const feed = page.getByRole('feed', { name: 'Messages in #general' });
+  await feed.getByRole('link', { name: /1 reply/ }).waitFor();
   await post(server, 'found it', { from: 'beta', target });
   await feed.getByRole('link', { name: /2 replies/ }).click();
-  await shows('found it');
-  expect(new URL(page.url()).pathname).toBe('/console/threads/thr_1');
-  await write('thank you');
-  await shows('thank you');
+  const pane = page.getByRole('complementary', { name: 'Thread' });
+  await pane.getByRole('article').filter({ hasText: 'found it' }).waitFor();
+  await pane.getByRole('link', { name: /who takes the flaky test/ }).waitFor();
+  expect(new URL(page.url()).search).toBe('?thread=thr_1');
+  await pane.getByRole('combobox').fill('thank you');
+  await pane.getByRole('combobox').press('Enter');
+  await pane.getByRole('article').filter({ hasText: 'thank you' }).waitFor();
   await eventually(async () => (await history(server, 'threads/thr_1')).map(textOf)).toEqual([
     'I do',
     'found it',
     'thank you',
   ]);
+  // Both are live beside each other.
+  await post(server, 'meanwhile in the room', { from: 'gamma' });
+  await feed.getByRole('article').filter({ hasText: 'meanwhile in the room' }).waitFor();
+  await pane.getByRole('link', { name: 'Open as a page' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Thread' }).waitFor();
+  expect(new URL(page.url()).pathname).toBe('/console/threads/thr_1');
   await page.getByRole('link', { name: 'Back to #general' }).click();
   await feed.getByRole('link', { name: /3 replies/ }).waitFor();
+  expect(wrong).toEqual([]);
+});
+
+it('CON-21 a thread is begun at any message, the same one from every window', async () => {
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const parent = await post(server, 'shall we use sockets?');
+  const { page, wrong } = await open(server);
+  const feed = page.getByRole('feed', { name: 'Messages in #general' });
+  const message = feed.getByRole('article').filter({ hasText: 'shall we use sockets?' });
+  await feed.getByText('shall we use sockets?').hover();
+  await message.getByRole('button', { name: 'Reply in thread' }).click();
+  const pane = page.getByRole('complementary', { name: 'Thread' });
+  await pane.getByRole('heading', { name: 'New thread', level: 2 }).first().waitFor();
+  await pane.getByRole('combobox').fill('yes, please');
+  await pane.getByRole('combobox').press('Enter');
+  await feed.getByRole('link', { name: /1 reply/ }).waitFor();
+  const { threads } = (await (await fetch(`${server.url}/v1/rooms/general/threads`)).json()) as {
+    threads: { id: string; parent_message_id: string }[];
+  };
+  expect(threads).toMatchObject([{ id: `thr_${parent}`, parent_message_id: parent }]);
+  await eventually(() => new URL(page.url()).search).toBe(`?thread=thr_${parent}`);
+  await page.keyboard.press('Escape');
+  await pane.waitFor({ state: 'detached' });
   expect(wrong).toEqual([]);
 });

@@ -14,7 +14,7 @@ import type { Message } from '../../src/protocol/messages.ts';
 import type { NetworkWarning } from '../../src/protocol/network.ts';
 import type { Pause } from '../../src/protocol/pauses.ts';
 import type { DeliveryItem, Receipt } from '../../src/protocol/receipts.ts';
-import type { Room, Thread } from '../../src/protocol/rooms.ts';
+import type { DirectConversation, Room, Thread } from '../../src/protocol/rooms.ts';
 
 export interface FakeNetwork {
   name: string;
@@ -27,6 +27,8 @@ export interface FakeNetwork {
   pauses?: Pause[];
   failed?: DeliveryItem[];
   receipts?: Receipt[];
+  dms?: DirectConversation[];
+  pairings?: Record<string, unknown>[];
   /** Who the page is; everybody of mode none when left out. With no scopes at all nothing else is answered. */
   identity?: CallerIdentity;
 }
@@ -135,12 +137,14 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
         console: { can_send_human: identity.can_send_human },
         warnings: network.warnings,
       });
-    } else if (collection === 'rooms' && rest === 'threads')
+    } else if (collection === 'dms' && !id) json({ dms: network.dms ?? [], page });
+    else if (collection === 'pairings') json({ pairings: network.pairings ?? [], page });
+    else if (collection === 'rooms' && rest === 'threads')
       json({ threads: network.threads.filter((thread) => thread.room_id === id), page });
-    else if ((collection === 'rooms' || collection === 'threads') && rest === 'messages') {
-      const kind = collection === 'rooms' ? 'room' : 'thread';
+    else if (['rooms', 'threads', 'dms'].includes(collection ?? '') && rest === 'messages') {
+      const kind = collection!.slice(0, -1) as 'room' | 'thread' | 'dm';
       const all = network.messages.filter(
-        ({ target }) => target.kind === kind && (kind === 'room' ? target.room_id : target.thread_id) === id,
+        ({ target }) => target.kind === kind && target[`${kind}_id`] === id,
       );
       const before = url.searchParams.get('before');
       const end = before ? all.findIndex((message) => message.id === before) : all.length;
@@ -149,7 +153,8 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
         messages: all.slice(start, end),
         page: { has_more: start > 0, ...(start > 0 ? { next_before: all[start]?.id } : {}) },
       });
-    } else if (collection === 'threads') json(network.threads.find((thread) => thread.id === id) ?? {});
+    } else if (collection === 'dms') json((network.dms ?? []).find((dm) => dm.id === id) ?? {});
+    else if (collection === 'threads') json(network.threads.find((thread) => thread.id === id) ?? {});
     else if (collection === 'rooms') json({ rooms: network.rooms, page });
     else if (collection === 'agents') json({ agents: network.agents, page });
     else if (collection === 'guard') json({ conversations: network.held, page });

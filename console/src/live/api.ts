@@ -5,10 +5,11 @@ import type {
   MessageRedacted,
   SendMessageRequest,
 } from '../../../src/protocol/messages.ts';
-import type { CallerIdentity } from '../../../src/protocol/identity.ts';
+import type { CallerIdentity, ReloadResult } from '../../../src/protocol/identity.ts';
 import type { ErrorEnvelope, Network } from '../../../src/protocol/network.ts';
 import type {
   AgentPage,
+  ArtifactPage,
   DirectConversationPage,
   GuardPage,
   MessagePage,
@@ -17,9 +18,22 @@ import type {
   ThreadPage,
 } from '../../../src/protocol/pages.ts';
 import type { Pause, PauseList } from '../../../src/protocol/pauses.ts';
-import type { DeliveryItem, DeliveryList, MessageReceipts, Receipt } from '../../../src/protocol/receipts.ts';
-import type { DirectConversation, Room, Thread } from '../../../src/protocol/rooms.ts';
-import type { AgentSummary } from '../../../src/protocol/agents.ts';
+import type {
+  DeliveryItem,
+  DeliveryList,
+  MessageReceipts,
+  Receipt,
+  UsageReport,
+} from '../../../src/protocol/receipts.ts';
+import type {
+  CreateRoomRequest,
+  DirectConversation,
+  Room,
+  Thread,
+  UpdateRoomRequest,
+} from '../../../src/protocol/rooms.ts';
+import type { AgentInvite, AgentRegistration, AgentSummary, WakeTest } from '../../../src/protocol/agents.ts';
+import type { Pairing } from '../model/state.ts';
 
 /** A refusal of the server, or no answer at all (`status` 0). `code` is one of the protocol's error codes. */
 export class ApiError extends Error {
@@ -137,6 +151,39 @@ export const api = {
   threads: (roomId: string): Promise<Thread[]> =>
     all<ThreadPage, Thread>(`/v1/rooms/${encodeURIComponent(roomId)}/threads`, (page) => page.threads),
   thread: (id: string) => request<Thread>('GET', `/v1/threads/${encodeURIComponent(id)}`),
+  /** None where the server has no pairings or the caller may not see them. */
+  async pairings(): Promise<Pairing[]> {
+    try {
+      return await all<{ pairings: Pairing[]; page: PageInfo }, Pairing>(
+        '/v1/pairings',
+        (page) => page.pairings,
+      );
+    } catch (error) {
+      if (error instanceof ApiError && [401, 403, 404].includes(error.status)) return [];
+      throw error;
+    }
+  },
+  usage: (days: number) => request<UsageReport>('GET', `/v1/usage${query({ days })}`),
+  deliveries: async (state: string, agent?: string): Promise<DeliveryItem[]> =>
+    (await request<DeliveryList>('GET', `/v1/deliveries${query({ state, agent })}`)).deliveries,
+  guardOf: (conversation: string) =>
+    request<GuardState>('GET', `/v1/guard/${encodeURIComponent(conversation)}`),
+  artifacts: (roomId: string, before?: string) =>
+    request<ArtifactPage>('GET', `/v1/artifacts${query({ room_id: roomId, limit: 60, before })}`),
+  wakeTest: (agentId: string) =>
+    request<WakeTest>('POST', `/v1/agents/${encodeURIComponent(agentId)}/wake-test`),
+  rotateToken: (agentId: string) =>
+    request<AgentRegistration>('POST', `/v1/agents/${encodeURIComponent(agentId)}/rotate-token`),
+  inviteAgent: (agentId: string) =>
+    request<AgentInvite>('POST', `/v1/agents/${encodeURIComponent(agentId)}/invite`, {}),
+  removeAgent: (agentId: string) => request<unknown>('DELETE', `/v1/agents/${encodeURIComponent(agentId)}`),
+  createRoom: (room: CreateRoomRequest) => request<Room>('POST', '/v1/rooms', room),
+  updateRoom: (id: string, changes: UpdateRoomRequest) =>
+    request<Room>('PATCH', `/v1/rooms/${encodeURIComponent(id)}`, changes),
+  roomMembers: (id: string, changes: { add?: string[]; remove?: string[] }) =>
+    request<Room>('PATCH', `/v1/rooms/${encodeURIComponent(id)}/members`, changes),
+  removeRoom: (id: string) => request<unknown>('DELETE', `/v1/rooms/${encodeURIComponent(id)}`),
+  reloadConfig: () => request<ReloadResult>('POST', '/v1/reload'),
   dms: (): Promise<DirectConversation[]> =>
     all<DirectConversationPage, DirectConversation>('/v1/dms', (page) => page.dms, 4),
   dm: (id: string) => request<DirectConversation>('GET', `/v1/dms/${encodeURIComponent(id)}`),

@@ -24,14 +24,21 @@ const BACK_MS = 4_000;
 /** Events are applied in batches, so that a burst costs few renderings and a hidden page almost none. */
 const BATCH_MS = { first: 16, next: 60, hidden: 250 };
 
+export interface OpenOptions {
+  /** A message to be led to. */
+  at?: string | undefined;
+  /** Its first message makes it: until then it is empty, not missing. */
+  mayBeNew?: boolean | undefined;
+}
+
 /** Everything the console does: one store, one event stream, the HTTP API. */
 export interface Client {
   readonly store: Store<State>;
   readonly outbox: Outbox;
   readonly facts: Facts;
   start(): Promise<void>;
-  /** Puts a conversation on screen and loads it: its newest messages, or those around one. */
-  open(key: ConversationKey, at?: string): void;
+  /** Puts a conversation on screen and loads it: its newest messages, or those around `at`. */
+  open(key: ConversationKey, options?: OpenOptions): void;
   /** It is on screen no more. */
   leave(key: ConversationKey): void;
   /** Goes to the newest message of a window that does not reach it, or asks again for what could not be loaded. */
@@ -133,13 +140,13 @@ export function createClient(): Client {
   };
 
   /** Loads what a conversation on screen needs. */
-  const show = (key: ConversationKey, from?: string, at?: string) => {
+  const show = (key: ConversationKey, { at, mayBeNew }: OpenOptions = {}, from?: string) => {
     const { kind, id } = splitKey(key);
     const timeline = store.get().timelines[key];
     if (at !== undefined) void conversations.around(key, at);
     else if (timeline && timeline.status !== 'failed')
       conversations.change(key, (known) => withNewFrom(known, from));
-    else void conversations.load(key, from);
+    else void conversations.load(key, { from, mayBeNew });
     const about = kind === 'room' ? facts.threads(id) : kind === 'thread' ? facts.thread(id) : facts.dm(id);
     about.catch(() => {});
   };
@@ -171,13 +178,13 @@ export function createClient(): Client {
 
   let booting = false;
   let booted = false;
-  const opened = new Map<ConversationKey, string | undefined>();
+  const opened = new Map<ConversationKey, OpenOptions>();
   const bootUp = async () => {
     if (booting) return;
     booting = true;
     booted = true;
     try {
-      for (const key of store.get().onScreen) show(key, undefined, opened.get(key));
+      for (const key of store.get().onScreen) show(key, opened.get(key));
       await facts.all();
     } catch (error) {
       signedOutOr((reason) =>
@@ -220,16 +227,16 @@ export function createClient(): Client {
       await api.signOut();
       client.restart();
     },
-    open(key, at) {
+    open(key, options = {}) {
       const from = store.get().unread[key]?.from;
-      opened.set(key, at);
+      opened.set(key, options);
       store.update((state) => ({
         ...state,
         onScreen: [...state.onScreen.filter((other) => other !== key), key],
         unread: omit(state.unread, key),
       }));
       // At the start the stream is opened first, so that nothing falls between a page and the live events.
-      if (booted) show(key, from, at);
+      if (booted) show(key, options, from);
     },
     leave(key) {
       opened.delete(key);

@@ -26,6 +26,13 @@ const CATCH_UP_PAGES = 5;
 /** What is kept of conversations that are not on screen. */
 const KEEP_AWAY = 200;
 
+interface LoadOptions {
+  /** The line `New` stands above this one. */
+  from?: string | undefined;
+  /** What is not there is empty. */
+  mayBeNew?: boolean | undefined;
+}
+
 /** The loaded windows on the conversations' histories. */
 export type Conversations = ReturnType<typeof createConversations>;
 
@@ -75,10 +82,10 @@ export function createConversations(store: Store<State>, api: Api) {
   };
 
   /** The newest page, with the line `New` above `from`, or else above what came since the person was here last. */
-  const load = (key: ConversationKey, from?: string) =>
+  const load = (key: ConversationKey, { from, mayBeNew }: LoadOptions = {}) =>
     replace(
       key,
-      () => api.messages(key, { limit: PAGE }),
+      () => api.messages(key, { limit: PAGE }).catch(mayBeNew ? nothingYet : rethrown),
       (timeline, { messages, older }) =>
         withNewestPage(timeline, messages, older, from ?? sinceLastTime(key, messages)),
     );
@@ -188,6 +195,16 @@ export function createConversations(store: Store<State>, api: Api) {
     const last = timeline?.messages.at(-1);
     if (timeline?.follows && timeline.newer === 'none' && last) remember.setLastSeen(key, last.id);
   }
+}
+
+function rethrown(error: unknown): never {
+  throw error;
+}
+/** Who may read only their own is told `forbidden` of what does not exist. */
+function nothingYet(error: unknown): MessageRun {
+  if (error instanceof ApiError && (error.status === 404 || error.status === 403))
+    return { messages: [], older: false, newer: false };
+  throw error;
 }
 
 function isIn(target: Message['target'], key: string): boolean {

@@ -51,6 +51,9 @@ export function createFacts(store: Store<State>, api: Api) {
     async failed() {
       if (observes()) update({ failed: await api.failedWakes() });
     },
+    async pairings() {
+      if (observes()) update({ pairings: byId(await api.pairings()) });
+    },
     /** Those who read openly may not see DMs, and a network may have none: then there are none here. */
     async dms() {
       try {
@@ -76,8 +79,8 @@ export function createFacts(store: Store<State>, api: Api) {
     /** Everything that stands beside the messages. */
     async all() {
       await facts.identify();
-      const { network, rooms, agents, guard, pauses, failed, dms } = facts;
-      await Promise.all([network(), rooms(), agents(), guard(), pauses(), failed(), dms()]);
+      const { network, rooms, agents, guard, pauses, failed, dms, pairings } = facts;
+      await Promise.all([network(), rooms(), agents(), guard(), pauses(), failed(), dms(), pairings()]);
       update({ boot: 'ready' });
     },
     /** What an event makes us read: facts that it does not carry whole. */
@@ -89,7 +92,8 @@ export function createFacts(store: Store<State>, api: Api) {
       if (event.type === 'agent.wake.failed' || event.receipt?.state === 'failed')
         soon('failed', facts.failed);
       if (event.type.startsWith('room.')) soon('rooms', facts.rooms);
-      if (event.type === 'pairing.updated') soon('network', facts.network);
+      if (event.type === 'pairing.updated')
+        soon('pairings', () => Promise.all([facts.network(), facts.pairings()]).then(() => {}));
       if (event.message && store.get().held[conversationOf(event.message.target)]) soon('guard', facts.guard);
     },
   };

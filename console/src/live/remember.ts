@@ -34,6 +34,8 @@ function seen(): [key: string, id: string][] {
 export const remember = {
   name: () => read(local, 'name'),
   setName: (name: string) => write(local, 'name', name),
+  notifies: () => read(local, 'notify') === 'on',
+  setNotifies: (on: boolean) => write(local, 'notify', on ? 'on' : undefined),
   lastRoom: () => read(local, 'room'),
   setLastRoom: (id: string) => write(local, 'room', id),
   /** A draft per conversation, in all windows. */

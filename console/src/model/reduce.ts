@@ -82,16 +82,30 @@ const MENTIONS_KEPT = 200;
 
 /** What names the person at this screen waits for them until they have looked at it. */
 function withMentions(state: State, messages: readonly Message[], seen: boolean): State['mentions'] {
-  const me = `molt://${state.network?.id ?? ''}/agents/${state.me.id}`;
+  const names = namedIn(state);
   const known = new Set(state.mentions.map(({ id }) => id));
   const news = messages.filter(
-    ({ id, mentions, target, from }) =>
-      mentions?.includes(me) &&
-      !known.has(id) &&
-      !(from.type === 'human' && from.id === state.me.id) &&
-      !(seen && state.onScreen.includes(conversationOf(target))),
+    (message) =>
+      names(message) &&
+      !known.has(message.id) &&
+      !(message.from.type === 'human' && message.from.id === state.me.id) &&
+      !(seen && state.onScreen.includes(conversationOf(message.target))),
   );
   return news.length === 0 ? state.mentions : [...state.mentions, ...news].slice(-MENTIONS_KEPT);
+}
+
+/**
+ * Whether a message names the person at this screen. Where the server knows people it says so in `mentions`; in mode
+ * none it knows none, and the text is looked at.
+ */
+function namedIn({ me, network, identity }: State): (message: Message) => boolean {
+  const fqid = `molt://${network?.id ?? ''}/agents/${me.id}`;
+  if (identity?.mode !== 'none') return ({ mentions }) => mentions?.includes(fqid) ?? false;
+  const name = `@${me.id}`;
+  const whole = new RegExp(`(?:^|[^A-Za-z0-9._-])${name.replace(/[.]/g, '[.]')}(?![A-Za-z0-9_-])`);
+  return ({ mentions, parts }) =>
+    mentions?.includes(fqid) ||
+    parts.some(({ text }) => text !== undefined && text.includes(name) && whole.test(text));
 }
 
 /** The outbox without what has arrived. */

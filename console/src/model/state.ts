@@ -25,6 +25,16 @@ export interface Outgoing {
   unanswered?: boolean;
 }
 
+/** A link to another network, as GET /v1/pairings tells it. */
+export interface Pairing {
+  id: string;
+  remote_network_id?: string;
+  remote_network_name?: string;
+  remote_base_url?: string;
+  status?: string;
+  diagnostics?: { checked_at?: string; reason?: string; message?: string };
+}
+
 export interface Unread {
   count: number;
   /** The first message not seen. */
@@ -58,6 +68,8 @@ export interface State {
   dms: Readonly<Record<string, DirectConversation>>;
   /** Messages that name the person at this screen and were not looked at, oldest first. */
   mentions: readonly Message[];
+  /** Links to other networks, by id. */
+  pairings: readonly Pairing[];
   timelines: Readonly<Record<string, Timeline>>;
   unread: Readonly<Record<string, Unread>>;
   outbox: readonly Outgoing[];
@@ -79,6 +91,7 @@ export const initialState = (name: string): State => ({
   threads: {},
   dms: {},
   mentions: [],
+  pairings: [],
   timelines: {},
   unread: {},
   outbox: [],

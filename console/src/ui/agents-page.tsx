@@ -1,15 +1,14 @@
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
-import type { DeliveryItem } from '../../../src/protocol/receipts.ts';
-import { useApp, useClient } from '../live/client.ts';
-import { splitKey, type ConversationKey } from '../model/conversation.ts';
-import { mayContinue } from '../model/me.ts';
+import { useApp } from '../live/client.ts';
 import { agentActorKey, agentKey, agentName, plainName } from '../model/names.ts';
 import { exactTime, millis, shortTime } from '../model/times.ts';
-import { texts, wordsOf } from '../texts.ts';
+import { texts } from '../texts.ts';
 import styles from './agents-page.module.css';
-import { Avatar, Button, CopyLine } from './controls.tsx';
+import { AttachHelp } from './attach-help.tsx';
+import { Avatar } from './controls.tsx';
 import { cx } from './cx.ts';
+import { FailedWakes } from './failed-wakes.tsx';
 import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import { PageHeader } from './page.tsx';
@@ -90,7 +89,9 @@ function AgentItem({ agent }: { agent: AgentSummary }) {
       </span>
       <div className={styles.what}>
         <p className={styles.head}>
-          <bdi className={styles.name}>{name}</bdi>
+          <Link href={paths.agent(agent.id)} className={styles.name}>
+            <bdi>{name}</bdi>
+          </Link>
           <bdi className={styles.id}>@{plainName(agent.id)}</bdi>
         </p>
         <p className={styles.rooms}>
@@ -141,86 +142,5 @@ function AgentItem({ agent }: { agent: AgentSummary }) {
         </div>
       )}
     </li>
-  );
-}
-
-/** Dead letters: what was tried, and can be tried again. */
-function FailedWakes() {
-  const failed = useApp((state) => state.failed);
-  if (failed.length === 0) return null;
-  return (
-    <section className={styles.letters} aria-labelledby="failed-wakes">
-      <h2 id="failed-wakes">{texts.failedTitle}</h2>
-      <p>{texts.failedText}</p>
-      <ul>
-        {failed.map((item) => (
-          <FailedWake key={item.wake_id ?? `${item.agent_id} ${item.conversation}`} item={item} />
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function FailedWake({ item }: { item: DeliveryItem }) {
-  const client = useClient();
-  const allowed = useApp(({ identity }) => mayContinue(identity));
-  const [state, setState] = useState<'idle' | 'working' | { error: string }>('idle');
-  const { wake_id, conversation } = item;
-  const settle = (how: 'retry' | 'drop') => {
-    if (wake_id === undefined) return;
-    setState('working');
-    client.settleWake(wake_id, how).then(
-      () => setState('idle'),
-      (error: unknown) => setState({ error: wordsOf(error) }),
-    );
-  };
-  const { kind, id } = splitKey(conversation as ConversationKey);
-  return (
-    <li className={styles.failure}>
-      <Icon name="warning" size={14} />
-      <p>
-        <strong>
-          <bdi>{plainName(item.agent_id)}</bdi>
-        </strong>{' '}
-        {texts.failedIn}{' '}
-        {kind === 'dm' ? (
-          texts.directConversation
-        ) : (
-          <Link href={kind === 'room' ? paths.room(id) : paths.thread(id)}>{conversation}</Link>
-        )}
-        {item.attempts !== undefined && `, ${texts.attempts(item.attempts)}`}
-        {item.classification &&
-          `: ${texts.wakeFailures[item.classification] ?? plainName(item.classification)}`}
-        .{item.error && <code dir="auto">{item.error.slice(0, 600)}</code>}
-        {typeof state === 'object' && <span role="alert"> {state.error}</span>}
-      </p>
-      {allowed && wake_id !== undefined && (
-        <span className={styles.settle}>
-          <Button onClick={() => settle('retry')} disabled={state === 'working'}>
-            {texts.retry}
-          </Button>
-          <Button onClick={() => settle('drop')} disabled={state === 'working'}>
-            {texts.drop}
-          </Button>
-        </span>
-      )}
-    </li>
-  );
-}
-
-function AttachHelp() {
-  const networkId = useApp((state) => state.network?.id ?? 'local');
-  const room = useApp((state) =>
-    state.rooms.some((candidate) => candidate.id === 'general')
-      ? 'general'
-      : (state.rooms[0]?.id ?? 'general'),
-  );
-  return (
-    <div className={styles.attach}>
-      <p>{texts.addAgentText}</p>
-      <CopyLine text={texts.connectCommand(location.origin, networkId, room)} label="moltnet connect" />
-      <CopyLine text={texts.nodeCommand} label={texts.nodeCommand} />
-      <p className={styles.small}>{texts.addAgentRuntime}</p>
-    </div>
   );
 }

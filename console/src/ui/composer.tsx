@@ -19,10 +19,11 @@ interface ComposerProps {
   name: string;
   /** A text taken back from the outbox; a new object each time. */
   returned: { text: string } | undefined;
+  onSent?: ((messageId: string) => void) | undefined;
 }
 
 /** Where a person writes. Its text is kept per conversation until it is sent. */
-export function Composer({ conversation, target, name, returned }: ComposerProps) {
+export function Composer({ conversation, target, name, returned, onSent }: ComposerProps) {
   const client = useClient();
   const agents = useApp((state) => state.agents);
   const [text, setText] = useState(() => remember.draft(conversation));
@@ -84,7 +85,8 @@ export function Composer({ conversation, target, name, returned }: ComposerProps
   const ready = text.trim() !== '';
   const send = () => {
     if (!ready) return;
-    client.send(conversation, target, text.trim());
+    const id = client.send(conversation, target, text.trim());
+    onSent?.(id);
     change('');
     setMention(undefined);
     area.current?.focus();

@@ -26,6 +26,16 @@ interface ConversationViewProps {
   threads: ReadonlyMap<string, Thread>;
   /** A message that is to be shown, in place of the newest ones. */
   at?: string | undefined;
+  /** The first message makes it: what is not there is not missing. */
+  mayBeNew?: boolean | undefined;
+  /** Why one may not write here, where that is known. */
+  refusal?: string | undefined;
+  /** Begins a thread at a message, or opens the one that is there. */
+  onReply?: ((messageId: string) => void) | undefined;
+  /** It stands beside another conversation. */
+  aside?: boolean | undefined;
+  /** What happens after sending, with the message's id. */
+  onSent?: ((messageId: string) => void) | undefined;
 }
 
 /** The middle of a room or a thread: its messages, the guard's notice, and where to write. */
@@ -38,6 +48,11 @@ export function ConversationView({
   empty,
   threads,
   at,
+  mayBeNew,
+  refusal,
+  onReply,
+  aside,
+  onSent,
 }: ConversationViewProps) {
   const client = useClient();
   const timeline = useApp((state) => state.timelines[conversation]);
@@ -56,8 +71,10 @@ export function ConversationView({
   );
 
   useEffect(() => {
-    client.open(conversation, at);
+    client.open(conversation, { at, mayBeNew });
     return () => client.leave(conversation);
+    // That a conversation has begun meanwhile is no reason to open it anew.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [client, conversation, at]);
 
   const onEdit = useMemo(() => (text: string) => setReturned({ text }), []);
@@ -90,6 +107,8 @@ export function ConversationView({
         threads={threads}
         heldAt={held?.held_at}
         onEdit={onEdit}
+        onReply={canSpeak && room?.access?.can_write !== false ? onReply : undefined}
+        aside={aside}
       />
     );
   }
@@ -97,9 +116,11 @@ export function ConversationView({
     <>
       {middle}
       {held && <HeldNotice guard={held} conversation={conversation} name={name} />}
-      {timeline?.error === texts.gone ? null : canSpeak === false || room?.access?.can_write === false ? (
+      {timeline?.error === texts.gone ? null : canSpeak === false ||
+        room?.access?.can_write === false ||
+        refusal !== undefined ? (
         <p className={styles.readOnly}>
-          {anonymous ? texts.signInToWrite : canSpeak === false ? readOnly : texts.cannotWrite}
+          {anonymous ? texts.signInToWrite : canSpeak === false ? readOnly : (refusal ?? texts.cannotWrite)}
         </p>
       ) : (
         canSpeak && (
@@ -109,6 +130,7 @@ export function ConversationView({
             target={target}
             name={name}
             returned={returned}
+            onSent={onSent}
           />
         )
       )}

@@ -8,6 +8,16 @@ import { Button } from './controls.tsx';
 import styles from './held.module.css';
 import { Icon } from './icons.tsx';
 
+/** Why it is held, and what waits. */
+export const heldWords = (guard: GuardState): string =>
+  [
+    texts.heldReasons[guard.reason ?? ''] ??
+      texts.heldText(guard.limit === 'off' ? guard.turns : guard.limit),
+    guard.held_messages && texts.heldWaiting(guard.held_messages),
+  ]
+    .filter(Boolean)
+    .join(' ');
+
 /** Says that the guard holds this conversation, why, and how it goes on. */
 export function HeldNotice({
   guard,
@@ -23,10 +33,7 @@ export function HeldNotice({
     <section className={styles.notice} aria-label={texts.heldTitle} role="status">
       <Icon name="pause" size={18} />
       <p>
-        <strong>{texts.heldTitle}</strong>{' '}
-        {texts.heldReasons[guard.reason ?? ''] ??
-          texts.heldText(guard.limit === 'off' ? guard.turns : guard.limit)}{' '}
-        {guard.held_messages ? `${texts.heldWaiting(guard.held_messages)} ` : ''}
+        <strong>{texts.heldTitle}</strong> {heldWords(guard)}{' '}
         {mayResume && (texts.heldReasons[guard.reason ?? ''] ? texts.heldOnly : texts.heldHow)}
       </p>
       <ContinueButton conversation={conversation} name={name} />
@@ -40,7 +47,7 @@ export function ContinueButton({
   name,
   compact,
 }: {
-  conversation: ConversationKey;
+  conversation: string;
   name: string;
   compact?: boolean;
 }) {

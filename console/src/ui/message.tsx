@@ -1,7 +1,9 @@
 import { memo, useState, type ReactNode } from 'react';
+import type { Actor } from '../../../src/protocol/actors.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { Thread } from '../../../src/protocol/rooms.ts';
 import { useApp, useClient } from '../live/client.ts';
+import { conversationOf } from '../model/conversation.ts';
 import { mayRedact, type Me } from '../model/me.ts';
 import { actorKey, actorName } from '../model/names.ts';
 import type { Row } from '../model/rows.ts';
@@ -10,12 +12,12 @@ import { clockTime, exactTime, millis, shortTime } from '../model/times.ts';
 import { texts, wordsOf } from '../texts.ts';
 import { Avatar, Button, copyText, Dialog, DialogButtons, DialogError, IconButton } from './controls.tsx';
 import { cx } from './cx.ts';
-import { Icon } from './icons.tsx';
+import { Icon, type IconName } from './icons.tsx';
 import { Link } from './link.tsx';
 import styles from './message.module.css';
 import { Parts } from './parts.tsx';
 import { DeliveryDialog, ReceiptLine } from './receipts.tsx';
-import { paths } from './router.ts';
+import { navigate, paths } from './router.ts';
 
 interface MessageRowProps {
   row: Row;
@@ -31,6 +33,8 @@ interface MessageRowProps {
   active: boolean;
   /** A message of this window was taken back to be written anew. */
   onEdit: (text: string) => void;
+  /** Begins a thread here, where one may write. */
+  onReply: ((messageId: string) => void) | undefined;
 }
 
 /** One message with the lines that stand above it. */
@@ -43,6 +47,7 @@ export const MessageRow = memo(function MessageRow({
   active,
   led,
   onEdit,
+  onReply,
 }: MessageRowProps) {
   const { message, outgoing } = row;
   const { from } = message;
@@ -95,7 +100,7 @@ export const MessageRow = memo(function MessageRow({
         <div className={styles.content}>
           {row.lead && (
             <p className={styles.head}>
-              <bdi className={styles.name}>{name}</bdi>
+              <SenderName from={from} name={name} local={!remote} />
               {mine ? (
                 <span className={styles.kind}>{texts.you}</span>
               ) : (
@@ -112,7 +117,9 @@ export const MessageRow = memo(function MessageRow({
           <ReceiptLine messageId={message.id} />
           {outgoing && <OutgoingState outgoing={outgoing} onEdit={onEdit} />}
         </div>
-        {!outgoing && message.redacted_at === undefined && <Actions message={message} active={active} />}
+        {!outgoing && message.redacted_at === undefined && (
+          <Actions message={message} active={active} onReply={onReply} local={!remote} />
+        )}
       </div>
     </>
   );
@@ -126,7 +133,7 @@ const Line = ({ kind, children }: { kind: 'day' | 'new' | 'held'; children: Reac
 
 function ThreadLink({ thread }: { thread: Thread }) {
   return (
-    <Link href={paths.thread(thread.id)} className={styles.thread}>
+    <Link href={paths.room(thread.room_id, { thread: thread.id })} className={styles.thread}>
       <Icon name="thread" size={14} />
       <span>{texts.replies(thread.message_count)}</span>
       {millis(thread.last_message_at) > 0 && (
@@ -154,28 +161,62 @@ function OutgoingState({ outgoing, onEdit }: { outgoing: Outgoing; onEdit: (text
   );
 }
 
-function Actions({ message, active }: { message: Message; active: boolean }) {
+/** Agents of this network have a page of their own. */
+function SenderName({ from, name, local }: { from: Actor; name: string; local: boolean }) {
+  if (from.type !== 'agent' || !local) return <bdi className={styles.name}>{name}</bdi>;
+  return (
+    <Link href={paths.agent(from.id)} className={cx(styles.name, styles.nameLink)} tabIndex={-1}>
+      <bdi>{name}</bdi>
+    </Link>
+  );
+}
+
+function Actions({
+  message,
+  active,
+  onReply,
+  local,
+}: {
+  message: Message;
+  active: boolean;
+  onReply: ((messageId: string) => void) | undefined;
+  local: boolean;
+}) {
   const tabIndex = active ? 0 : -1;
   const mayRemove = useApp((state) => mayRedact(state.identity, state.me, message));
+  const mayWrite = useApp(
+    ({ network }) =>
+      network?.console?.can_send_human === true && network.capabilities.direct_messages !== false,
+  );
   const [asking, setAsking] = useState(false);
   const [removing, setRemoving] = useState(false);
-  const [copied, setCopied] = useState(false);
+  const { from } = message;
   const text = message.parts
     .map((part) => part.text ?? part.url ?? '')
     .filter(Boolean)
     .join('\n');
+  const link = () => location.origin + paths.conversation(conversationOf(message.target), message.id);
   return (
     <>
       <div className={styles.actions} role="toolbar" aria-label={texts.actions}>
-        {text && (
+        {text && <CopyButton tabIndex={tabIndex} label={texts.copyText} text={() => text} icon="copy" />}
+        {onReply && (
           <IconButton
             tabIndex={tabIndex}
-            icon={copied ? 'check' : 'copy'}
-            label={copied ? texts.copied : texts.copyText}
-            onClick={() => void copyText(text).then(setCopied)}
-            onBlur={() => setCopied(false)}
+            icon="thread"
+            label={texts.replyInThread}
+            onClick={() => onReply(message.id)}
           />
         )}
+        {mayWrite && from.type === 'agent' && local && message.target.kind !== 'dm' && (
+          <IconButton
+            tabIndex={tabIndex}
+            icon="dm"
+            label={texts.messageTo(actorName(from))}
+            onClick={() => navigate(paths.dmWith(from.id))}
+          />
+        )}
+        <CopyButton tabIndex={tabIndex} label={texts.copyLink} text={link} icon="link" />
         <IconButton
           tabIndex={tabIndex}
           icon="receipt"
@@ -194,6 +235,29 @@ function Actions({ message, active }: { message: Message; active: boolean }) {
       {asking && <DeliveryDialog message={message} onClose={() => setAsking(false)} />}
       {removing && <RemoveDialog message={message} onClose={() => setRemoving(false)} />}
     </>
+  );
+}
+
+function CopyButton({
+  tabIndex,
+  label,
+  text,
+  icon,
+}: {
+  tabIndex: number;
+  label: string;
+  text: () => string;
+  icon: IconName;
+}) {
+  const [copied, setCopied] = useState(false);
+  return (
+    <IconButton
+      tabIndex={tabIndex}
+      icon={copied ? 'check' : icon}
+      label={copied ? texts.copied : label}
+      onClick={() => void copyText(text()).then(setCopied)}
+      onBlur={() => setCopied(false)}
+    />
   );
 }
 

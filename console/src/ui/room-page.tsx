@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'react';
+import { useCallback, useEffect, useMemo } from 'react';
 import type { Thread } from '../../../src/protocol/rooms.ts';
 import { useApp } from '../live/client.ts';
 import { remember } from '../live/remember.ts';
@@ -7,12 +7,28 @@ import { plainName } from '../model/names.ts';
 import { texts } from '../texts.ts';
 import { ConversationView } from './conversation-view.tsx';
 import { Icon } from './icons.tsx';
+import { LinkButton } from './link.tsx';
 import { PageHeader } from './page.tsx';
 import { PauseButton, PausedNote } from './pause.tsx';
+import { navigate, paths } from './router.ts';
+import { ThreadPane } from './thread-pane.tsx';
+import split from './thread-pane.module.css';
 import { ThreadsMenu } from './threads-menu.tsx';
 
-/** A room: its messages, live. */
-export function RoomPage({ id }: { id: string }) {
+/** A room: its messages, live, and a thread beside them. */
+export function RoomPage({
+  id,
+  message,
+  thread,
+  reply,
+}: {
+  id: string;
+  /** A message that a link led to. */
+  message: string | undefined;
+  /** The thread beside it, or the message at which a new one begins. */
+  thread: string | undefined;
+  reply: string | undefined;
+}) {
   const room = useApp((state) => state.rooms.find((candidate) => candidate.id === id));
   const exists = room !== undefined;
   useEffect(() => {
@@ -39,26 +55,44 @@ export function RoomPage({ id }: { id: string }) {
     ]
       .filter(Boolean)
       .join(' · ');
+  const beside = thread !== undefined || reply !== undefined;
+  const onReply = useCallback(
+    (messageId: string) => {
+      const there = byParent.get(messageId);
+      navigate(paths.room(id, there ? { thread: there.id } : { reply: messageId }));
+    },
+    [byParent, id],
+  );
   return (
-    <>
-      <PageHeader
-        title={name}
-        mark={<Icon name={room?.visibility === 'private' ? 'lock' : 'hash'} />}
-        about={about}
-      >
-        <PausedNote scope={`room:${id}`} />
-        {threads.length > 0 && <ThreadsMenu threads={threads} />}
-        {exists && <PauseButton scope={`room:${id}`} name={hashed} />}
-      </PageHeader>
-      <ConversationView
-        conversation={roomKey(id)}
-        room={room}
-        target={useMemo(() => ({ kind: 'room', room_id: id, participant_ids: undefined }), [id])}
-        name={hashed}
-        startLine={texts.start(hashed)}
-        empty={{ title: texts.emptyRoomTitle(hashed), text: texts.emptyRoomText }}
-        threads={byParent}
-      />
-    </>
+    <div className={split.split}>
+      <div className={split.column}>
+        <PageHeader
+          title={name}
+          mark={<Icon name={room?.visibility === 'private' ? 'lock' : 'hash'} />}
+          about={about}
+        >
+          <PausedNote scope={`room:${id}`} />
+          {threads.length > 0 && <ThreadsMenu threads={threads} />}
+          {exists && (
+            <LinkButton href={paths.files(id)} icon="file" label={texts.files}>
+              {texts.files}
+            </LinkButton>
+          )}
+          {exists && <PauseButton scope={`room:${id}`} name={hashed} />}
+        </PageHeader>
+        <ConversationView
+          conversation={roomKey(id)}
+          room={room}
+          target={useMemo(() => ({ kind: 'room', room_id: id, participant_ids: undefined }), [id])}
+          name={hashed}
+          startLine={texts.start(hashed)}
+          empty={{ title: texts.emptyRoomTitle(hashed), text: texts.emptyRoomText }}
+          threads={byParent}
+          at={message}
+          onReply={onReply}
+        />
+      </div>
+      {beside && <ThreadPane room={room} roomId={id} thread={thread} reply={reply} />}
+    </div>
   );
 }

@@ -9,11 +9,12 @@ import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import { PageHeader } from './page.tsx';
 import { paths } from './router.ts';
+import { ParentMessage } from './thread-pane.tsx';
 
 const none: ReadonlyMap<string, Thread> = new Map();
 
 /** A thread, with the way back to its room. */
-export function ThreadPage({ id }: { id: string }) {
+export function ThreadPage({ id, message }: { id: string; message: string | undefined }) {
   const thread = useApp((state) => state.threads[id]);
   const room = useApp((state) => state.rooms.find((candidate) => candidate.id === thread?.room_id));
   const roomName = `#${plainName(room?.name ?? '') || (thread?.room_id ?? '')}`;
@@ -30,6 +31,9 @@ export function ThreadPage({ id }: { id: string }) {
           )
         }
       />
+      {thread?.parent_message_id !== undefined && (
+        <ParentMessage roomId={thread.room_id} messageId={thread.parent_message_id} />
+      )}
       <ConversationView
         conversation={threadKey(id)}
         room={room}
@@ -41,6 +45,7 @@ export function ThreadPage({ id }: { id: string }) {
         startLine={texts.threadStart}
         empty={{ title: texts.emptyThreadTitle, text: texts.emptyThreadText }}
         threads={none}
+        at={message}
       />
     </>
   );

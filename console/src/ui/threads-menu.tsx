@@ -48,7 +48,11 @@ export function ThreadsMenu({ threads }: { threads: readonly Thread[] }) {
         <ul id={id} className={styles.list} aria-label={texts.threads}>
           {sorted.map((thread) => (
             <li key={thread.id}>
-              <Link href={paths.thread(thread.id)} className={styles.item}>
+              <Link
+                href={paths.room(thread.room_id, { thread: thread.id })}
+                className={styles.item}
+                onClick={() => setOpen(false)}
+              >
                 <bdi className={styles.name}>{thread.id}</bdi>
                 <span className={styles.about}>
                   {texts.messagesCount(thread.message_count)}

@@ -37,6 +37,9 @@ interface TimelineProps {
   threads: ReadonlyMap<string, Thread>;
   heldAt: string | undefined;
   onEdit: (text: string) => void;
+  onReply: ((messageId: string) => void) | undefined;
+  /** It stands beside another conversation. */
+  aside: boolean | undefined;
 }
 
 /**
@@ -51,6 +54,8 @@ export function Timeline({
   threads,
   heldAt,
   onEdit,
+  onReply,
+  aside,
 }: TimelineProps) {
   const client = useClient();
   const networkId = useApp((state) => state.network?.id);
@@ -155,7 +160,7 @@ export function Timeline({
     <div className={styles.frame}>
       <div
         ref={scroller}
-        id="messages"
+        id={aside ? undefined : 'messages'}
         className={styles.scroller}
         role="feed"
         aria-label={texts.timeline(name)}
@@ -192,6 +197,7 @@ export function Timeline({
                     active={row.key === active}
                     led={row.key === focus}
                     onEdit={onEdit}
+                    onReply={onReply}
                   />
                 </div>
               );
