@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { remember } from './live/remember.ts';
 import { useApp, useClient } from './live/client.ts';
 import { roomKey } from './model/conversation.ts';
@@ -21,7 +21,15 @@ import { RoomPage } from './ui/room-page.tsx';
 import { navigate, parseRoute, paths, usePath, type Route } from './ui/router.ts';
 import { Sidebar } from './ui/sidebar.tsx';
 import { SignInPage } from './ui/sign-in.tsx';
+import { Toast } from './ui/toast.tsx';
 import { ThreadPage } from './ui/thread-page.tsx';
+
+// Not of the first picture: loaded when they are gone to.
+const AgentPage = lazy(async () => ({ default: (await import('./ui/agent-page.tsx')).AgentPage }));
+const EventsPage = lazy(async () => ({ default: (await import('./ui/events-page.tsx')).EventsPage }));
+const FilesPage = lazy(async () => ({ default: (await import('./ui/files-page.tsx')).FilesPage }));
+const NetworkPage = lazy(async () => ({ default: (await import('./ui/network-page.tsx')).NetworkPage }));
+const SearchPage = lazy(async () => ({ default: (await import('./ui/search-page.tsx')).SearchPage }));
 
 /** The console, and the way in where the server shows nothing without a credential. */
 export function App() {
@@ -67,9 +75,12 @@ function Shell() {
         {narrow && drawer && <div className={styles.scrim} onClick={() => setDrawer(false)} />}
         <main className={styles.main} inert={narrow && drawer}>
           <Banners />
-          <Page route={route} />
+          <Suspense fallback={null}>
+            <Page route={route} />
+          </Suspense>
         </main>
         <Jump />
+        <Toast />
       </div>
     </DrawerContext>
   );
@@ -106,6 +117,16 @@ function Page({ route }: { route: Route }) {
       return route.with === undefined ? <DmsPage /> : <NewDmPage key={route.with} participant={route.with} />;
     case 'needs':
       return <NeedsPage />;
+    case 'agent':
+      return <AgentPage key={route.id} id={route.id} />;
+    case 'files':
+      return <FilesPage key={route.room} room={route.room} />;
+    case 'network':
+      return <NetworkPage />;
+    case 'events':
+      return <EventsPage />;
+    case 'search':
+      return <SearchPage query={route.q} />;
     case 'agents':
       return <AgentsPage />;
     default:

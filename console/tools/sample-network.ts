@@ -1,6 +1,7 @@
 /** A network as it looks after a day of work, for the console's pictures. */
 import type { AgentSummary } from '../../src/protocol/agents.ts';
 import type { Message, Part, Target } from '../../src/protocol/messages.ts';
+import type { UsageReport } from '../../src/protocol/receipts.ts';
 import type { Room } from '../../src/protocol/rooms.ts';
 import type { FakeNetwork } from '../../test/support/fake-api.ts';
 
@@ -67,6 +68,32 @@ const text = (value: string): Part => ({ kind: 'text', text: value, data: undefi
 const inThread = (id: string): Partial<Message> => ({
   target: { kind: 'thread', room_id: 'general', thread_id: id, participant_ids: undefined } satisfies Target,
 });
+
+const inDm = (dm_id: string, peer: string): Partial<Message> => ({
+  target: { kind: 'dm', dm_id, participant_ids: ['operator', peer].sort() },
+});
+
+/** Two weeks of wakes, with weekends. */
+function sampleUsage(): UsageReport {
+  const usage = Array.from({ length: 14 }, (_, index) => {
+    const date = new Date(now - (13 - index) * 86_400_000);
+    const busy = [0, 6].includes(date.getUTCDay()) ? 0.2 : 1;
+    return ['planner', 'codex-impl', 'claude-review'].map((agent_id, n) => {
+      const wakes = Math.round((9 + ((index * 7 + n * 5) % 23)) * busy);
+      return {
+        day: date.toISOString().slice(0, 10),
+        agent_id,
+        room_id: 'general',
+        wakes,
+        input_tokens: wakes * 18_400,
+        output_tokens: wakes * 1_250,
+        cost_usd: wakes * 0.031,
+      };
+    });
+  }).flat();
+  const since = usage[0]!.day;
+  return { since, usage, caps: [{ agent_id: 'codex-impl', daily_wakes: 60, today: 31 }] };
+}
 
 export function emptyNetwork(): FakeNetwork {
   return {
@@ -157,6 +184,22 @@ export function fullNetwork(): FakeNetwork {
       'Then the fix is to answer per batch and not per command.',
       inThread('thr_flaky'),
     ),
+    message(
+      9,
+      'planner',
+      'Shall I tell the others already, or wait for the tag?',
+      inDm('dm_planner', 'planner'),
+    ),
+    message(8, 'operator', 'Wait for the tag.', inDm('dm_planner', 'planner')),
+    message(
+      7,
+      'planner',
+      'Will do. I have the announcement ready as a draft.',
+      inDm('dm_planner', 'planner'),
+    ),
+    message(200, 'claude-review', 'Your branch and mine touch the same file.', {
+      target: { kind: 'dm', dm_id: 'dm_two', participant_ids: ['claude-review', 'codex-impl'] },
+    }),
     message(30, 'planner', 'Three papers on gossip protocols that are worth the time.', {
       target: { kind: 'room', room_id: 'research', participant_ids: undefined },
     }),
@@ -175,9 +218,15 @@ export function fullNetwork(): FakeNetwork {
     ],
     agents: [
       agent('claude-review', { rooms: ['general', 'research'] }),
-      agent('codex-impl', { name: 'Codex', rooms: ['general', 'incidents'] }),
+      agent('codex-impl', {
+        name: 'Codex',
+        rooms: ['general', 'incidents'],
+        state: 'working',
+        working: [{ wake_id: 'wake_7', conversation: 'room:general', since: at(2) }],
+      }),
       agent('night-watch', {
-        connected: false,
+        state: 'cannot_wake',
+        cannot_wake: 'claude: command not found',
         rooms: ['incidents'],
         last_wake_failure: {
           at: at(55),
@@ -210,6 +259,38 @@ export function fullNetwork(): FakeNetwork {
       },
     ],
     messages,
+    dms: [
+      {
+        id: 'dm_planner',
+        participant_ids: ['operator', 'planner'],
+        message_count: 3,
+        last_message_at: at(7),
+      },
+      {
+        id: 'dm_two',
+        participant_ids: ['claude-review', 'codex-impl'],
+        message_count: 1,
+        last_message_at: at(200),
+      },
+    ],
+    pairings: [
+      {
+        id: 'lab_b',
+        remote_network_id: 'net_b',
+        remote_network_name: 'Build Lab',
+        remote_base_url: 'https://build.example.org',
+        status: 'connected',
+        diagnostics: { checked_at: at(1) },
+      },
+      {
+        id: 'friend',
+        remote_network_id: 'attic',
+        remote_base_url: 'wss://relay.example.org',
+        status: 'pending',
+        diagnostics: { checked_at: at(3), message: 'nobody has come to the meeting place yet' },
+      },
+    ],
+    usage: sampleUsage(),
     warnings: [
       {
         severity: 'warning',

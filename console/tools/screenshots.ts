@@ -1,6 +1,6 @@
 /**
  * Pictures of every page of the console, desktop and phone, dark and light, from a fake network:
- * `node console/tools/screenshots.ts <folder>` after `npm run build`.
+ * `node console/tools/screenshots.ts <folder> [part of a name] [desktop-light|phone-dark|…]` after `npm run build`.
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -11,6 +11,8 @@ import { emptyNetwork, fullNetwork, hugeNetwork } from './sample-network.ts';
 
 const folder = path.resolve(process.argv[2] ?? 'screenshots');
 const only = process.argv[3];
+/** `desktop-light` and the like, for a quick look. */
+const kind = process.argv[4];
 mkdirSync(folder, { recursive: true });
 
 interface Shot {
@@ -21,6 +23,17 @@ interface Shot {
   act?: (page: Page, api: FakeApi) => Promise<void>;
 }
 
+const FAILED: FakeNetwork['failed'] = [
+  {
+    wake_id: 'wake_1',
+    agent_id: 'codex-impl',
+    conversation: 'room:research',
+    state: 'failed',
+    attempts: 4,
+    classification: 'retry_exhausted',
+    error: 'the model answered 529: overloaded',
+  },
+];
 const feed = (page: Page) => page.getByRole('feed');
 const shots: Shot[] = [
   {
@@ -60,8 +73,189 @@ const shots: Shot[] = [
   {
     name: 'thread',
     network: fullNetwork,
+    path: '/console/rooms/general?thread=thr_flaky',
+    act: async (page) => void (await page.getByRole('complementary').getByText('bisected').waitFor()),
+  },
+  {
+    name: 'thread-page',
+    network: fullNetwork,
     path: '/console/threads/thr_flaky',
     act: async (page) => void (await feed(page).getByText('bisected').waitFor()),
+  },
+  {
+    name: 'new-thread',
+    network: fullNetwork,
+    path: '/console/rooms/research?reply=msg_sample_26',
+    act: async (page) => void (await page.getByRole('complementary').getByText('opens the thread').waitFor()),
+  },
+  {
+    name: 'dm',
+    network: fullNetwork,
+    path: '/console/dms/dm_planner',
+    act: async (page) => void (await feed(page).getByText('Will do').waitFor()),
+  },
+  {
+    name: 'dm-of-others',
+    network: fullNetwork,
+    path: '/console/dms/dm_two',
+    act: async (page) => void (await feed(page).getByText('same file').waitFor()),
+  },
+  {
+    name: 'dms',
+    network: fullNetwork,
+    path: '/console/dms',
+    act: async (page) => void (await page.getByRole('main').getByText('3 messages').waitFor()),
+  },
+  {
+    name: 'empty-dms',
+    network: emptyNetwork,
+    path: '/console/dms',
+    act: async (page) => void (await page.getByText('No direct messages yet').waitFor()),
+  },
+  {
+    name: 'link',
+    network: fullNetwork,
+    path: '/console/rooms/general?message=msg_sample_4',
+    act: async (page) => void (await feed(page).getByText('Taking it').waitFor()),
+  },
+  {
+    name: 'files',
+    network: fullNetwork,
+    path: '/console/rooms/general/files',
+    act: async (page) => void (await page.getByText('writer-order.patch').waitFor()),
+  },
+  {
+    name: 'needs',
+    network: () => ({ ...fullNetwork(), failed: FAILED }),
+    path: '/console/needs',
+    act: async (page, api) => {
+      await page.getByRole('main').getByText('Conversations that are held').waitFor();
+      const message = { ...fullNetwork().messages.find(({ from }) => from.id === 'planner')! };
+      api.emit('message.created', {
+        message: {
+          ...message,
+          id: 'fresh',
+          target: { kind: 'room', room_id: 'research' },
+          parts: [{ kind: 'text', text: '@operator may I buy the third paper? It is 12 dollars.' }],
+          created_at: new Date().toISOString(),
+        },
+      });
+      await page.getByText('You were named').waitFor();
+    },
+  },
+  {
+    name: 'empty-needs',
+    network: emptyNetwork,
+    path: '/console/needs',
+    act: async (page) => void (await page.getByText('Nothing waits for you').waitFor()),
+  },
+  {
+    name: 'network',
+    network: () => ({
+      ...fullNetwork(),
+      pauses: [
+        { scope: 'agent:planner', at: new Date(Date.now() - 3_600_000).toISOString(), by: 'operator' },
+      ],
+    }),
+    path: '/console/network',
+    act: async (page) => void (await page.getByText('Build Lab').waitFor()),
+  },
+  {
+    name: 'empty-network',
+    network: emptyNetwork,
+    path: '/console/network',
+    act: async (page) => void (await page.getByText('Not paired').waitFor()),
+  },
+  {
+    name: 'events',
+    network: fullNetwork,
+    path: '/console/events',
+    act: async (page, api) => {
+      await page.getByText('No such event yet').waitFor();
+      const [message] = fullNetwork().messages;
+      for (let i = 0; i < 3; i++) {
+        api.emit('message.created', { message: { ...message, id: `event-${i}` } });
+        api.emit('message.receipt', {
+          receipt: {
+            agent_id: 'planner',
+            message_ids: [`event-${i}`],
+            conversation: 'room:general',
+            state: i === 2 ? 'failed' : 'answered',
+            ...(i === 2 ? { error: 'exit 1: Credit balance is too low' } : {}),
+            at: new Date().toISOString(),
+          },
+        });
+        api.emit('agent.connected', { agent: { agent_id: 'scribe', network_id: 'local' } });
+      }
+      await page.getByText('message.receipt').first().waitFor();
+      await page.getByText('Credit balance').click();
+    },
+  },
+  {
+    name: 'search',
+    network: fullNetwork,
+    path: '/console/search?q=release',
+    act: async (page) => void (await page.getByRole('main').locator('mark').first().waitFor()),
+  },
+  {
+    name: 'empty-search',
+    network: emptyNetwork,
+    path: '/console/search',
+    act: async (page) => void (await page.getByText('Finds messages in').waitFor()),
+  },
+  {
+    name: 'agent',
+    network: () => ({ ...fullNetwork(), failed: FAILED }),
+    path: '/console/agents/codex-impl',
+    act: async (page) => void (await page.getByRole('main').getByText('Turns').waitFor()),
+  },
+  {
+    name: 'agent-stuck',
+    network: fullNetwork,
+    path: '/console/agents/night-watch',
+    act: async (page) => void (await page.getByText('command not found').waitFor()),
+  },
+  {
+    name: 'jump',
+    network: fullNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => {
+      await feed(page).getByText('Deploy is green').waitFor();
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox', { name: /A room, an agent/ }).fill('re');
+      await page.getByRole('option').first().waitFor();
+    },
+  },
+  {
+    name: 'create-room',
+    network: fullNetwork,
+    path: '/console/rooms/general',
+    act: async (page) => {
+      await feed(page).getByText('Deploy is green').waitFor();
+      if (await page.getByRole('button', { name: 'Rooms and agents' }).isVisible())
+        await page.getByRole('button', { name: 'Rooms and agents' }).click();
+      await page.getByRole('button', { name: 'New room' }).click();
+      await page.getByRole('dialog').getByText('Who writes').waitFor();
+    },
+  },
+  {
+    name: 'room-settings',
+    network: fullNetwork,
+    path: '/console/rooms/incidents',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Settings of incidents' }).click();
+      await page.getByRole('dialog').getByText('Who writes').waitFor();
+    },
+  },
+  {
+    name: 'add-agent',
+    network: fullNetwork,
+    path: '/console/agents',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Attach' }).click();
+      await page.getByRole('dialog').getByLabel('Its id').fill('reviewer');
+      await page.getByText('Waiting for reviewer').waitFor();
+    },
   },
   {
     name: 'remove',
@@ -254,6 +448,7 @@ for (const shot of shots.filter((candidate) => !only || candidate.name.includes(
     ['phone', { width: 390, height: 844 }],
   ] as const) {
     for (const colorScheme of ['light', 'dark'] as const) {
+      if (kind && !`${device}-${colorScheme}`.includes(kind)) continue;
       const context = await browser.newContext({
         viewport,
         colorScheme,

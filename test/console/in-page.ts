@@ -31,7 +31,7 @@ export const inside = inPage<Inside>(`(element) => ({
   handlers: [...element.querySelectorAll('*')].flatMap((node) =>
     node.getAttributeNames().filter((name) => name.startsWith('on') || (name === 'style' && node.closest('[dir=auto]')))),
   names: element.querySelectorAll('#root, #api, [name]').length,
-  links: [...element.querySelectorAll('a')].map((link) => [new URL(link.href).protocol, link.target, link.rel]),
+  links: [...element.querySelectorAll('a')].filter((link) => link.closest('[dir=auto]') || !link.pathname.startsWith('/console/agents/')).map((link) => [new URL(link.href).protocol, link.target, link.rel]),
 })`);
 
 export const addresses = inPage<string[]>('(links) => links.map((link) => link.href)');

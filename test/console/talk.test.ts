@@ -217,7 +217,7 @@ it('CON-7 a thread hangs on its message, counts its replies, and is read and wri
   await pane.getByRole('link', { name: 'Open as a page' }).click();
   await page.getByRole('heading', { level: 1, name: 'Thread' }).waitFor();
   expect(new URL(page.url()).pathname).toBe('/console/threads/thr_1');
-  await page.getByRole('link', { name: 'Back to #general' }).click();
+  await page.getByRole('link', { name: 'in #general, back to the room' }).click();
   await feed.getByRole('link', { name: /3 replies/ }).waitFor();
   expect(wrong).toEqual([]);
 });

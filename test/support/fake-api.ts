@@ -13,7 +13,7 @@ import type { CallerIdentity } from '../../src/protocol/identity.ts';
 import type { Message } from '../../src/protocol/messages.ts';
 import type { NetworkWarning } from '../../src/protocol/network.ts';
 import type { Pause } from '../../src/protocol/pauses.ts';
-import type { DeliveryItem, Receipt } from '../../src/protocol/receipts.ts';
+import type { DeliveryItem, Receipt, UsageReport } from '../../src/protocol/receipts.ts';
 import type { DirectConversation, Room, Thread } from '../../src/protocol/rooms.ts';
 
 export interface FakeNetwork {
@@ -29,8 +29,61 @@ export interface FakeNetwork {
   receipts?: Receipt[];
   dms?: DirectConversation[];
   pairings?: Record<string, unknown>[];
+  usage?: UsageReport;
   /** Who the page is; everybody of mode none when left out. With no scopes at all nothing else is answered. */
   identity?: CallerIdentity;
+}
+
+const today = () => new Date().toISOString().slice(0, 10);
+
+function guardOf(network: FakeNetwork, conversation: string): GuardState {
+  const held = network.held.find((guard) => guard.conversation === conversation);
+  const turns = held?.turns ?? conversation.length % 9;
+  return {
+    conversation,
+    turns,
+    limit: 30,
+    held: held !== undefined,
+    ...held,
+    meters: { turns, turns_limit: 30, hour: turns * 7, hour_limit: 400, pair: turns * 2, pair_limit: 'off' },
+  };
+}
+
+function artifactsOf({ messages }: FakeNetwork, url: URL): unknown[] {
+  return messages
+    .filter(({ target }) => target.room_id === url.searchParams.get('room_id'))
+    .flatMap((message) =>
+      message.parts.flatMap((part, index) =>
+        part.kind === 'text'
+          ? []
+          : [
+              {
+                ...part,
+                id: `art_${message.id}_${index}`,
+                message_id: message.id,
+                target: message.target,
+                part_index: index,
+                created_at: message.created_at,
+              },
+            ],
+      ),
+    );
+}
+
+function resultsOf({ messages }: FakeNetwork, url: URL): unknown[] {
+  const word = (url.searchParams.get('q') ?? '').toLowerCase();
+  return messages.toReversed().flatMap((message) => {
+    const text = message.parts[0]?.text ?? '';
+    const at = text.toLowerCase().indexOf(word);
+    if (at < 0 || word === '') return [];
+    const { kind, room_id, thread_id, dm_id } = message.target;
+    const snippet = [
+      { text: text.slice(Math.max(0, at - 60), at) },
+      { text: text.slice(at, at + word.length), hit: true },
+      { text: text.slice(at + word.length, at + 120) },
+    ];
+    return [{ message, conversation: `${kind}:${thread_id ?? dm_id ?? room_id}`, snippet }];
+  });
 }
 
 export interface FakeApi {
@@ -157,9 +210,14 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
     else if (collection === 'threads') json(network.threads.find((thread) => thread.id === id) ?? {});
     else if (collection === 'rooms') json({ rooms: network.rooms, page });
     else if (collection === 'agents') json({ agents: network.agents, page });
+    else if (collection === 'guard' && id !== undefined) json(guardOf(network, id));
     else if (collection === 'guard') json({ conversations: network.held, page });
+    else if (collection === 'usage') json(network.usage ?? { since: today(), usage: [], caps: [] });
+    else if (collection === 'artifacts') json({ artifacts: artifactsOf(network, url), page });
+    else if (collection === 'search') json({ results: resultsOf(network, url), page });
     else if (collection === 'pauses') json({ pauses: network.pauses ?? [] });
-    else if (collection === 'deliveries') json({ deliveries: network.failed ?? [] });
+    else if (collection === 'deliveries')
+      json({ deliveries: url.searchParams.get('state') === 'open' ? [] : (network.failed ?? []) });
     else if (rest === 'receipts') json({ message_id: id, receipts: network.receipts ?? [] });
     else json({ code: 'not_found', error: 'no such route' }, 404);
   }

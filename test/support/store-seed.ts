@@ -11,7 +11,9 @@ export interface Seed {
   /** In all, shared out over the rooms in turn. */
   messages: number;
   /** Of each message; the default is an ordinary sentence of a hundred characters. */
-  text?: string;
+  text?: string | ((index: number) => string);
+  /** Who says it: a person `seed`, or an agent of this id. */
+  sender?: (index: number) => string;
   /** Unix milliseconds of the first event; each next one is a millisecond later. */
   from?: number;
 }
@@ -50,7 +52,7 @@ export async function seedMessages(path: string, seed: Seed): Promise<void> {
 
 function fill(
   engine: Engine,
-  { networkId, rooms, messages, text = TEXT, from = Date.UTC(2026, 0, 1) }: Seed,
+  { networkId, rooms, messages, text = TEXT, sender, from = Date.UTC(2026, 0, 1) }: Seed,
 ): void {
   let clock = from;
   const at = (): string => new Date(clock++).toISOString();
@@ -80,9 +82,10 @@ function fill(
             networkId,
             room,
             `msg_${messageEventId(`${run}-${done}`).slice(4)}`,
-            text,
+            typeof text === 'string' ? text : text(done),
             at(),
             count,
+            sender?.(done),
           ),
         ],
         rows: [],
@@ -105,7 +108,7 @@ function roomCreated(networkId: string, id: string, at: string): EventWrite {
   };
 }
 
-/** A message of a person in a room, with the rows that sending it would have written. */
+/** A message in a room, with the rows that sending it would have written. */
 function messageCreated(
   networkId: string,
   room: string,
@@ -113,14 +116,20 @@ function messageCreated(
   text: string,
   at: string,
   count: number,
+  agent: string | undefined,
 ): EventWrite {
-  const sender = fqid(networkId, 'agents', 'seed');
+  const sender = fqid(networkId, 'agents', agent ?? 'seed');
   const message = {
     id,
     network_id: networkId,
     origin: { network_id: networkId, message_id: id },
     target: { kind: 'room', room_id: room },
-    from: { type: 'human', id: 'seed', network_id: networkId, fqid: sender },
+    from: {
+      type: agent === undefined ? 'human' : 'agent',
+      id: agent ?? 'seed',
+      network_id: networkId,
+      fqid: sender,
+    },
     parts: [{ kind: 'text', text }],
     created_at: at,
   };

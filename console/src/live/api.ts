@@ -32,6 +32,7 @@ import type {
   Thread,
   UpdateRoomRequest,
 } from '../../../src/protocol/rooms.ts';
+import type { SearchPage } from '../../../src/protocol/search.ts';
 import type { AgentInvite, AgentRegistration, AgentSummary, WakeTest } from '../../../src/protocol/agents.ts';
 import type { Pairing } from '../model/state.ts';
 
@@ -88,7 +89,7 @@ function parse(text: string): unknown {
 }
 
 const query = (parameters: Record<string, string | number | undefined>): string => {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== '');
   return given.length === 0
     ? ''
     : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
@@ -170,6 +171,8 @@ export const api = {
     request<GuardState>('GET', `/v1/guard/${encodeURIComponent(conversation)}`),
   artifacts: (roomId: string, before?: string) =>
     request<ArtifactPage>('GET', `/v1/artifacts${query({ room_id: roomId, limit: 60, before })}`),
+  search: (asked: Record<string, string | number | undefined>) =>
+    request<SearchPage>('GET', `/v1/search${query(asked)}`),
   wakeTest: (agentId: string) =>
     request<WakeTest>('POST', `/v1/agents/${encodeURIComponent(agentId)}/wake-test`),
   rotateToken: (agentId: string) =>

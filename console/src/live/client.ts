@@ -21,6 +21,8 @@ import { openStream, type Stream } from './stream.ts';
 /** A loss shorter than this is not worth a banner. */
 const GRACE_MS = 1_000;
 const BACK_MS = 4_000;
+/** Events are kept for whoever wants to look what happened. */
+const RECENT = 500;
 /** Events are applied in batches, so that a burst costs few renderings and a hidden page almost none. */
 const BATCH_MS = { first: 16, next: 60, hidden: 250 };
 
@@ -56,6 +58,8 @@ export interface Client {
   /** Tries a wake that failed again, or gives it up. */
   settleWake(wakeId: string, how: 'retry' | 'drop'): Promise<void>;
   receipts(messageId: string): Promise<Receipt[]>;
+  /** The last events of the stream, the newest last. */
+  recentEvents(): readonly Event[];
   /** Whoever wants to see every event as it comes; returns the end of it. */
   watch(listener: (event: Event) => void): () => void;
   setName(name: string): void;
@@ -73,6 +77,7 @@ export function createClient(): Client {
   let stream: Stream | undefined;
   const seenNow = () => !document.hidden;
   const watchers = new Set<(event: Event) => void>();
+  let recent: Event[] = [];
 
   let waiting: Event[] = [];
   let flushed = 0;
@@ -83,6 +88,7 @@ export function createClient(): Client {
     const events = waiting;
     waiting = [];
     store.update((state) => applyEvents(state, events, seenNow()));
+    recent = [...recent, ...events].slice(-RECENT);
     for (const event of events) {
       facts.follow(event);
       for (const watcher of watchers) watcher(event);
@@ -156,6 +162,7 @@ export function createClient(): Client {
     stream?.close();
     stream = undefined;
     booted = false;
+    recent = [];
     clearTimeout(lostTimer);
     lostTimer = undefined;
     store.update(({ identity, onScreen, me }) => ({
@@ -292,6 +299,7 @@ export function createClient(): Client {
       await facts.failed();
     },
     receipts: (messageId) => api.receipts(messageId),
+    recentEvents: () => recent,
     watch(watcher) {
       watchers.add(watcher);
       return () => watchers.delete(watcher);

@@ -93,7 +93,9 @@ export function createFacts(store: Store<State>, api: Api) {
         soon('failed', facts.failed);
       if (event.type.startsWith('room.')) soon('rooms', facts.rooms);
       if (event.type === 'pairing.updated')
-        soon('pairings', () => Promise.all([facts.network(), facts.pairings()]).then(() => {}));
+        soon('pairings', async () => {
+          await Promise.all([facts.network(), facts.pairings()]);
+        });
       if (event.message && store.get().held[conversationOf(event.message.target)]) soon('guard', facts.guard);
     },
   };

@@ -33,3 +33,5 @@ export const mayContinue = (identity: CallerIdentity | undefined): boolean =>
 export const mayRedact = (identity: CallerIdentity | undefined, me: Me, message: Message): boolean =>
   has(identity, 'admin') ||
   (has(identity, 'write') && message.from.type === 'human' && message.from.id === me.id);
+/** Rooms, members, agents and the configuration. */
+export const mayAdminister = (identity: CallerIdentity | undefined): boolean => has(identity, 'admin');

@@ -1,12 +1,13 @@
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
 import { useApp } from '../live/client.ts';
 import { agentActorKey, agentKey, agentName, plainName } from '../model/names.ts';
 import { exactTime, millis, shortTime } from '../model/times.ts';
 import { texts } from '../texts.ts';
 import styles from './agents-page.module.css';
+import { AddAgentDialog } from './agent-dialogs.tsx';
 import { AttachHelp } from './attach-help.tsx';
-import { Avatar } from './controls.tsx';
+import { Avatar, Button } from './controls.tsx';
 import { cx } from './cx.ts';
 import { FailedWakes } from './failed-wakes.tsx';
 import { Icon } from './icons.tsx';
@@ -23,6 +24,7 @@ export function AgentsPage() {
     () => agents.toSorted((a, b) => Number(b.connected) - Number(a.connected)),
     [agents],
   );
+  const [adding, setAdding] = useState(false);
   const connected = agents.filter((agent) => agent.connected).length;
   const none = boot === 'ready' && agents.length === 0;
   return (
@@ -32,6 +34,11 @@ export function AgentsPage() {
         mark={<Icon name="agents" />}
         about={agents.length > 0 && texts.connectedCount(connected, agents.length)}
       >
+        {boot === 'ready' && (
+          <Button onClick={() => setAdding(true)}>
+            <Icon name="plus" size={14} /> {texts.addAgentShort}
+          </Button>
+        )}
         {agents.length > 0 && <PauseButton scope="*" name={texts.everything} label={texts.pauseAll} />}
       </PageHeader>
       <div className={styles.scroller} tabIndex={-1}>
@@ -50,16 +57,9 @@ export function AgentsPage() {
             </ul>
           )}
           <FailedWakes />
-          {sorted.length > 0 && (
-            <details className={styles.help}>
-              <summary>
-                <Icon name="plus" size={14} /> {texts.addAgent}
-              </summary>
-              <AttachHelp />
-            </details>
-          )}
         </div>
       </div>
+      {adding && <AddAgentDialog onClose={() => setAdding(false)} />}
     </>
   );
 }
@@ -113,7 +113,12 @@ function AgentItem({ agent }: { agent: AgentSummary }) {
         </p>
       </div>
       <p
-        className={cx(styles.presence, agent.connected && styles.connected)}
+        className={cx(
+          styles.presence,
+          agent.connected && styles.connected,
+          agent.state === 'working' && styles.working,
+          agent.cannot_wake !== undefined && styles.stuck,
+        )}
         title={since ? exactTime(millis(since)) : undefined}
       >
         {presence}

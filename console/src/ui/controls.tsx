@@ -115,10 +115,12 @@ export async function copyText(text: string): Promise<boolean> {
 export function Dialog({
   title,
   onClose,
+  wide,
   children,
 }: {
   title: string;
   onClose: () => void;
+  wide?: boolean;
   children: ReactNode;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
@@ -130,7 +132,7 @@ export function Dialog({
   return (
     <dialog
       ref={ref}
-      className={styles.dialog}
+      className={cx(styles.dialog, wide && styles.wideDialog)}
       aria-labelledby={id}
       onClose={onClose}
       onClick={(event) => {
@@ -154,4 +156,51 @@ export const DialogError = ({ children }: { children: ReactNode }) => (
   </p>
 );
 export const Field = (props: ComponentProps<'input'>) => <input className={styles.field} {...props} />;
+/** A few choices of which one holds. */
+export function Chips({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  options: readonly (readonly [value: string, words: string])[];
+  onChange: (value: string) => void;
+}) {
+  return (
+    <div className={styles.chips} role="group" aria-label={label}>
+      {options.map(([option, words]) => (
+        <button
+          key={option}
+          type="button"
+          className={styles.chip}
+          aria-pressed={option === value}
+          onClick={() => onChange(option)}
+        >
+          {words}
+        </button>
+      ))}
+    </div>
+  );
+}
+/** A field with its name above it, and what it means below. */
+export function Labelled({
+  label,
+  help,
+  children,
+}: {
+  label: string;
+  help?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <label className={styles.labelled}>
+      <span>{label}</span>
+      {children}
+      {help && <small>{help}</small>}
+    </label>
+  );
+}
+export const Select = (props: ComponentProps<'select'>) => <select className={styles.field} {...props} />;
 export const SkipLink = (props: ComponentProps<'a'>) => <a className={styles.skip} {...props} />;

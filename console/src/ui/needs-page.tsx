@@ -10,7 +10,7 @@ import { texts } from '../texts.ts';
 import { Button } from './controls.tsx';
 import { FailedWake } from './failed-wakes.tsx';
 import { ContinueButton, heldWords } from './held.tsx';
-import { Icon, type IconName } from './icons.tsx';
+import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import { Empty, PageHeader } from './page.tsx';
 import styles from './panel.module.css';
@@ -42,7 +42,7 @@ export function NeedsPage() {
       ) : (
         <div className={styles.scroller} tabIndex={-1}>
           <div className={styles.column}>
-            <Section icon="pause" title={texts.needsHeld} items={held.length}>
+            <Section title={texts.needsHeld} items={held.length}>
               {held.map((guard) => (
                 <li key={guard.conversation} className={styles.line}>
                   <Icon name="pause" size={15} />
@@ -64,7 +64,7 @@ export function NeedsPage() {
                 </li>
               ))}
             </Section>
-            <Section icon="bell" title={texts.needsMentions} items={mentions.length}>
+            <Section title={texts.needsMentions} items={mentions.length}>
               {mentions.toReversed().map((message) => (
                 <li key={message.id}>
                   <Link
@@ -96,12 +96,12 @@ export function NeedsPage() {
                 </li>
               ))}
             </Section>
-            <Section icon="warning" title={texts.failedTitle} text={texts.failedText} items={failed.length}>
+            <Section title={texts.failedTitle} text={texts.failedText} items={failed.length} plain>
               {failed.map((item) => (
                 <FailedWake key={item.wake_id ?? `${item.agent_id} ${item.conversation}`} item={item} />
               ))}
             </Section>
-            <Section icon="agents" title={texts.needsStuck} text={texts.needsStuckText} items={stuck.length}>
+            <Section title={texts.needsStuck} text={texts.needsStuckText} items={stuck.length}>
               {stuck.map((agent) => (
                 <li key={agentKey(agent)}>
                   <Link href={paths.agent(agent.id)} className={styles.line}>
@@ -118,7 +118,7 @@ export function NeedsPage() {
                 </li>
               ))}
             </Section>
-            <Section icon="network" title={texts.needsPairings} items={troubled.length}>
+            <Section title={texts.needsPairings} items={troubled.length}>
               {troubled.map((pairing) => (
                 <li key={pairing.id}>
                   <Link href={paths.network} className={styles.line}>
@@ -144,12 +144,14 @@ function Section({
   title,
   text,
   items,
+  plain,
   children,
 }: {
-  icon: IconName;
   title: string;
   text?: string;
   items: number;
+  /** The items have frames of their own. */
+  plain?: boolean;
   children: ReactNode;
 }) {
   if (items === 0) return null;
@@ -157,7 +159,7 @@ function Section({
     <section className={styles.section} aria-label={title}>
       <h2>{title}</h2>
       {text && <p>{text}</p>}
-      <ul className={styles.list}>{children}</ul>
+      <ul className={plain ? styles.plain : styles.list}>{children}</ul>
     </section>
   );
 }

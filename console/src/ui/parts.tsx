@@ -56,11 +56,13 @@ function Text({ text, mentions }: { text: string; mentions: string[] | undefined
 
 const size = (length: number): string => `${Math.ceil(length / 1024)} KB`;
 
-const KINDS: Record<string, { icon: IconName; label: string }> = {
+/** How the kinds of parts are called. */
+export const KINDS: Record<string, { icon: IconName; label: string }> = {
   image: { icon: 'image', label: texts.remoteImage },
   audio: { icon: 'audio', label: texts.remoteAudio },
   url: { icon: 'link', label: texts.remoteUrl },
   file: { icon: 'file', label: texts.remoteFile },
+  data: { icon: 'braces', label: texts.data },
 };
 
 /** Something that lies elsewhere: named, and opened only by a click. Nothing of it is loaded here. */
@@ -95,7 +97,8 @@ function Attachment({ part }: { part: Part }) {
   );
 }
 
-function webUrl(url: string | undefined): URL | undefined {
+/** An address that may be opened; undefined for anything but http and https. */
+export function webUrl(url: string | undefined): URL | undefined {
   try {
     const parsed = new URL(url ?? '');
     return parsed.protocol === 'https:' || parsed.protocol === 'http:' ? parsed : undefined;
@@ -104,7 +107,7 @@ function webUrl(url: string | undefined): URL | undefined {
   }
 }
 
-function shortUrl(url: URL): string {
+export function shortUrl(url: URL): string {
   const path = url.pathname === '/' ? '' : url.pathname;
   return url.host + path;
 }

@@ -68,7 +68,11 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
   );
 }
 
-function wordsOfReceipt({ state, reason, attempts }: Receipt): string {
+export function wordsOfReceipt({
+  state,
+  reason,
+  attempts,
+}: Pick<Receipt, 'state' | 'reason' | 'attempts'>): string {
   const why = reason === undefined ? undefined : (texts.receiptReasons[reason] ?? plainName(reason));
   const more = [why, attempts !== undefined && attempts > 1 && texts.attempts(attempts)].filter(Boolean);
   return more.length > 0 ? `${texts.receipt[state]} (${more.join(', ')})` : texts.receipt[state];

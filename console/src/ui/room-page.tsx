@@ -1,15 +1,18 @@
-import { useCallback, useEffect, useMemo } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import type { Thread } from '../../../src/protocol/rooms.ts';
 import { useApp } from '../live/client.ts';
 import { remember } from '../live/remember.ts';
 import { roomKey } from '../model/conversation.ts';
+import { mayAdminister } from '../model/me.ts';
 import { plainName } from '../model/names.ts';
 import { texts } from '../texts.ts';
+import { IconButton } from './controls.tsx';
 import { ConversationView } from './conversation-view.tsx';
 import { Icon } from './icons.tsx';
 import { LinkButton } from './link.tsx';
 import { PageHeader } from './page.tsx';
 import { PauseButton, PausedNote } from './pause.tsx';
+import { RoomSettingsDialog } from './room-dialogs.tsx';
 import { navigate, paths } from './router.ts';
 import { ThreadPane } from './thread-pane.tsx';
 import split from './thread-pane.module.css';
@@ -55,6 +58,8 @@ export function RoomPage({
     ]
       .filter(Boolean)
       .join(' · ');
+  const administers = useApp((state) => mayAdminister(state.identity));
+  const [settings, setSettings] = useState(false);
   const beside = thread !== undefined || reply !== undefined;
   const onReply = useCallback(
     (messageId: string) => {
@@ -79,6 +84,9 @@ export function RoomPage({
             </LinkButton>
           )}
           {exists && <PauseButton scope={`room:${id}`} name={hashed} />}
+          {room && administers && (
+            <IconButton icon="gear" label={texts.roomSettings(name)} onClick={() => setSettings(true)} />
+          )}
         </PageHeader>
         <ConversationView
           conversation={roomKey(id)}
@@ -92,6 +100,7 @@ export function RoomPage({
           onReply={onReply}
         />
       </div>
+      {room && settings && <RoomSettingsDialog room={room} onClose={() => setSettings(false)} />}
       {beside && <ThreadPane room={room} roomId={id} thread={thread} reply={reply} />}
     </div>
   );

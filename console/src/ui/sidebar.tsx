@@ -1,15 +1,17 @@
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { useApp } from '../live/client.ts';
 import { roomKey } from '../model/conversation.ts';
+import { mayAdminister } from '../model/me.ts';
 import { plainName } from '../model/names.ts';
 import { needsCount } from '../model/needs.ts';
 import { texts } from '../texts.ts';
-import { Hidden } from './controls.tsx';
+import { Hidden, IconButton } from './controls.tsx';
 import { cx } from './cx.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { openJump } from './jump.tsx';
 import { Link } from './link.tsx';
 import { Me } from './me.tsx';
+import { CreateRoomDialog } from './room-dialogs.tsx';
 import { paths, type Route } from './router.ts';
 import { AgentList, Badge, DmList, RoomItem } from './side-lists.tsx';
 import styles from './sidebar.module.css';
@@ -22,6 +24,8 @@ export function Sidebar({ route }: { route: Route }) {
   const agents = useApp((state) => state.agents);
   const held = useApp((state) => state.held);
   const waiting = useApp(needsCount);
+  const administers = useApp((state) => mayAdminister(state.identity));
+  const [creating, setCreating] = useState(false);
   const hasDms = useApp(
     (state) =>
       state.network?.capabilities.direct_messages === true &&
@@ -48,16 +52,21 @@ export function Sidebar({ route }: { route: Route }) {
             {waiting > 0 && <Badge count={waiting} words={texts.needsCount(waiting)} urgent />}
           </Place>
           <Place
-            icon="pulse"
+            icon="network"
             href={paths.network}
             current={route.page === 'network' || route.page === 'events'}
             words={texts.networkPage}
           />
         </ul>
         <section aria-labelledby="side-rooms">
-          <h2 id="side-rooms" className={styles.title}>
-            {texts.rooms}
-          </h2>
+          <div className={styles.titleRow}>
+            <h2 id="side-rooms" className={styles.title}>
+              {texts.rooms}
+            </h2>
+            {administers && (
+              <IconButton icon="plus" label={texts.createRoom} onClick={() => setCreating(true)} />
+            )}
+          </div>
           {boot === 'loading' && rooms.length === 0 ? (
             <p className={styles.quiet}>{texts.loading}</p>
           ) : (
@@ -109,6 +118,7 @@ export function Sidebar({ route }: { route: Route }) {
         </section>
       </div>
       <Me />
+      {creating && <CreateRoomDialog onClose={() => setCreating(false)} />}
     </>
   );
 }
