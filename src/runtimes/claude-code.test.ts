@@ -58,6 +58,16 @@ describe('claude-code: what is its own', () => {
     expect(lab.runs().filter((run) => run.two)).toEqual([]);
   });
 
+  it('RT-56 a process ends when it was not used for runtime.idle_timeout, and its session goes on', async () => {
+    const runtime = lab.runtime({ idle_timeout: 1 });
+    await deliver(runtime, wakeOf('one'));
+    const { pid } = lab.runs()[0]!;
+    expect(lives(pid)).toBe(true);
+    await until(() => !lives(pid), 'it has ended');
+    expect(await deliver(runtime, wakeOf('two'))).toMatchObject({ state: 'ok' });
+    expect(lab.runs().at(-1)!.argv.slice(-2)).toEqual(['--resume', sessionOf()]);
+  });
+
   it('RT-57 a session whose transcript is damaged is replaced by a fresh one, which is stored', async () => {
     const first = lab.runtime();
     await deliver(first, wakeOf('one'));

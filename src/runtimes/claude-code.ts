@@ -6,24 +6,26 @@
 import { randomUUID } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
+import type { RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
 import { uuidV5 } from '../protocol/ids.ts';
 import { startClaude, type ClaudeProcess, type ClaudeResult, type MessageEnd } from './claude-process.ts';
 import { turnFinished } from './claude-transcript.ts';
 import {
-  CLI_FIELDS,
+  LASTING_FIELDS,
   cliRuntime,
-  completeCli,
+  completeProgram,
   isUuid,
   keepAfterTurn,
-  type CliContext,
   type CliProgram,
   type CliTurn,
   type Failed,
 } from './cli-runtime.ts';
+import { idleTimer, type IdleTimer } from './idle-timer.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import {
   defineRuntime,
   type Runtime,
+  type RuntimeContext,
   type RuntimeDefinition,
   type TurnOutcome,
   type TurnUsage,
@@ -52,9 +54,7 @@ const PROGRAM: CliProgram = {
   },
 };
 
-/** Milliseconds without a message after which a process is ended; it holds 200 MB, and starting one takes a second. */
-const IDLE_MS = 60_000;
-/** Processes of one agent that may wait for a message. */
+/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. Each holds 200 MB. */
 const MAX_IDLE = 2;
 /** How often one wake is gone on with after interruptions that only its session remembers. */
 const MAX_RESUMPTIONS = 8;
@@ -71,19 +71,32 @@ const PERMISSIONS: readonly string[] = ['--permission-mode', 'dontAsk', '--allow
 interface Held {
   id: string;
   process: ClaudeProcess;
-  idle?: NodeJS.Timeout;
+  idle: IdleTimer;
+  waiting: boolean;
 }
+
+const FIELDS = {
+  ...LASTING_FIELDS,
+  max_idle: {
+    type: 'number',
+    min: 1,
+    max: 64,
+    about: 'processes that wait for a message; each holds 200 MB (2)',
+  },
+} as const satisfies RuntimeFields;
+type ClaudeContext = RuntimeContext<RuntimeConfigOf<typeof FIELDS>>;
 
 export const claudeCode: RuntimeDefinition = defineRuntime({
   kind: PROGRAM.kind,
   about: 'Claude Code, the command line',
-  fields: CLI_FIELDS,
+  fields: FIELDS,
   skill_paths: [],
-  complete: (config, note) => completeCli(PROGRAM, config, note),
+  complete: (config, note) => completeProgram(PROGRAM, config, note),
   create: createClaudeCode,
 });
 
-function createClaudeCode(context: CliContext): Runtime {
+function createClaudeCode(context: ClaudeContext): Runtime {
+  const max = context.attachment.runtime.max_idle ?? MAX_IDLE;
   /** By session key, the longest unused first. */
   const held = new Map<string, Held>();
   const ending = new Set<Promise<void>>();
@@ -92,7 +105,7 @@ function createClaudeCode(context: CliContext): Runtime {
     const session = held.get(key);
     if (!session) return undefined;
     held.delete(key);
-    clearTimeout(session.idle);
+    session.idle.stop();
     const end = session.process.end().finally(() => ending.delete(end));
     ending.add(end);
     return end;
@@ -100,9 +113,10 @@ function createClaudeCode(context: CliContext): Runtime {
   const keep = (key: string, session: Held): void => {
     held.delete(key);
     held.set(key, session);
-    session.idle = setTimeout(() => void drop(key), IDLE_MS).unref();
-    const waiting = [...held].filter(([, other]) => other.idle !== undefined);
-    for (const [other] of waiting.slice(0, -MAX_IDLE)) void drop(other);
+    session.waiting = true;
+    session.idle.start();
+    const waiting = [...held].filter(([, other]) => other.waiting);
+    for (const [other] of waiting.slice(0, -max)) void drop(other);
   };
 
   /** The process of a session, started when there is none. */
@@ -116,8 +130,10 @@ function createClaudeCode(context: CliContext): Runtime {
       env: turn.env,
       onTooLong: () => context.log('warn', 'Claude Code wrote a line that is too long to read'),
     });
-    const session: Held = { id, process: process_ };
-    held.set(turn.wake.session_key, session);
+    const key = turn.wake.session_key;
+    const idle = idleTimer(context.attachment.runtime.idle_timeout, () => void drop(key));
+    const session: Held = { id, process: process_, idle, waiting: false };
+    held.set(key, session);
     return session;
   };
 
@@ -160,11 +176,11 @@ function createClaudeCode(context: CliContext): Runtime {
   const sendTo = async (turn: CliTurn, message: Message, how: SessionFlag, id: string): Promise<Sent> => {
     const key = turn.wake.session_key;
     const current = held.get(key);
-    clearTimeout(current?.idle);
+    current?.idle.stop();
     if (current && current.id !== id) await drop(key);
     const session =
       current?.process.alive === true && current.id === id ? current : await open(turn, how, id);
-    delete session.idle;
+    session.waiting = false;
     const sent = await attempt(turn, session, message);
     if (session.process.alive) keep(key, session);
     else {
@@ -203,7 +219,12 @@ function createClaudeCode(context: CliContext): Runtime {
         );
       if (finished !== false) return { state: 'ok' };
       if (resumption === MAX_RESUMPTIONS)
-        return { state: 'failed', permanent: true, reason: 'the turn was interrupted too often' };
+        return {
+          state: 'failed',
+          permanent: true,
+          cause: 'crashed',
+          reason: 'the turn was interrupted too often',
+        };
       context.log('info', 'the turn was interrupted before its end; it is gone on with', {
         wake_id: wake.wake_id,
         session: id,
@@ -330,7 +351,13 @@ function outcomeOf(
   if (end.kind === 'ended' && end.completed)
     return { state: 'ok', ...usage, ...(result?.text ? { final_text: result.text } : {}) };
   if (end.kind === 'ended')
-    return { state: 'failed', permanent: false, reason: 'Claude Code cancelled the turn', ...usage };
+    return {
+      state: 'failed',
+      permanent: false,
+      cause: 'crashed',
+      reason: 'Claude Code cancelled the turn',
+      ...usage,
+    };
   const ending = end.exit.signal ? `by ${end.exit.signal}` : `with exit code ${end.exit.code}`;
   const when = end.started ? 'in the middle of the turn' : 'before it took the message';
   const reason = `Claude Code ended ${ending} ${when}${end.stderr ? `: ${end.stderr}` : ''}`;
@@ -361,7 +388,8 @@ function failureOf(result: ClaudeResult): Omit<Failed, 'state' | 'usage'> {
       cause: 'model',
       reason: `${reason}; name a model that this account has, by runtime.args ["--model", …]`,
     };
-  return { permanent: false, cause: status === 429 ? 'rate_limited' : 'model', reason };
+  const patience = status === 429 || /usage limit|rate limit|hit your .{0,20}limit/i.test(reason);
+  return { permanent: false, cause: patience ? 'rate_limited' : 'model', reason };
 }
 
 /** Tokens are counted per turn, the cost over the whole session: a turn's is known when the cost before it is. */

@@ -36,11 +36,22 @@ export const CLI_FIELDS = {
     about: 'where it is kept which session belongs to which conversation (.moltnet/sessions.json)',
   },
 } as const satisfies RuntimeFields;
+/** Of a program whose process outlasts the turn. */
+export const LASTING_FIELDS = {
+  ...CLI_FIELDS,
+  idle_timeout: {
+    type: 'number',
+    min: 1,
+    max: 86_400,
+    about: 'seconds without a turn after which its process is ended (600)',
+  },
+} as const satisfies RuntimeFields;
 export type CliConfig = RuntimeConfigOf<typeof CLI_FIELDS>;
 export type CliContext = RuntimeContext<CliConfig>;
+export type LastingContext = RuntimeContext<RuntimeConfigOf<typeof LASTING_FIELDS>>;
 
 /** A workspace it must have; the rest follows from that. */
-export function completeCli(
+export function completeProgram(
   program: { kind: string; command: string },
   config: CliConfig,
   note: NoteField,

@@ -1,7 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deliver, fakeCodex, runtimeLab, wakeOf, type RuntimeLab } from '../../test/support/runtime-lab.ts';
+import { lives } from '../../test/contract/runtime.ts';
+import {
+  deliver,
+  fakeCodex,
+  runtimeLab,
+  until,
+  wakeOf,
+  type RuntimeLab,
+} from '../../test/support/runtime-lab.ts';
 import { codex } from './codex.ts';
 import { openSessionStore } from './sessions.ts';
 
@@ -11,63 +19,64 @@ beforeEach(() => {
 });
 afterEach(() => lab.close());
 
+/** What the threads were begun or opened with. */
+const threadParams = (): Record<string, unknown>[] =>
+  lab.runs().map(({ params }) => params as Record<string, unknown>);
+
 describe('codex: what is its own', () => {
-  it('RT-44 arguments: the narrow sandbox, options before resume, the prompt on stdin', async () => {
-    const runtime = lab.runtime({ args: ['--model', 'x'] });
+  it('RT-44 one process for all conversations, the narrow sandbox, and each thread with its own wake', async () => {
+    const runtime = lab.runtime({ args: ['--model', 'x', '-c', 'a=1'] });
     await deliver(runtime, wakeOf('one'));
-    await deliver(runtime, wakeOf('two'));
+    await deliver(runtime, wakeOf('two', { conversation: 'dm:x' }));
     const [first, second] = lab.runs();
-    const options = (argv: string[]): string => argv.join(' ');
-    expect(options(first!.argv)).toMatch(
-      /^exec -s workspace-write -C \S+ .*network_access=true .*--model x --json --skip-git-repo-check -$/,
+    expect(first!.argv.join(' ')).toMatch(
+      /^app-server -c sandbox_workspace_write\.network_access=true .* -c a=1$/,
     );
-    expect(options(second!.argv)).toMatch(/--model x resume --json --skip-git-repo-check [0-9a-f-]{36} -$/);
-    expect(first!.argv[first!.argv.indexOf('-C') + 1]).toBe(lab.workspace);
+    expect(second!.pid).toBe(first!.pid);
     expect(first!.env['CODEX_HOME']).toBe(path.join(lab.home, '.codex'));
+    expect(threadParams()).toEqual([
+      expect.objectContaining({
+        approvalPolicy: 'never',
+        sandbox: 'workspace-write',
+        model: 'x',
+        cwd: lab.workspace,
+      }),
+      expect.objectContaining({ sandbox: 'workspace-write' }),
+    ]);
   });
 
   it("RT-44 a sandbox of the user's choice takes the place of ours", async () => {
-    const choices = [
-      ['-s', 'danger-full-access'],
-      ['--sandbox=danger-full-access'],
-      ['--dangerously-bypass-approvals-and-sandbox'],
-      ['-c', 'sandbox_mode="danger-full-access"'],
+    const choices: [string[], string | undefined][] = [
+      [['-s', 'danger-full-access'], 'danger-full-access'],
+      [['--sandbox=read-only'], 'read-only'],
+      [['--dangerously-bypass-approvals-and-sandbox'], 'danger-full-access'],
+      [['-c', 'sandbox_mode="danger-full-access"'], undefined],
     ];
-    for (const args of choices) await deliver(lab.runtime({ args }), wakeOf('hi'));
-    for (const run of lab.runs()) expect(run.argv).not.toContain('workspace-write');
+    for (const [args, sandbox] of choices) {
+      const runtime = lab.runtime({ args });
+      await deliver(
+        runtime,
+        wakeOf('hi', { conversation: `room:${choices.findIndex(([one]) => one === args)}` }),
+      );
+      await runtime.close();
+      expect(threadParams().at(-1)!['sandbox']).toBe(sandbox);
+    }
   });
 
-  it('RT-45 the end of a turn is what Codex says of it together with its exit code', async () => {
-    const runtime = lab.runtime();
-    const cases: [string, object][] = [
-      [
-        '[[late exit: 3]]',
-        {
-          state: 'failed',
-          permanent: false,
-          reason: expect.stringMatching(/completed the turn and ended with exit code 3/),
-        },
-      ],
-      [
-        '[[silent]]',
-        { state: 'failed', permanent: false, reason: expect.stringMatching(/exit code 0 without saying/) },
-      ],
-      ['[[linger]]', { state: 'ok' }],
-    ];
-    for (const [prompt, outcome] of cases)
-      expect(await deliver(runtime, wakeOf(prompt))).toMatchObject(outcome);
+  it('RT-45 a process that ends without having said how the turn went has failed it', async () => {
+    expect(await deliver(lab.runtime(), wakeOf('[[silent]]'))).toMatchObject({
+      state: 'failed',
+      permanent: false,
+      cause: 'crashed',
+      reason: expect.stringMatching(/ended with exit code 0/),
+    });
   });
 
-  it('RT-46 a thread id that is no UUID is not kept: Codex would take it for a name and begin another thread', async () => {
-    const runtime = lab.runtime();
+  it('RT-46 a thread id that is no UUID is not resumed: Codex would take it for a name and begin another thread', async () => {
     const key = 'agent:alpha:local:room:general';
     const store = openSessionStore(path.join(lab.workspace, '.moltnet', 'sessions.json'), () => {});
-    expect(await deliver(runtime, wakeOf('[[odd id]]'))).toMatchObject({ state: 'ok' });
-    expect(store.get(key)?.runtime_session_id).not.toBe('thread-of-mine');
-    // One that another program has left there.
     store.set(key, 'thread-of-another');
-    expect(await deliver(runtime, wakeOf('next'))).toMatchObject({ state: 'ok' });
-    for (const run of lab.runs()) expect(run.argv).not.toContain('resume');
+    expect(await deliver(lab.runtime(), wakeOf('next'))).toMatchObject({ state: 'ok' });
     expect(store.get(key)?.runtime_session_id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
@@ -78,6 +87,60 @@ describe('codex: what is its own', () => {
       readFileSync(path.join(lab.workspace, '.moltnet', 'sessions.json'), 'utf8'),
     );
     await deliver(runtime, wakeOf('next'));
-    expect(lab.runs()[1]!.argv).toContain(sessions['agent:alpha:local:room:general'].runtime_session_id);
+    expect(lab.runs()[1]!.thread).toBe(sessions['agent:alpha:local:room:general'].runtime_session_id);
+  });
+
+  it('RT-47 a wake that broke off with its process is begun anew, up to nine times; one that came to its end is done', async () => {
+    const runtime = lab.runtime();
+    const wake = wakeOf('[[crash]]');
+    for (let i = 0; i < 9; i++)
+      expect(await deliver(runtime, wake)).toMatchObject({
+        state: 'failed',
+        permanent: false,
+        cause: 'crashed',
+      });
+    expect(await deliver(runtime, wake)).toMatchObject({ state: 'failed', permanent: true });
+    expect(lab.runs()).toHaveLength(9);
+    expect(await deliver(runtime, { ...wake, attempt: 2, text: '[[say: there]]' })).toMatchObject({
+      state: 'ok',
+      final_text: 'there',
+    });
+    await runtime.close();
+    // The node did not live to hear of that, and begins where it stood.
+    expect(await deliver(lab.runtime(), wake)).toMatchObject({ state: 'ok', final_text: 'there', told: [] });
+    expect(lab.runs()).toHaveLength(10);
+  });
+
+  it('RT-48 cancelling one turn leaves the others of the process alone', async () => {
+    const runtime = lab.runtime();
+    const cancel = new AbortController();
+    const slow = deliver(runtime, wakeOf('[[slow: 300]]', { conversation: 'dm:x' }));
+    const hanging = deliver(runtime, wakeOf('[[hang]]'), cancel.signal);
+    await until(() => lab.runs().length === 2, 'both run');
+    cancel.abort();
+    expect(await hanging).toMatchObject({ state: 'cancelled' });
+    expect(await slow).toMatchObject({ state: 'ok' });
+  });
+
+  it('RT-54 that nobody has logged in is known without a turn', async () => {
+    mkdirSync(path.join(lab.home, '.codex'), { recursive: true });
+    writeFileSync(path.join(lab.home, '.codex', 'fake-logged-out'), '');
+    expect(await deliver(lab.runtime(), wakeOf('hi'))).toMatchObject({
+      state: 'failed',
+      permanent: true,
+      cause: 'not_logged_in',
+      reason: expect.stringContaining('codex login'),
+      told: [],
+    });
+  });
+
+  it('RT-56 the process ends when it was not used for runtime.idle_timeout', async () => {
+    const runtime = lab.runtime({ idle_timeout: 1 });
+    await deliver(runtime, wakeOf('hi'));
+    const { pid } = lab.runs()[0]!;
+    expect(lives(pid)).toBe(true);
+    await until(() => !lives(pid), 'it has ended');
+    expect(await deliver(runtime, wakeOf('again'))).toMatchObject({ state: 'ok' });
+    expect(lab.runs()[1]!.thread).toBe(lab.runs()[0]!.thread);
   });
 });

@@ -9,15 +9,14 @@ import { claudeCode } from './claude-code.ts';
 import { codex } from './codex.ts';
 
 const standIns: ProgramUnderTest[] = [
-  { name: 'codex (stand-in CLI)', lab: () => runtimeLab(codex, { command: fakeCodex }), dedupes: false },
+  { name: 'codex (stand-in CLI)', lab: () => runtimeLab(codex, { command: fakeCodex }) },
   {
     name: 'claude-code (stand-in CLI)',
     lab: () => runtimeLab(claudeCode, { command: fakeClaude }),
-    dedupes: true,
   },
-].map(({ dedupes, ...one }) => ({
+].map((one) => ({
   ...one,
-  claims: { dedupes, reports_usage: true, sessions: true },
+  claims: { dedupes: true, reports_usage: true, sessions: true },
   fake: true,
   shell: true,
   logins: true,

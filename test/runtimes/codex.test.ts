@@ -1,8 +1,7 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codex } from '../../src/runtimes/codex.ts';
-import { openSessionStore } from '../../src/runtimes/sessions.ts';
 import { processesOf } from '../contract/runtime.ts';
 import { startMockModel, type MockModel } from '../support/mock-model.ts';
 import { deliver, killedHost, runtimeLab, until, wakeOf, type RuntimeLab } from '../support/runtime-lab.ts';
@@ -74,6 +73,7 @@ describe('codex (real): what is its own', () => {
         { args: ['send', 'room:general', '-'], stdin: 'two\nlines\n', config },
       ]);
       expect(lab.said()).toHaveLength(2 * round);
+      await runtime.close();
     }
   });
 
@@ -86,44 +86,65 @@ describe('codex (real): what is its own', () => {
       prompt.includes('second') ? { say: 'done', after: held } : { say: 'done' };
     const running = deliver(one, wakeOf('second'));
     await model.waitFor((request) => request.prompt.includes('second'));
-    const refused = await deliver(lab.runtime(), wakeOf('third'));
-    expect(refused).toMatchObject({
-      state: 'failed',
-      permanent: false,
-      reason: expect.stringContaining('second node'),
-    });
-    // A person who has the thread open in a terminal.
-    const { runtime_session_id } = openSessionStore(
-      path.join(lab.workspace, '.moltnet', 'sessions.json'),
-      () => {},
-    ).get('agent:alpha:local:room:general')!;
-    const other = path.join(lab.folder, 'other');
-    mkdirSync(other);
-    openSessionStore(path.join(other, '.moltnet', 'sessions.json'), () => {}).set(
-      'agent:alpha:local:room:general',
-      runtime_session_id,
-    );
-    const busy = await deliver(lab.runtime({ workspace_path: other }), wakeOf('third'));
-    expect(busy).toMatchObject({
+    // A second node, or a person who has the thread open in a terminal.
+    const other = lab.runtime();
+    expect(await deliver(other, wakeOf('third'))).toMatchObject({
       state: 'failed',
       permanent: false,
       reason: expect.stringContaining('active writer'),
     });
     release();
     expect(await running).toMatchObject({ state: 'ok' });
-    expect(await deliver(lab.runtime(), wakeOf('fourth'))).toMatchObject({ state: 'ok' });
+    await one.close();
+    expect(await deliver(other, wakeOf('fourth'))).toMatchObject({ state: 'ok' });
     expect(model.turns().at(-1)!.history.join('\n')).toMatch(/first[^]*second[^]*fourth/);
   });
 
-  it('RT-43 after kill -9 of the node in a turn, what it left is ended, and the wake runs once more in the same thread', async () => {
+  it('RT-43 after kill -9 of the node in a turn, what it left ends, and the wake is begun anew in the same thread', async () => {
     const held = new Promise<void>(() => {});
     model.script = (request) => (request.n === 1 ? { say: 'done', after: held } : { say: 'done' });
     const wake = wakeOf('cut off');
     await killedHost(lab, wake, () => model.waitFor(() => true));
-    expect(processesOf(lab.folder)).not.toEqual([]);
-    expect(await deliver(lab.runtime(), wake)).toMatchObject({ state: 'ok' });
-    expect(processesOf(lab.folder)).toEqual([]);
+    const runtime = lab.runtime();
+    expect(await deliver(runtime, wake)).toMatchObject({ state: 'ok' });
     expect(model.turns()).toHaveLength(2);
     expect(model.turns()[1]!.history.filter((text) => text.includes('cut off'))).toHaveLength(2);
+    await runtime.close();
+    expect(processesOf(lab.folder)).toEqual([]);
+  });
+
+  it('RT-43 after kill -9 of the node between the end of a turn and its receipt, the wake is not run again', async () => {
+    const wake = wakeOf('[[sh: moltnet send room:general "once"]]');
+    await killedHost(lab, wake, () => until(() => finishedTurns(lab.home) === 1, 'the thread has it'), {
+      hold: true,
+    });
+    expect(await deliver(lab.runtime(), wake)).toMatchObject({ state: 'ok', told: [] });
+    expect(lab.said()).toHaveLength(1);
+    expect(model.turns()).toHaveLength(1);
+  });
+
+  it('RT-54 that nobody has logged in is known without a request to a model', async () => {
+    const outcome = await deliver(lab.runtime({ args: ['-c', 'model_provider="openai"'] }), wakeOf('hi'));
+    expect(outcome).toMatchObject({
+      state: 'failed',
+      permanent: true,
+      cause: 'not_logged_in',
+      reason: expect.stringContaining('codex login'),
+      told: [],
+    });
+    expect(model.turns()).toEqual([]);
   });
 });
+
+/** Turns that Codex's own files say are over. */
+function finishedTurns(home: string): number {
+  const folder = path.join(home, '.codex', 'sessions');
+  if (!existsSync(folder)) return 0;
+  return (
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.name.endsWith('.jsonl'))
+      .map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'utf8'))
+      .join('\n')
+      .split('"type":"task_complete"').length - 1
+  );
+}

@@ -53,16 +53,14 @@ const real: ProgramUnderTest[] = [
       prepareCodexHome(lab.home, model);
       return lab;
     },
-    dedupes: false,
   },
   {
     name: 'claude-code (real)',
     lab: () => runtimeLab(claudeCode, { command: claudeCommand }),
-    dedupes: true,
   },
-].map(({ dedupes, ...one }) => ({
+].map((one) => ({
   ...one,
-  claims: { dedupes, reports_usage: true, sessions: true },
+  claims: { dedupes: true, reports_usage: true, sessions: true },
   fake: false,
   shell: true,
   logins: true,

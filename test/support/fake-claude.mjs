@@ -88,7 +88,9 @@ async function take(message) {
   out({ type: 'system', subtype: 'init', session_id: id });
   echo();
   if (has('denied')) out({ type: 'system', subtype: 'permission_denied', tool_name: 'Bash' });
-  const outputs = await play(prompt, () => out({ type: 'system', subtype: 'api_retry', attempt: 1 }));
+  const outputs = await play(prompt, {
+    notice: () => out({ type: 'system', subtype: 'api_retry', attempt: 1 }),
+  });
   const http = has('http');
   if (http) {
     assistant('<synthetic>', 'stop_sequence', `API Error: ${http.value}`);

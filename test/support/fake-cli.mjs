@@ -23,7 +23,7 @@ export const seenEnv = () => ({
   npm_config_user_agent: process.env.npm_config_user_agent,
 });
 
-/** A module that plays the turns (chaos/agent.mjs): `turn(prompt, life)` answers the directives that end one. */
+/** A module that plays the turns (chaos/agent.mjs): `turn(prompt, life, env)` answers the directives that end one. */
 const script = process.env.MOLTNET_FAKE_SCRIPT ? await import(process.env.MOLTNET_FAKE_SCRIPT) : undefined;
 let chosen = [];
 /** The turn is in the history as one that ended well. */
@@ -38,11 +38,18 @@ export function directives(prompt) {
   return [...written, ...chosen];
 }
 
+/** Whether it was told to ignore requests to end. */
+export const stubborn = () => ignoring;
+let ignoring = false;
+
 /** Runs what does not depend on the protocol; resolves with the outputs of shell commands. */
-export async function play(prompt, notice) {
+export async function play(
+  prompt,
+  { notice, progress = () => out({ type: 'progress' }), env = process.env },
+) {
   const outputs = [];
   chosen = [];
-  if (script) chosen = await script.turn(prompt, () => out({ type: 'progress' }));
+  if (script) chosen = await script.turn(prompt, progress, env);
   for (const { name, value } of directives(prompt)) {
     switch (name) {
       case 'crash':
@@ -56,6 +63,7 @@ export async function play(prompt, notice) {
         await new Promise(() => {});
         break;
       case 'stubborn':
+        ignoring = true;
         for (const ignored of ['SIGINT', 'SIGTERM'])
           process.removeAllListeners(ignored).on(ignored, () => {});
         break;
@@ -78,14 +86,14 @@ export async function play(prompt, notice) {
       case 'slow':
         for (let i = 0; i < 4; i++) {
           await new Promise((done) => setTimeout(done, Number(value)));
-          out({ type: 'progress' });
+          progress();
         }
         break;
       case 'leave':
         leave(value);
         break;
       case 'sh':
-        outputs.push(await shell(value));
+        outputs.push(await shell(value, env));
         break;
       default:
     }
@@ -99,9 +107,9 @@ function leave(file) {
   spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'inherit', 'inherit'] }).unref();
 }
 
-function shell(command) {
+function shell(command, env) {
   return new Promise((resolve) => {
-    const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], env });
     let text = '';
     child.stdout.on('data', (chunk) => (text += chunk));
     child.stderr.on('data', (chunk) => (text += chunk));

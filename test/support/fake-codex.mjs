@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// Stands for the Codex CLI where a test needs a turn that the real one cannot be made to play: the arguments, lines,
-// exit codes and error texts of `codex exec --json` 0.169.0, with a thread store in its home.
+// Stands for the Codex CLI where a test needs a turn that the real one cannot be made to play: the requests, notices,
+// exit codes and error texts of `codex app-server` 0.169.0, with a thread store in its home.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { alive, directives, ended, HOME, out, play, record, seenEnv } from './fake-cli.mjs';
+import { createInterface } from 'node:readline';
+import { alive, directives, ended, HOME, out, play, record, seenEnv, stubborn } from './fake-cli.mjs';
 
 const argv = process.argv.slice(2);
 if (argv[0] === '--version') {
@@ -15,64 +16,168 @@ const die = (text, code = 1) => {
   process.stderr.write(`${text}\n`);
   process.exit(code);
 };
+if (argv[0] !== 'app-server') die(`error: unrecognized subcommand '${argv[0]}'`, 2);
 if (argv.includes('--nope')) die("error: unexpected argument '--nope' found", 2);
-const resume = argv.includes('resume');
-const id = resume ? argv.at(-2) : randomUUID();
 const codexHome = process.env.CODEX_HOME ?? path.join(HOME, '.codex');
 if (process.env.CODEX_HOME && !existsSync(codexHome))
   die(`Error finding codex home: CODEX_HOME points to "${codexHome}", but that path does not exist`);
 const folder = path.join(codexHome, 'fake-threads');
-const file = path.join(folder, `${id}.json`);
-const lock = path.join(folder, `${id}.lock`);
 mkdirSync(folder, { recursive: true });
+const fileOf = (id) => path.join(folder, `${id}.json`);
+const lockOf = (id) => path.join(folder, `${id}.lock`);
 
-const prompt = readFileSync(0, 'utf8');
-record({ argv, cwd: process.cwd(), env: seenEnv(), prompt, pid: process.pid });
-if (resume && !existsSync(file))
-  die(`Error: thread/resume: thread/resume failed: no rollout found for thread id ${id} (code -32600)`);
-if (existsSync(lock) && alive(Number(readFileSync(lock, 'utf8'))))
-  die(`Error: thread/resume: thread/resume failed: thread ${id} already has an active writer (code -32600)`);
-writeFileSync(lock, String(process.pid));
-process.on('exit', () => rmSync(lock, { force: true }));
-const thread = resume
-  ? JSON.parse(readFileSync(file, 'utf8'))
-  : { turns: [], input_tokens: 0, output_tokens: 0 };
-thread.turns = [...thread.turns.slice(-99), prompt];
-const save = () => writeFileSync(file, JSON.stringify(thread));
-save();
-
+/** Threads that are open here: { id, turns: [{ id, clientId, status, text }], tokens, config }. */
+const threads = new Map();
+const save = (thread) => writeFileSync(fileOf(thread.id), JSON.stringify({ ...thread, params: undefined }));
+const tell = (method, params) => out({ method, params, emittedAtMs: Date.now() });
+const tokens = (thread, turnId) => {
+  const { input, output } = thread.tokens;
+  const total = { totalTokens: input + output, inputTokens: input, outputTokens: output };
+  tell('thread/tokenUsage/updated', { threadId: thread.id, turnId, tokenUsage: { total, last: total } });
+};
+process.on('exit', () => {
+  for (const id of threads.keys()) rmSync(lockOf(id), { force: true });
+});
+const breakOff = () => {
+  for (const thread of threads.values()) {
+    for (const turn of thread.turns) if (turn.status === 'inProgress') turn.status = 'interrupted';
+    save(thread);
+  }
+};
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(1));
-const has = (name) => directives(prompt).find((d) => d.name === name);
-out({ type: 'thread.started', thread_id: has('odd id') ? 'thread-of-mine' : id });
-out({ type: 'item.completed', item: { id: 'item_0', type: 'error', message: 'Model metadata not found.' } });
-out({ type: 'turn.started' });
-const outputs = await play(prompt, () =>
-  out({ type: 'error', message: 'Reconnecting... waiting for network' }),
-);
-thread.input_tokens += 100;
-thread.output_tokens += 20;
-save();
-const http = has('http');
-if (http) {
-  const message =
-    http.value === '401'
-      ? 'unexpected status 401 Unauthorized: fake'
-      : `exceeded retry limit, last status: ${http.value}`;
-  out({ type: 'error', message });
-  out({ type: 'turn.failed', error: { message } });
-  await new Promise((done) => process.stdout.write('', done));
-  process.exit(1);
+
+function open(id, params) {
+  if (existsSync(lockOf(id)) && alive(Number(readFileSync(lockOf(id), 'utf8'))))
+    throw new Error(`thread ${id} already has an active writer`);
+  writeFileSync(lockOf(id), String(process.pid));
+  const thread = existsSync(fileOf(id))
+    ? JSON.parse(readFileSync(fileOf(id), 'utf8'))
+    : { id, turns: [], tokens: { input: 0, output: 0 } };
+  // Of one that was killed.
+  for (const turn of thread.turns) if (turn.status === 'inProgress') turn.status = 'interrupted';
+  threads.set(id, { ...thread, params });
+  return threads.get(id);
 }
-if (has('silent')) process.exit(0);
-ended();
-out({
-  type: 'item.completed',
-  item: { id: 'item_1', type: 'agent_message', text: outputs.join('') || 'done' },
-});
-out({
-  type: 'turn.completed',
-  usage: { input_tokens: thread.input_tokens, cached_input_tokens: 0, output_tokens: thread.output_tokens },
-});
-if (has('linger')) setInterval(() => {}, 1 << 30);
-// What is written must be read before the process may end.
-else process.stdout.write('', () => process.exit(Number(has('late exit')?.value ?? 0)));
+
+async function run(thread, turn, prompt) {
+  const has = (name) => directives(prompt).find((d) => d.name === name);
+  const about = { threadId: thread.id, turnId: turn.id };
+  tell('turn/started', { threadId: thread.id, turn: { id: turn.id, status: 'inProgress' } });
+  tell('warning', { threadId: thread.id, message: 'Model metadata not found.' });
+  const content = [{ type: 'text', text: prompt, text_elements: [] }];
+  for (const method of ['item/started', 'item/completed'])
+    tell(method, {
+      ...about,
+      item: { type: 'userMessage', id: randomUUID(), clientId: turn.clientId, content },
+    });
+  const error = (message, willRetry, codexErrorInfo) => ({
+    ...about,
+    willRetry,
+    error: { message, codexErrorInfo },
+  });
+  const set = 'shell_environment_policy.set.';
+  const own = Object.entries(thread.params.config ?? {}).map(([key, value]) => [key.replace(set, ''), value]);
+  const outputs = await play(prompt, {
+    notice: () => tell('error', error('Reconnecting... 2/5', true, 'other')),
+    progress: () => tell('item/agentMessage/delta', { ...about, delta: '.' }),
+    env: { ...process.env, ...Object.fromEntries(own) },
+  });
+  if (has('silent')) process.exit(0);
+  if (turn.status !== 'inProgress') return;
+  thread.tokens.input += 100;
+  thread.tokens.output += 20;
+  tokens(thread, turn.id);
+  const http = has('http');
+  if (http) {
+    const httpStatusCode = Number(http.value);
+    const message =
+      httpStatusCode === 401
+        ? 'unexpected status 401 Unauthorized: fake'
+        : `exceeded retry limit, last status: ${httpStatusCode}`;
+    const failed = error(message, false, { responseTooManyFailedAttempts: { httpStatusCode } });
+    tell('error', failed);
+    return over(thread, turn, 'failed', failed.error);
+  }
+  turn.text = has('say')?.value ?? (outputs.join('') || 'done');
+  const item = { type: 'agentMessage', id: randomUUID(), text: turn.text, phase: null };
+  tell('item/completed', { ...about, item });
+  ended();
+  over(thread, turn, 'completed', null);
+}
+
+function over(thread, turn, status, error) {
+  turn.status = status;
+  save(thread);
+  tell('turn/completed', { threadId: thread.id, turn: { id: turn.id, items: [], status, error } });
+}
+
+const requests = {
+  initialize: () => ({ userAgent: 'fake' }),
+  'account/read': () => ({
+    account: null,
+    requiresOpenaiAuth: existsSync(path.join(codexHome, 'fake-logged-out')),
+  }),
+  'thread/start': (params) => ({ thread: { id: open(randomUUID(), params).id } }),
+  'thread/resume': (params) => {
+    const { threadId } = params;
+    if (!existsSync(fileOf(threadId))) throw new Error(`no rollout found for thread id ${threadId}`);
+    tokens(open(threadId, params), null);
+    return { thread: { id: threadId } };
+  },
+  'thread/turns/list': ({ threadId, limit }) => ({
+    data: threads
+      .get(threadId)
+      .turns.slice(-limit)
+      .toReversed()
+      .map(({ id, clientId, status, text }) => ({
+        id,
+        status,
+        items: [
+          { type: 'userMessage', clientId },
+          ...(text === undefined ? [] : [{ type: 'agentMessage', text, phase: null }]),
+        ],
+      })),
+  }),
+  'turn/start': ({ threadId, clientUserMessageId, input }) => {
+    const thread = threads.get(threadId);
+    const turn = { id: randomUUID(), clientId: clientUserMessageId, status: 'inProgress' };
+    thread.turns = [...thread.turns.slice(-99), turn];
+    save(thread);
+    const [{ text }] = input;
+    record({
+      argv,
+      cwd: process.cwd(),
+      env: seenEnv(),
+      prompt: text,
+      pid: process.pid,
+      thread: threadId,
+      params: thread.params,
+    });
+    setImmediate(() => void run(thread, turn, text));
+    return { turn: { id: turn.id, status: 'inProgress' } };
+  },
+  'turn/interrupt': ({ threadId, turnId }) => {
+    const thread = threads.get(threadId);
+    const turn = thread.turns.find(({ id }) => id === turnId);
+    if (stubborn() || !turn) return {};
+    setImmediate(() => over(thread, turn, 'interrupted', null));
+    return {};
+  },
+};
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const { id, method, params } = JSON.parse(line);
+    if (id === undefined) return;
+    try {
+      out({ id, result: requests[method](params ?? {}) });
+    } catch (error) {
+      out({ id, error: { code: -32600, message: error.message } });
+    }
+  })
+  .on('close', () => {
+    breakOff();
+    process.exit(0);
+  });
+// Its reader is gone: the end of its input ends it.
+process.stdout.on('error', () => {});

@@ -44,6 +44,9 @@ export interface Run {
   prompt: string;
   pid: number;
   message?: Record<string, unknown>;
+  /** Of Codex: the thread, and what it was begun or opened with. */
+  thread?: string;
+  params?: Record<string, unknown>;
   /** A second process on the same session. */
   two?: boolean;
 }
@@ -173,11 +176,20 @@ export const fakeCodex: string = fileURLToPath(new URL('fake-codex.mjs', import.
 export const fakeClaude: string = fileURLToPath(new URL('fake-claude.mjs', import.meta.url));
 
 /** Runs a turn in a process of its own and kills that, -9, at the moment when `at` comes true. */
-export async function killedHost(lab: RuntimeLab, wake: Wake, at: () => Promise<unknown>): Promise<void> {
+export async function killedHost(
+  lab: RuntimeLab,
+  wake: Wake,
+  at: () => Promise<unknown>,
+  options: { hold?: boolean } = {},
+): Promise<void> {
   const host = fileURLToPath(new URL('runtime-host.ts', import.meta.url));
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', host, JSON.stringify({ context: lab.context(), wake })],
+    [
+      '--disable-warning=ExperimentalWarning',
+      host,
+      JSON.stringify({ context: lab.context(), wake, ...options }),
+    ],
     {
       stdio: ['ignore', 'inherit', 'inherit'],
     },

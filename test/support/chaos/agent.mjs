@@ -25,9 +25,9 @@ const HOPS = 3;
 let agent;
 let wake;
 
-/** Plays the turn; the directives that end it. `life`: says that it is alive. */
-export async function turn(prompt, life) {
-  wake = JSON.parse(readFileSync(path.join(process.env.MOLTNET_WAKE, 'wake.json'), 'utf8'));
+/** Plays the turn; the directives that end it. `life`: says that it is alive; `env`: of what it runs. */
+export async function turn(prompt, life, env) {
+  wake = JSON.parse(readFileSync(path.join(env.MOLTNET_WAKE, 'wake.json'), 'utf8'));
   agent = /^Moltnet: .* for you, @(\S+), in /.exec(prompt)[1];
   const { wake_id, conversation } = wake;
   const shown = [...prompt.matchAll(/^\[\d+\/\d+\] from .*, id (\S+)$/gm)].map(([, id]) => id);
@@ -42,7 +42,7 @@ export async function turn(prompt, life) {
   if (roll < 0.7) return [{ name: 'exit', value: '3' }];
   const alive = setInterval(life, 300);
   try {
-    await speak(prompt, roll < 1);
+    await speak(prompt, roll < 1, env);
   } catch (error) {
     const text = String(error.stderr || error.message);
     // A server that is away for longer than the command waits fails the turn; other refusals are nobody's plan.
@@ -58,7 +58,7 @@ export async function turn(prompt, life) {
 /** The turn is in the runtime's own history as one that ended well. */
 export const ended = () => note({ t: 'done', agent, wake: wake.wake_id });
 
-async function speak(prompt, dies) {
+async function speak(prompt, dies, env) {
   const { wake_id, conversation } = wake;
   const hop = 1 + Math.min(...[...prompt.matchAll(/hop=(\d)/g)].map(([, n]) => Number(n)), HOPS);
   const [, target, more] = /^ {4}moltnet send (\S+) "YOUR TEXT"(.*)$/m.exec(prompt);
@@ -73,7 +73,7 @@ async function speak(prompt, dies) {
     const args = elsewhere
       ? ['send', `dm:@${other}`, text, '--json']
       : ['send', target, text, ...more.split(' ').filter(Boolean), '--json'];
-    const { stdout } = await run('moltnet', args);
+    const { stdout } = await run('moltnet', args, { env });
     const { message_id } = JSON.parse(stdout);
     note({
       t: 'said',

@@ -1,0 +1,80 @@
+/** The command line of `codex app-server`, and what of it belongs into the thread. */
+import type { CliTurn } from './cli-runtime.ts';
+
+export interface CodexArguments {
+  args: string[];
+  /** For `thread/start` and `thread/resume`. */
+  thread: Record<string, string>;
+}
+
+const toml = (value: string): string => JSON.stringify(value);
+const set = (name: string, value: string): string => `shell_environment_policy.set.${name}=${toml(value)}`;
+
+/** The arguments by which the process of this agent is known. */
+export const mark = ({ context: { attachment }, env }: CliTurn): string[] => [
+  set('MOLTNET_AGENT', `${attachment.network_id}/${attachment.agent.id}`),
+  set('MOLTNET_CLIENT_CONFIG', env['MOLTNET_CLIENT_CONFIG'] ?? ''),
+];
+
+/**
+ * The sandbox is `workspace-write` with the network open: without it even the loopback is shut, so this is the
+ * narrowest that lets `moltnet` out. `runtime.args` may name another. Those of `codex exec` that the app server takes
+ * another way are passed on so; the rest goes on the command line, and Codex says what it does not know.
+ */
+export function codexArguments(turn: CliTurn): CodexArguments {
+  const own = forServer(turn.context.attachment.runtime.args ?? []);
+  const ownSandbox = 'sandbox' in own.thread || own.args.some((arg) => /sandbox_mode|^profile=/.test(arg));
+  return {
+    args: [
+      '-c',
+      'sandbox_workspace_write.network_access=true',
+      // A login shell's profile sets PATH anew: then `moltnet` is found or not as Codex's snapshot of that shell is
+      // ready or not. The environment that it gets from us is the user's already.
+      '-c',
+      'allow_login_shell=false',
+      '-c',
+      set('PATH', turn.env.PATH),
+      ...mark(turn).flatMap((setting) => ['-c', setting]),
+      ...own.args,
+    ],
+    thread: { approvalPolicy: 'never', ...(ownSandbox ? {} : { sandbox: 'workspace-write' }), ...own.thread },
+  };
+}
+
+function forServer(given: readonly string[]): CodexArguments {
+  const args: string[] = [];
+  const thread: Record<string, string> = {};
+  const rest = [...given];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [flag, inline] = split(word);
+    const value = (): string => inline ?? rest.shift() ?? '';
+    switch (flag) {
+      case '-m':
+      case '--model':
+        thread['model'] = value();
+        break;
+      case '-s':
+      case '--sandbox':
+        thread['sandbox'] = value();
+        break;
+      case '--dangerously-bypass-approvals-and-sandbox':
+        thread['sandbox'] = 'danger-full-access';
+        break;
+      case '-p':
+      case '--profile':
+        args.push('-c', `profile=${toml(value())}`);
+        break;
+      case '--add-dir':
+        args.push('-c', `sandbox_workspace_write.writable_roots=${JSON.stringify([value()])}`);
+        break;
+      default:
+        args.push(word);
+    }
+  }
+  return { args, thread };
+}
+
+function split(word: string): [flag: string, value: string | undefined] {
+  const at = word.startsWith('--') ? word.indexOf('=') : -1;
+  return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
+}
