@@ -1,9 +1,9 @@
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeEach, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/support/server.ts';
-import { beginWake, derivedMessageId, takeSend, wakeFolder, wakeOfTurn } from './wake-folder.ts';
+import { beginWake, derivedMessageId, keepWake, takeSend, wakeFolder, wakeOfTurn } from './wake-folder.ts';
 
 const ROOM = 'room:general';
 const wake = { wake_id: 'wake_1', conversation: ROOM };
@@ -28,6 +28,29 @@ it('RT-28 a wake that is begun again is its next run; another wake is a new one,
   expect(wakeOfTurn(folder)).toEqual({ wake_id: 'wake_2', conversation: ROOM, run: 1 });
   expect(readdirSync(folder)).toEqual(['wake.json']);
   expect([folder, path.dirname(folder)].map((dir) => statSync(dir).mode & 0o777)).toEqual([0o700, 0o700]);
+});
+
+it('RT-28 what a failed wake has said is kept over other wakes, until it is run again', () => {
+  expect(send('one')).toBe(nth(0));
+  keepWake(folder, 'wake_other');
+  keepWake(folder, 'wake_1');
+  beginWake(folder, { ...wake, wake_id: 'wake_2' });
+  send('two');
+  beginWake(folder, wake);
+  expect(wakeOfTurn(folder)).toEqual({ ...wake, run: 2 });
+  expect(send('one')).toBe(nth(0));
+  expect(send('three')).toBe(nth(1));
+  expect(readdirSync(path.dirname(folder))).toEqual([path.basename(folder)]);
+});
+
+it('RT-28 what is kept of failed wakes goes after 30 days', () => {
+  keepWake(folder, 'wake_1');
+  const [kept] = readdirSync(path.dirname(folder));
+  const long = new Date(Date.now() - 31 * 86_400_000);
+  utimesSync(path.join(path.dirname(folder), kept!), long, long);
+  beginWake(folder, { ...wake, wake_id: 'wake_2' });
+  keepWake(folder, 'wake_2');
+  expect(readdirSync(path.dirname(folder))).not.toContain(kept);
 });
 
 it('CLI-21 sends of a wake are numbered by target, and have ids that anybody can derive', () => {

@@ -5,13 +5,16 @@
  * changed: two sends at once take two numbers, whichever sandboxes they run in, and a crash leaves nothing to mend.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { uuidV5 } from '../protocol/ids.ts';
 import { ensurePrivateDir, writeFileAtomic } from './private-files.ts';
 
 /** The environment variable with the folder's absolute path. */
 export const WAKE_ENV = 'MOLTNET_WAKE';
+
+/** Milliseconds for which the sends of a failed wake are kept: as long as the wake itself is (RCPT-20). */
+const KEPT = 30 * 86_400_000;
 
 export interface WakeOfTurn {
   wake_id: string;
@@ -26,17 +29,42 @@ export const wakeFolder = (workspace: string, sessionKey: string): string =>
 
 /** Notes that a run of this wake begins: its sends are counted from 0 again. Throws where it cannot be written. */
 export function beginWake(folder: string, wake: Omit<WakeOfTurn, 'run'>): void {
-  const before = wakeOfTurn(folder);
-  const again = before?.wake_id === wake.wake_id;
-  if (!again) rmSync(folder, { recursive: true, force: true });
+  const { wake_id, conversation } = wake;
+  let before = wakeOfTurn(folder);
+  if (before?.wake_id !== wake_id) {
+    rmSync(folder, { recursive: true, force: true });
+    const aside = asideOf(folder, wake_id);
+    if (existsSync(aside)) renameSync(aside, folder);
+    before = wakeOfTurn(folder);
+  }
+  const again = before?.wake_id === wake_id;
   const wakes = path.dirname(folder);
   for (const dir of [path.dirname(wakes), wakes, folder]) ensurePrivateDir(dir);
-  const { wake_id, conversation } = wake;
   writeFileAtomic(
     path.join(folder, 'wake.json'),
-    `${JSON.stringify({ wake_id, conversation, run: again ? before.run + 1 : 1 })}\n`,
+    `${JSON.stringify({ wake_id, conversation, run: again ? before!.run + 1 : 1 })}\n`,
   );
 }
+
+/**
+ * Keeps what a failed wake has said, for the day on which an operator has it run again: the next wake has a folder of
+ * its own. Never throws: without it a repeated send is only told by its id.
+ */
+export function keepWake(folder: string, wakeId: string): void {
+  try {
+    if (wakeOfTurn(folder)?.wake_id !== wakeId) return;
+    renameSync(folder, asideOf(folder, wakeId));
+    const wakes = path.dirname(folder);
+    for (const name of readdirSync(wakes).filter((each) => each.includes('.'))) {
+      const kept = path.join(wakes, name);
+      if (statSync(kept).mtimeMs < Date.now() - KEPT) rmSync(kept, { recursive: true, force: true });
+    }
+  } catch {
+    // As above.
+  }
+}
+
+const asideOf = (folder: string, wakeId: string): string => `${folder}.${digest(wakeId)}`;
 
 /** The wake whose turn has this folder; undefined when there is none, or it cannot be read. */
 export function wakeOfTurn(folder: string): WakeOfTurn | undefined {

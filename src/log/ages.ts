@@ -16,19 +16,20 @@ export function seqBefore(
   asked.set(store, known);
   const before = known.get(key);
   if (before) return before;
-  const answer = lookUp(store, new Date(now - age).toISOString(), head);
+  const answer = lastBefore(store, new Date(now - age).toISOString(), head);
   known.set(key, answer);
   if (known.size > KEPT) known.delete(known.keys().next().value!);
   answer.catch(() => known.delete(key));
   return answer;
 }
 
-async function lookUp(store: Pick<Store, 'events'>, oldest: string, head: number): Promise<number> {
+/** The seq of the newest event from before a time (RFC 3339); 0 when there is none. */
+export async function lastBefore(store: Pick<Store, 'events'>, time: string, head: number): Promise<number> {
   let [old, young] = [0, head + 1];
   while (young - old > 1) {
     const middle = Math.floor((old + young) / 2);
     const [event] = await store.events({ all: true }, middle - 1, 1);
-    if (event && event.created_at < oldest) old = event.seq;
+    if (event && event.created_at < time) old = event.seq;
     else young = middle;
   }
   return old;

@@ -8,6 +8,7 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { LogEvent, Store } from '../store/store.ts';
+import { lastBefore } from './ages.ts';
 import type { LogEntry } from './entry.ts';
 import { LogEntry as Entry } from './entry.ts';
 import { heldAfter, PAGE } from './held-range.ts';
@@ -32,6 +33,20 @@ interface HeldRange {
   after: number | undefined;
   resumed: LogEntry;
 }
+/** What was left out of a room while it was paused. */
+interface PausedRange {
+  room_id: string;
+  /** When the pause began, RFC 3339. */
+  since: string;
+  /** The first that this reader left out; what the reader before it did begins where the log says so. */
+  first: number;
+  up_to: number;
+  resumed: LogEntry;
+  after?: number;
+  begun?: boolean;
+  /** A conversation of it that the guard had let go meanwhile, and that is read now. */
+  held?: HeldRange;
+}
 
 export class LogReader implements Subscriber {
   readonly #tail: Tail;
@@ -45,16 +60,29 @@ export class LogReader implements Subscriber {
   #pulling = false;
   #closed = false;
   /** Held messages that were let go and are being read; they come before the position moves on. */
-  #range: HeldRange | undefined;
+  #range: HeldRange | PausedRange | undefined;
+  readonly #paused: ((room_id: string) => string | undefined) | undefined;
+  /** Of paused rooms: the first and the last seq that was left out. */
+  #left: Map<string, { first: number; last: number }> | undefined;
+  /** Where it began, if that was before the head. */
+  #began = 0;
   /** Everything is passed over until this conversation is resumed: see startWithinHeld. */
   #until: { conversation: ConversationKey; after: number } | undefined;
   #unsubscribe: () => void;
 
-  constructor(options: { tail: Tail; sink: ReaderSink; interest: Interest; withholds: boolean }) {
+  /** `paused`: since when (RFC 3339) a room is paused; what was said there since is left out until it goes on. */
+  constructor(options: {
+    tail: Tail;
+    sink: ReaderSink;
+    interest: Interest;
+    withholds: boolean;
+    paused?: (room_id: string) => string | undefined;
+  }) {
     this.#tail = options.tail;
     this.#sink = options.sink;
     this.#interest = options.interest;
     this.#withholds = options.withholds;
+    this.#paused = options.paused;
     this.#position = options.tail.head;
     this.#unsubscribe = options.tail.subscribe(this, options.interest);
   }
@@ -64,8 +92,9 @@ export class LogReader implements Subscriber {
   }
 
   /** Begins after a position; without one, after the head at which the reader was made. */
-  start(position = this.#position): void {
-    this.#position = position;
+  start(position?: number): void {
+    this.#began = position ?? 0;
+    this.#position = position ?? this.#position;
     this.#started = true;
     this.resume();
   }
@@ -128,7 +157,8 @@ export class LogReader implements Subscriber {
       return true;
     }
     if (this.#withholds) {
-      if (event.held) return true;
+      if (event.held || this.#leaveOut(event)) return true;
+      if (event.type === 'pause.changed' && (this.#range = this.#leftOut(entry))) return false;
       if (event.type === 'conversation.resumed' && event.conversation !== undefined) {
         this.#range = { conversation: event.conversation, after: undefined, resumed: entry };
         return false;
@@ -137,6 +167,27 @@ export class LogReader implements Subscriber {
     if (!this.#sink.ready()) return false;
     this.#sink.take(entry);
     return true;
+  }
+
+  /** Whether the event belongs to a room that is paused, and was said since. */
+  #leaveOut({ type, room_id, created_at, seq }: LogEvent): boolean {
+    if (room_id === undefined || !this.#paused || !isTalk(type)) return false;
+    const since = this.#paused(room_id);
+    if (since === undefined || created_at < since) return false;
+    const first = this.#left?.get(room_id)?.first ?? seq;
+    (this.#left ??= new Map()).set(room_id, { first, last: seq });
+    return true;
+  }
+
+  /** What was left out of a room that goes on with this event, by this reader or before it began. */
+  #leftOut(resumed: LogEntry): PausedRange | undefined {
+    const { room_id, payload } = resumed.event;
+    const { paused, since } = JSON.parse(payload) as { paused: boolean; since?: string };
+    if (!this.#paused || room_id === undefined || paused || since === undefined) return undefined;
+    const { first = Infinity, last = 0 } = this.#left?.get(room_id) ?? {};
+    this.#left?.delete(room_id);
+    const up_to = Math.max(last, this.#began);
+    return up_to > 0 ? { room_id, since, first, up_to, resumed } : undefined;
   }
 
   /** Reads on in this turn of the event loop if the ring has all that is missing. True when nothing is left to do now. */
@@ -160,7 +211,11 @@ export class LogReader implements Subscriber {
     try {
       while (!this.#closed && !this.#live) {
         if (this.#range) {
-          if (!(await this.#pullHeld(this.#range))) break;
+          const range = this.#range;
+          const done = 'room_id' in range ? await this.#pullPaused(range) : await this.#pullHeld(range);
+          if (!done) break;
+          this.#range = undefined;
+          this.#position = range.resumed.seq;
         } else if (this.#pullFromRing()) break;
         else if (!this.#range && !(await this.#pullPage())) break;
       }
@@ -200,7 +255,35 @@ export class LogReader implements Subscriber {
     return true;
   }
 
-  /** The held messages that a resume let go, then past it. False when the sink is full. */
+  /** What was left out of a paused room. False when the sink is full. */
+  async #pullPaused(range: PausedRange): Promise<boolean> {
+    const { store, head } = this.#tail;
+    const { room_id, since, first, up_to } = range;
+    range.after ??= await lastBefore(store, since, head);
+    while (!this.#closed) {
+      if (range.held && !(await this.#pullHeld(range.held))) return false;
+      delete range.held;
+      const events = await store.events({ rooms: [room_id] }, range.after, PAGE);
+      if (this.#closed) return false;
+      for (const event of events) {
+        if (event.seq > up_to) return true;
+        range.begun ||= event.seq >= first || isPause(event);
+        const wanted = range.begun && !event.held && isTalk(event.type);
+        if (wanted && event.type === 'conversation.resumed') {
+          range.held = { conversation: event.conversation!, after: undefined, resumed: this.#entry(event) };
+        } else if (wanted && matches(this.#interest, event)) {
+          if (!this.#sink.ready()) return false;
+          this.#sink.take(this.#entry(event));
+        }
+        range.after = event.seq;
+        if (range.held) break;
+      }
+      if (events.length < PAGE && !range.held) return true;
+    }
+    return false;
+  }
+
+  /** The held messages that a resume let go. False when the sink is full. */
   async #pullHeld(range: HeldRange): Promise<boolean> {
     const { store } = this.#tail;
     range.after ??= await heldAfter(store, range.resumed);
@@ -218,11 +301,9 @@ export class LogReader implements Subscriber {
         if (event.held && matches(this.#interest, event)) this.#sink.take(this.#entry(event));
         range.after = event.seq;
       }
-      if (events.length < PAGE) break;
+      if (events.length < PAGE) return true;
     }
-    this.#range = undefined;
-    this.#position = range.resumed.seq;
-    return true;
+    return false;
   }
 
   /** The ring's entry if it still has it, for the frames that are prepared there. */
@@ -230,6 +311,12 @@ export class LogReader implements Subscriber {
     return this.#tail.ring.get(event.seq) ?? new Entry(event);
   }
 }
+
+const isPause = ({ type, payload }: LogEvent): boolean =>
+  type === 'pause.changed' && (JSON.parse(payload) as { paused: boolean }).paused;
+
+/** What a pause leaves out: what wakes. */
+const isTalk = (type: string): boolean => type === 'message.created' || type === 'conversation.resumed';
 
 /** Whom storage is asked for. An interest that it has no index for gets everything, and is matched here. */
 function audienceOf({ observer, rooms, open, participants, agents }: Interest): EventAudience {

@@ -57,7 +57,8 @@ export function receiptOf(of: ReceiptFacts): Receipt {
   return of.out ? receipt('handed') : receipt('stored', { at: message.created_at });
 }
 
-function wakeState(row: WakeRow, agent_id: string): [ReceiptState, Partial<Receipt>] {
+/** What a wake makes of its messages. */
+export function wakeState(row: WakeRow, agent_id: string): [ReceiptState, Partial<Receipt>] {
   const wake_id = wireWakeId({ ...row, agent_id });
   const about: Partial<Receipt> = { at: row.closed_at ?? row.opened_at, wake_id, attempts: row.attempt };
   if (row.state === 'open') return ['started', about];

@@ -54,6 +54,7 @@ it('PAUSE-2 is told and answered as it is; what is so already is told nobody', a
     at: AT,
     by: 'operator',
     paused: false,
+    since: AT,
   });
   expect(lab.typesSince(mark)).toEqual(['pause.changed', 'pause.changed']);
   expect(await resume(lab, 'room:general')).toMatchObject({ paused: false });
@@ -121,7 +122,13 @@ it('PAUSE-6 its end by time is a change like any other, and none for a pause tha
   await pause(lab, '*', LATER);
   expect(await resume(lab, '*', true)).toMatchObject({ paused: true, until: LATER });
   now = Date.parse(LATER);
-  expect(await resume(lab, '*', true)).toEqual({ scope: '*', at: LATER, by: 'until', paused: false });
+  expect(await resume(lab, '*', true)).toEqual({
+    scope: '*',
+    at: LATER,
+    by: 'until',
+    paused: false,
+    since: AT,
+  });
   await pause(lab, '*');
   expect(await resume(lab, '*', true)).toMatchObject({ paused: true });
   expect(lab.network.topology.pauses()).toHaveLength(1);

@@ -17,13 +17,15 @@ export const setPause: Rule<'pause.set'> = (state, command, random) => {
     // Its time was over, and somebody has paused it anew.
     if (command.over && (before.until === null || before.until > at))
       return unchanged({ ...pauseWire(before), paused: true });
-    return told(random.eventId(), { scope, at, by: byOf(command), paused }, { op: 'pause.remove', scope });
+    const change = { scope, at, by: byOf(command), paused, since: before.at };
+    return told(random.eventId(), at, change, { op: 'pause.remove', scope });
   }
   const until = untilOf(command.until, at);
   if (before && before.until === until) return unchanged({ ...pauseWire(before), paused });
   requirePausable(state, scope);
-  const row: PauseRow = { scope, paused_by: byOf(command), at, until };
-  return told(random.eventId(), { ...pauseWire(row), paused }, { op: 'pause', row });
+  // With another end it is the same pause.
+  const row: PauseRow = { scope, paused_by: byOf(command), at: before?.at ?? at, until };
+  return told(random.eventId(), at, { ...pauseWire(row), paused }, { op: 'pause', row });
 };
 
 export const pauseWire = ({ scope, at, paused_by, until }: PauseRow): Pause => ({
@@ -65,10 +67,11 @@ function requirePausable(state: State, scope: PauseScope): void {
 /** To observers; of an agent to itself too, of a room to those who may read it. */
 function told(
   id: string,
+  at: string,
   change: PauseChange,
   row: RowWrite,
 ): { writes: { events: EventWrite[]; rows: [] }; answer: PauseChange } {
-  const { scope, at } = change;
+  const { scope } = change;
   const event: EventWrite = {
     id,
     type: 'pause.changed',

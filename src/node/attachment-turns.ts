@@ -1,5 +1,7 @@
 /** The turns of one attachment: a place in the line, the text of the wake, the runtime, and the log of how it ended. */
+import path from 'node:path';
 import type { AttachmentConfig } from '../config/types.ts';
+import { keepWake, wakeFolder } from '../config/wake-folder.ts';
 import type { Bindings } from '../protocol/wake.ts';
 import type { Runtime, RuntimeContext, TurnOutcome } from '../runtimes/runtime.ts';
 import type { LinkHost } from './delivery.ts';
@@ -100,8 +102,11 @@ export class AttachmentTurns {
   }
 
   #ended(wake: RunningWake, end: WakeEnd): void {
-    const { log } = this.#options;
+    const { config, log } = this.#options;
     if (end.outcome === 'ok') return log('info', `turn done in ${wake.conversation}`, fieldsOf(wake));
+    const workspace = config.runtime.workspace_path;
+    if (workspace !== undefined)
+      keepWake(wakeFolder(path.resolve(workspace), sessionKey(config, wake.conversation)), wake.wake_id);
     const tries = end.permanent ? 'it is not tried again' : `${end.attempts} attempts`;
     log('warn', `wake FAILED in ${wake.conversation} (${tries}): ${end.error}`, fieldsOf(wake));
   }

@@ -208,7 +208,8 @@ export class ConversationQueue {
         const usage = Object.keys(used).length > 0 ? { usage: used } : {};
         if (outcome.state === 'ok') return this.#host.settle(wake, { outcome: 'ok', ...usage });
         const permanent = outcome.state === 'failed' && outcome.permanent;
-        if (permanent || wake.attempt >= limits.wake_attempts.value) {
+        // One that an operator has run again is tried as often anew.
+        if (permanent || wake.attempt % limits.wake_attempts.value === 0) {
           return this.#host.settle(wake, {
             outcome: 'failed',
             error: outcome.reason,

@@ -33,7 +33,7 @@ export class DeliveryLink {
   /** Who waits for the answer to a WAKE; undefined: it will not come. */
   readonly #answers = new Map<string, (begun: PresentedWake | undefined) => void>();
   /** How wakes ended: a connection that broke may have taken the ACK with it. */
-  readonly #ended = new Map<string, WakeEnd>();
+  readonly #ended = new Map<string, { end: WakeEnd; attempt: number }>();
   /** Events of wakes that ended here: sent again, they need no second turn. */
   readonly #handled = new RecentSet(4_096);
 
@@ -119,8 +119,9 @@ export class DeliveryLink {
     entries: Waiting[],
   ): void {
     this.#open.add(wake_id);
-    const end = this.#ended.get(wake_id);
-    if (end) return this.#ack(wake_id, cursor, end);
+    const ended = this.#ended.get(wake_id);
+    // With a later attempt an operator wants it run again.
+    if (ended && attempt <= ended.attempt) return this.#ack(wake_id, cursor, ended.end);
     this.#queue(conversation).begin({
       wake_id,
       conversation,
@@ -182,7 +183,7 @@ export class DeliveryLink {
     this.#host.ended(wake, end);
     if (wake.bootstrap) return;
     for (const { cursor } of wake.entries) this.#handled.add(cursor);
-    this.#ended.set(wake.wake_id, end);
+    this.#ended.set(wake.wake_id, { end, attempt: wake.attempt });
     if (this.#ended.size > 1_024) this.#ended.delete(this.#ended.keys().next().value!);
     // Else the server presents it again when it is back.
     if (this.#open.has(wake.wake_id)) this.#ack(wake.wake_id, wake.cursor, end);

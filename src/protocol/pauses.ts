@@ -8,14 +8,17 @@ export type PauseScope = '*' | `agent:${string}` | `room:${string}`;
 
 export const Pause = z.object({
   scope: z.string().describe('`*` (everything), `agent:ID` or `room:ID` (with its threads)'),
-  at: z.string(),
+  at: z.string().describe('since when'),
   by: z.string().describe('id of the person who said so, or `operator`'),
   until: z.string().optional().describe('when it ends by itself'),
 });
 export type Pause = z.infer<typeof Pause>;
 
 /** In `pause.changed`, and what POST and DELETE answer. The end of a pause whose time is over is `by` `until`. */
-export const PauseChange = Pause.extend({ paused: z.boolean() });
+export const PauseChange = Pause.extend({
+  paused: z.boolean(),
+  since: z.string().optional().describe('of one that is over: when it began'),
+});
 export type PauseChange = z.infer<typeof PauseChange>;
 
 /** Body of POST /v1/pauses. */

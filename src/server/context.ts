@@ -12,6 +12,7 @@ import type { Credentials } from './auth/credentials.ts';
 import type { Peer } from './auth/peer.ts';
 import type { Rates } from './auth/rates.ts';
 import type { Sessions } from './auth/sessions.ts';
+import type { BindingsBook } from './bindings.ts';
 import type { OriginRules } from './http/origin.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -33,6 +34,7 @@ export interface ServerContext {
   readonly wakes: WakeReports;
   readonly receipts: Receipts;
   readonly holds: Holds;
+  readonly bindings: BindingsBook;
   readonly usage: Usage;
   readonly gateway: AttachGateway;
   readonly streams: EventStreams;

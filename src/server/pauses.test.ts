@@ -38,6 +38,7 @@ it('PAUSE-6 pauses end at their time, one after the other, and those without an 
     at: at(2_000),
     by: 'until',
     paused: false,
+    since: at(0),
   });
   // Put off, it ends later.
   await pause(lab, 'room:general', at(9_000));

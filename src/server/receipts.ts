@@ -1,20 +1,25 @@
 /** Receipts of a message: whom it is for, and what became of it for each (log/receipt.ts); and what is told live. */
-import { receiptOf, type Hold } from '../log/receipt.ts';
+import { parsePassed, passedIn } from '../log/passed.ts';
+import { receiptOf, wakeState, type Hold } from '../log/receipt.ts';
 import type { ReceiptChange } from '../log/delivery-types.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import { messageEventId, parseMemberId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { MessageReceipts, ReceiptEvent } from '../protocol/receipts.ts';
-import type { ConversationRow, Store, StoredMessage } from '../store/store.ts';
+import { isNamed, wakeReason } from '../protocol/wake.ts';
+import type { ConversationRow, Store, StoredMessage, WakeRow } from '../store/store.ts';
 import type { BindingsBook } from './bindings.ts';
 
+/** Messages of one wake that are told. */
+const MESSAGES = 500;
 /** Agents of one answer, and speakers of a thread that are looked at. */
 const AGENTS = 500;
 
 export interface ReceiptsOptions {
   network: Pick<Network, 'settings' | 'topology'>;
-  store: Pick<Store, 'deliveryFacts' | 'threadSpeakers' | 'conversations'>;
+  tail: Tail;
+  store: Pick<Store, 'deliveryFacts' | 'threadSpeakers' | 'conversations' | 'conversationEvents'>;
   bindings: BindingsBook;
   /** Whether an open attachment of the agent has the event and did not acknowledge it. */
   isOut: (agent_id: string, cursor: string) => boolean;
@@ -24,9 +29,12 @@ export interface ReceiptsOptions {
 
 export interface Receipts {
   of(stored: StoredMessage): Promise<MessageReceipts>;
+  /** Tells live what became of the messages of a wake: an operator changed it. */
+  tell(wake: WakeRow): Promise<void>;
 }
 
-export function createReceipts({ network, store, bindings, isOut, holdOf }: ReceiptsOptions): Receipts {
+export function createReceipts(options: ReceiptsOptions): Receipts {
+  const { network, tail, store, bindings, isOut, holdOf } = options;
   const { settings, topology } = network;
   const network_id = settings.id;
 
@@ -75,6 +83,23 @@ export function createReceipts({ network, store, bindings, isOut, holdOf }: Rece
   }
 
   return {
+    async tell(wake) {
+      const { agent_id, conversation, after_seq, last_seq } = wake;
+      const agent = { network_id, id: agent_id };
+      const bound = bindings.of(agent_id);
+      const { ranges } = parsePassed(wake.passed);
+      const events = await store.conversationEvents(conversation, after_seq, MESSAGES, last_seq);
+      const messages = events.flatMap(({ seq, payload }) => {
+        const message = JSON.parse(payload) as Message;
+        // In a thread that it follows its bindings alone would not say so.
+        const reason = bound && wakeReason(agent, bound, message, true);
+        if (!reason || passedIn(ranges, seq, isNamed(reason))) return [];
+        return [{ message_id: message.id, from: message.from.id }];
+      });
+      const [state, { at: _at, ...facts }] = wakeState(wake, agent_id);
+      const room_id = events[0]?.room_id;
+      announceReceipt(tail, agent_id, { conversation, room_id, state, messages, ...facts });
+    },
     async of(row) {
       const message = JSON.parse(row.payload) as Message;
       if (message.redacted_at !== undefined) return { message_id: row.id, receipts: [] };

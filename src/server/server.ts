@@ -226,6 +226,7 @@ async function assemble(
   }));
   const receipts = createReceipts({
     network,
+    tail,
     store,
     bindings,
     isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
@@ -262,6 +263,7 @@ async function assemble(
     wakes,
     receipts,
     holds,
+    bindings,
     usage,
     gateway,
     streams,

@@ -40,7 +40,7 @@ export function deliveryStatements(db: DatabaseSync) {
          attempt = coalesce(?, attempt) WHERE wake_id = ?`,
     ),
     wakeRetry: db.prepare(
-      `UPDATE wakes SET wake_id = ?, state = 'open', attempt = 1, error = NULL, closed_at = NULL, outcome = NULL,
+      `UPDATE wakes SET state = 'open', attempt = attempt + 1, error = NULL, closed_at = NULL, outcome = NULL,
          answer_id = NULL, classification = NULL, opened_at = ?, opened_seq = ? WHERE wake_id = ? AND state = 'failed'`,
     ),
     wakeDrop: db.prepare(
@@ -128,7 +128,7 @@ export function writeDelivery(sql: DeliveryStatements, row: DeliveryWrite): void
       );
       return;
     case 'wake.retry':
-      sql.wakeRetry.run(row.as, row.at, row.opened_seq, row.wake_id);
+      sql.wakeRetry.run(row.at, row.opened_seq, row.wake_id);
       return;
     case 'wake.drop':
       sql.wakeDrop.run(row.wake_id);

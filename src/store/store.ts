@@ -195,8 +195,8 @@ export type DeliveryWrite =
   | ({ op: 'wake.close'; wake_id: string; state: 'done' | 'failed' } & Pick<WakeRow, 'error' | 'closed_at'> &
       /** `attempt` stays what it was when it is left out. */
       Partial<Pick<WakeRow, 'outcome' | 'answer_id' | 'classification' | 'attempt'>>)
-  /** A failed wake is open again, under another id. */
-  | { op: 'wake.retry'; wake_id: string; as: string; at: string; opened_seq: number }
+  /** A failed wake is open again, with the next attempt: what is made of its id stays the same. */
+  | { op: 'wake.retry'; wake_id: string; at: string; opened_seq: number }
   /** Nobody wants a failed wake any more. */
   | { op: 'wake.drop'; wake_id: string }
   | { op: 'skip'; row: SkipRow }

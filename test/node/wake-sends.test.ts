@@ -72,3 +72,20 @@ it('CLI-21 kill -9 of the node between the sends of a turn leaves no double', as
   await until(async () => (await stateOf(id)) === 'answered', 'the wake is over');
   expect(await said()).toEqual(['one', 'two']);
 });
+
+it('CLI-21 a dead letter that is run again, after other wakes, leaves no double', async () => {
+  await start();
+  const gate = path.join(options.folder, 'workspace/mended');
+  const broken = `[[sh: [ -e ${gate} ] || { moltnet send room:general one; kill -9 $PPID; }]]`;
+  const id = await say('room:general', `${broken}${send('one')}${send('two')}`);
+  await until(async () => (await stateOf(id)) === 'failed', 'the wake is given up');
+  const other = await say('room:general', send('between'));
+  await until(async () => (await stateOf(other)) === 'answered', 'the other wake is over');
+  writeFileSync(gate, '');
+  const [dead] = await client.deliveries({ state: 'failed' });
+  await client.retryDelivery(dead!.wake_id!);
+  await until(async () => (await stateOf(id)) === 'answered', 'the wake is over');
+  expect(await said()).toEqual(['one', 'between', 'two']);
+  const { receipts } = await client.receipts(id);
+  expect(receipts[0]).toMatchObject({ wake_id: dead!.wake_id, attempts: 5 });
+});

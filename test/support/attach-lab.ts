@@ -145,6 +145,7 @@ export async function startAttachLab(options: AttachLabOptions = {}): Promise<At
   }));
   const receiptsOf = createReceipts({
     network,
+    tail,
     store,
     bindings,
     isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),

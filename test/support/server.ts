@@ -42,6 +42,7 @@ export function testConfig(changes: ConfigChanges = {}): ServerConfig {
     rooms: changes.rooms ?? [],
     guard: { ...changes.guard },
     pairings: changes.pairings ?? [],
+    ...(changes.budgets && { budgets: { daily_wakes: 'off', agents: {}, ...changes.budgets } }),
   };
 }
 

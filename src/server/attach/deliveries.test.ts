@@ -9,16 +9,15 @@ import type { WakeRow } from '../../store/store.ts';
 const R = bind({ r: 'all' });
 
 /** As POST /v1/deliveries/{wake_id}/retry does. */
-async function retry(at: AttachLab, wake_id: string, as: string): Promise<void> {
+async function retry(at: AttachLab, wake_id: string): Promise<void> {
   const write = {
     op: 'wake.retry',
     wake_id: `alpha/${wake_id}`,
-    as: `alpha/${as}`,
     at: new Date().toISOString(),
     opened_seq: at.tail.head,
   } as const;
   await at.execute('delivery.save', { writes: [write] });
-  at.gateway.retry((await at.store.wake(`alpha/${as}`)) as WakeRow, 'r');
+  at.gateway.retry((await at.store.wake(`alpha/${wake_id}`)) as WakeRow, 'r');
 }
 async function fail(at: AttachLab, client: AttachClient, wake_id: string, message: string): Promise<void> {
   const cursor = await wake(client, wake_id, message);
@@ -27,7 +26,7 @@ async function fail(at: AttachLab, client: AttachClient, wake_id: string, messag
 const story = (client: AttachClient): string[] =>
   client.frames.flatMap((frame) =>
     frame.op === 'WAKE'
-      ? [`WAKE ${frame.wake_id}`]
+      ? [`WAKE ${frame.wake_id}${frame.attempt === 1 ? '' : `/${frame.attempt}`}`]
       : frame.op === 'EVENT'
         ? [frame.event!.message?.id ?? frame.event!.type]
         : [],
@@ -36,22 +35,22 @@ const stateOf = async (at: AttachLab, message: string): Promise<string> =>
   (await at.receipts(message))['alpha']!.state;
 
 describe('dead letters', () => {
-  it('RCPT-10 a failed wake does not block what is behind it, and is run again under another id on demand', async () => {
+  it('RCPT-10 a failed wake does not block what is behind it, and is run again with its next attempt on demand', async () => {
     const at = await wakeLab();
     const client = await attach(at, R);
     await say(at, 'm0');
     await fail(at, client, 'w0', 'm0');
     await say(at, 'm1');
     await end(at, client, await wake(client, 'w1', 'm1'), { wake_id: 'w1' });
-    await retry(at, 'w0', 'again');
-    await client.until(() => client.of('WAKE').some(({ wake_id }) => wake_id === 'again'));
+    await retry(at, 'w0');
+    await client.until(() => client.of('WAKE').some(({ attempt }) => attempt === 2));
     const cursor = client.of('WAKE').at(-1)!.cursor!;
     await client.until(() => client.events.filter((frame) => frame.cursor === cursor).length === 2);
-    expect(story(client)).toEqual(['m0', 'WAKE w0', 'm1', 'WAKE w1', 'WAKE again', 'm0']);
+    expect(story(client)).toEqual(['m0', 'WAKE w0', 'm1', 'WAKE w1', 'WAKE w0/2', 'm0']);
     expect(await stateOf(at, 'm0')).toBe('started');
     await say(at, 'answer', 'yes', 'room:r', 'agent:alpha');
-    await end(at, client, cursor, { wake_id: 'again' });
-    expect((await at.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', wake_id: 'again' });
+    await end(at, client, cursor, { wake_id: 'w0' });
+    expect((await at.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', wake_id: 'w0' });
     expect(await stateOf(at, 'm1')).toBe('silent');
     await say(at, 'm2');
     await end(at, client, await wake(client, 'w2', 'm2'), { wake_id: 'w2' });
@@ -65,13 +64,13 @@ describe('dead letters', () => {
     await fail(at, client, 'w0', 'm0');
     await say(at, 'm1');
     const cursor = await wake(client, 'w1', 'm1');
-    await retry(at, 'w0', 'again');
+    await retry(at, 'w0');
     await say(at, 'm2');
     await client.settle();
     expect(story(client).slice(2)).toEqual(['m1', 'WAKE w1']);
     await end(at, client, cursor, { wake_id: 'w1' });
     await client.until(() => client.messages.includes('m2'));
-    expect(story(client).slice(4)).toEqual(['WAKE again', 'm0', 'm2']);
+    expect(story(client).slice(4)).toEqual(['WAKE w0/2', 'm0', 'm2']);
   });
 
   it('RCPT-10 a retry outlives a crash, sends nothing twice that was settled, and waits for the node', async () => {
@@ -84,17 +83,17 @@ describe('dead letters', () => {
     await end(first, client, await wake(client, 'w1', 'm1'), { wake_id: 'w1' });
     await client.drop();
     await eventually(() => first.gateway.connections === 0);
-    await retry(first, 'w0', 'again');
+    await retry(first, 'w0');
     await say(first, 'm2');
     await first.crash();
     const second = await wakeLab({ path });
     const back = await attach(second, R);
     await got(back, 'm2');
-    expect(story(back)).toEqual(['WAKE again', 'm0', 'm2']);
+    expect(story(back)).toEqual(['WAKE w0/2', 'm0', 'm2']);
     await second.crash();
     const third = await attach(await wakeLab({ path }), R);
     await got(third, 'm2');
-    expect(story(third)).toEqual(['WAKE again', 'm0', 'm2']);
+    expect(story(third)).toEqual(['WAKE w0/2', 'm0', 'm2']);
   });
 
   it('RCPT-11 a dropped one is told as such, and is no longer listed as failed', async () => {
@@ -190,6 +189,56 @@ describe('holds', () => {
     await pause(at, 'agent:alpha', false);
     await got(client, 'm1');
     expect(client.messages).toEqual(['m0', 'm1']);
+  });
+
+  it('RCPT-13 of a paused room such a client is sent nothing, and all of it in order when it goes on', async () => {
+    const at = await wakeLab();
+    await at.createRoom('other');
+    const client = await attach(at);
+    await say(at, 'm0');
+    await pause(at, 'room:r', true);
+    for (const id of ['m1', 'm2']) await say(at, id);
+    await say(at, 't1', 'hi', 'thread:t@r');
+    await say(at, 'o1', 'hi', 'room:other');
+    await got(client, 'o1');
+    expect(client.messages).toEqual(['m0', 'o1']);
+    await pause(at, 'room:r', false);
+    await say(at, 'm3');
+    await got(client, 'm3');
+    expect(client.messages).toEqual(['m0', 'o1', 'm1', 'm2', 't1', 'm3']);
+    // From before the pause on nothing comes twice.
+    const again = await AttachClient.attach({
+      url: at.url,
+      agent: 'beta',
+      cursor: client.events.find((frame) => frame.event!.message?.id === 'm0')!.cursor!,
+    });
+    await got(again, 'm3');
+    expect(again.messages).toEqual(['m1', 'm2', 't1', 'o1', 'm3']);
+  });
+
+  it('RCPT-13 that holds for a client that came back meanwhile, over a restart, and with what the guard lets go', async () => {
+    const path = `${labFolder()}/moltnet.db`;
+    const settings = { guard: { turns: 1 } };
+    const first = await wakeLab({ path, settings });
+    await first.createRoom('other');
+    const before = await attach(first);
+    for (const as of ['agent:beta', 'agent:gamma']) await say(first, `m-${as.slice(6)}`, 'hi', 'room:r', as);
+    await pause(first, 'room:r', true);
+    await pause(first, 'room:r', true);
+    await say(first, 'person');
+    await say(first, 'o1', 'hi', 'room:other');
+    const cursor = await got(before, 'o1');
+    expect(before.messages).toEqual(['m-beta', 'o1']);
+    await first.crash();
+    const second = await wakeLab({ path, settings });
+    const client = await AttachClient.attach({ url: second.url, agent: 'alpha', cursor });
+    await say(second, 'm4');
+    await say(second, 'o2', 'hi', 'room:other');
+    await got(client, 'o2');
+    expect(client.messages).toEqual(['o2']);
+    await pause(second, 'room:r', false);
+    await got(client, 'm4');
+    expect(client.messages).toEqual(['o2', 'm-gamma', 'person', 'm4']);
   });
 
   it('RCPT-14 the daily cap holds further wakes of that agent, not of others', async () => {

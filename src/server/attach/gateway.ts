@@ -213,6 +213,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     connection.begin();
   }
 
+  const paused = (room_id: string): string | undefined => network.topology.pause(`room:${room_id}`)?.at;
   const of = (agent_id: string): Attachment[] => [...(byAgent.get(agent_id) ?? [])];
 
   function holdsChanged(agent_id?: string): void {
@@ -255,7 +256,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
       await attachment.prepare();
       return attachment;
     }
-    const attachment = new StreamAttachment({ ...common, gaps, handed });
+    const attachment = new StreamAttachment({ ...common, gaps, handed, paused });
     streams.add(attachment);
     connection.atEnd((reason, error) => {
       streams.delete(attachment);

@@ -35,6 +35,8 @@ export interface StreamOptions {
   gaps: GapPositions;
   holds: Holds;
   handed: Pick<HandedLog, 'add'>;
+  /** Since when a room is paused, RFC 3339. */
+  paused: (room_id: string) => string | undefined;
   agent_id: string;
   /** Where the event stream begins: an event id, or empty for live only. */
   cursor: string;
@@ -80,6 +82,7 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
       sink: this,
       interest: this.#audience?.interest ?? { rooms: 'all', participants: new Set([options.agent_id]) },
       withholds: true,
+      paused: options.paused,
     });
   }
 

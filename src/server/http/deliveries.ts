@@ -4,10 +4,11 @@ import { requireAccess } from '../../network/access.ts';
 import { server } from '../../network/identity.ts';
 import { parseConversation } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
-import { canonicalMemberId, newWakeId, parseMemberId } from '../../protocol/ids.ts';
+import { canonicalMemberId, parseMemberId } from '../../protocol/ids.ts';
 import { DELIVERY_STATES, DeliveryItem, DeliveryList } from '../../protocol/receipts.ts';
 import type { WakeRow } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
+import { heldAway } from '../held.ts';
 import { answers, sendValue } from './answers.ts';
 import type { App } from './app.ts';
 import { asks } from './asks.ts';
@@ -26,7 +27,7 @@ const AgentQuery = z.object({
 });
 
 export async function deliveryRoutes(app: App, context: ServerContext): Promise<void> {
-  const { network, store, tail, gateway } = context;
+  const { network, store, tail, gateway, receipts } = context;
   const tags = ['deliveries'];
 
   const agentOf = (value: string | undefined): string | undefined => {
@@ -101,6 +102,11 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
           if (left-- === 0) break;
           deliveries.push({ ...held, state: 'held' });
         }
+        if (left > 0)
+          for await (const held of heldAway(context, agent)) {
+            if (left-- === 0) break;
+            deliveries.push({ ...held, state: 'held' });
+          }
       }
       return sendValue(reply, { deliveries });
     },
@@ -111,7 +117,7 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
     {
       onRequest: asks(context, 'guard.resume'),
       schema: {
-        summary: 'Run a failed wake again, under another id, before what comes later',
+        summary: 'Run a failed wake again, with its next attempt, before what comes later',
         tags,
         params: WakeParams,
         querystring: AgentQuery,
@@ -127,15 +133,17 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
     },
     async (request, reply) => {
       const row = await failedWake(request.params.wakeID, agentOf(request.query.agent));
-      const as = storedWakeId(row.agent_id, newWakeId());
+      const { wake_id } = row;
       const at = new Date(tail.now()).toISOString();
-      const retry = { op: 'wake.retry', wake_id: row.wake_id, as, at, opened_seq: tail.head } as const;
+      const retry = { op: 'wake.retry', wake_id, at, opened_seq: tail.head } as const;
       await network.execute('delivery.save', { writes: [retry] }, server);
-      const open = await store.wake(as);
-      if (!open) throw new MoltnetError('conflict', 'somebody else has retried or dropped it meanwhile');
+      const open = await store.wake(wake_id);
+      if (open?.state !== 'open' || open.opened_at !== at)
+        throw new MoltnetError('conflict', 'somebody else has retried or dropped it meanwhile');
       const conversation = (await store.conversations([open.conversation])).get(open.conversation);
       const { kind } = parseConversation(open.conversation);
       if (conversation) gateway.retry(open, kind === 'dm' ? undefined : (conversation.room_id ?? undefined));
+      await receipts.tell(open);
       return sendValue(reply, await item(open));
     },
   );
@@ -165,6 +173,7 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
       const dropped = await store.wake(wake_id);
       if (dropped?.outcome !== 'dropped')
         throw new MoltnetError('conflict', 'somebody else has retried or dropped it meanwhile');
+      await receipts.tell(dropped);
       return sendValue(reply, await item(dropped));
     },
   );

@@ -1,0 +1,22 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { startPruning } from './pruning.ts';
+
+it('RCPT-20 what is older than 30 days is forgotten once a minute, also after storage has refused; until it is stopped', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const pruned: unknown[] = [];
+  const execute = (_kind: string, args: unknown) => {
+    pruned.push(args);
+    return pruned.length === 1 ? Promise.reject(new Error('disk full')) : Promise.resolve(undefined);
+  };
+  const now = Date.UTC(2026, 10, 30);
+  const stop = startPruning({ execute } as unknown as Parameters<typeof startPruning>[0], () => now);
+  await vi.advanceTimersByTimeAsync(59_999);
+  expect(pruned).toEqual([]);
+  await vi.advanceTimersByTimeAsync(60_001);
+  const before = '2026-10-31T00:00:00.000Z';
+  expect(pruned).toEqual(Array(2).fill({ writes: [{ op: 'deliveries.prune', before }] }));
+  stop();
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(pruned).toHaveLength(2);
+});
