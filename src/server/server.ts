@@ -59,6 +59,8 @@ export interface ServerOptions {
   version?: string;
   /** Reads the configuration again, for a reload; throws ConfigError. */
   reload?: () => ServerConfig;
+  /** Told the number of commands of each batch that was stored. */
+  onBatch?: (commands: number) => void;
 }
 
 /** How much of limits.stop the attachments may take, then what is waiting for the writer, then answers on their way. */
@@ -184,7 +186,10 @@ async function assemble(
       tail.publish(events);
       if (revocables) endLapsed(events, revocables);
     },
-    onBatch: (commands) => metrics.batchSize.observe(commands),
+    onBatch: (commands) => {
+      metrics.batchSize.observe(commands);
+      options.onBatch?.(commands);
+    },
   }));
   logNotes(log, await network.start(config.rooms, tokenAgents(config)));
   const onFault = (error: unknown): void =>

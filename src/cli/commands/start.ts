@@ -1,15 +1,14 @@
-import { setFlagsFromString } from 'node:v8';
 import { unavailable } from '../../config/available.ts';
 import { loadServerConfig } from '../../config/server.ts';
 import type { ServerConfig } from '../../config/types.ts';
 import { createLog, type Logger } from '../../server/log.ts';
 import { startServer, type RunningServer } from '../../server/server.ts';
+import { youngGeneration } from '../../server/young-generation.ts';
 import { allRooms, openClient } from '../api.ts';
 import { bindWarning } from '../bind-warning.ts';
 import type { Command } from '../command.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { greeting } from '../greeting.ts';
-
 import { untilStopped } from '../until-stopped.ts';
 import { VERSION } from '../version.ts';
 
@@ -60,9 +59,8 @@ export const command: Command = {
     // Signals count from here on: one that comes while the storage opens must not be lost.
     let running: RunningServer | undefined;
     const stopping = untilStopped(() => void (running && reloadNow(running, log)));
-    // Without it V8's young generation triples while attachments come in and stays so: 24 KB each instead of 15.
-    setFlagsFromString('--semi-space-growth-factor=1');
-    const server = await startServer(config, { log, version: VERSION, reload: read }).catch(
+    const onBatch = youngGeneration();
+    const server = await startServer(config, { log, version: VERSION, reload: read, onBatch }).catch(
       (error: unknown) => {
         throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
       },
