@@ -33,6 +33,8 @@ export interface TransportOptions {
   /** Bytes of an answer. */
   maxBytes: number;
   keepAlive: boolean;
+  /** Sent with every request. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 type Requester = (url: URL, options: RequestOptions) => ClientRequest;
@@ -40,7 +42,7 @@ type Requester = (url: URL, options: RequestOptions) => ClientRequest;
 export function createTransport(options: TransportOptions): Transport {
   const { baseUrl, token, timeoutMs, maxBytes } = options;
   const secure = baseUrl.startsWith('https:');
-  const headers: Record<string, string> = { accept: 'application/json' };
+  const headers: Record<string, string> = { ...options.headers, accept: 'application/json' };
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
   const running = new Set<ClientRequest>();
   let opened: Promise<{ request: Requester; agent: Agent }> | undefined;

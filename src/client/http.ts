@@ -45,7 +45,7 @@ import type {
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
 import { notMoltnet, parseAnswer } from './answers.ts';
-import { createTransport } from './http-request.ts';
+import { createTransport, type Transport } from './http-request.ts';
 
 export { ConnectionError, RefusedError } from './errors.ts';
 
@@ -60,6 +60,10 @@ export interface ClientOptions {
   maxBytes?: number;
   /** Keeps connections for the next request; false when left out. */
   keepAlive?: boolean;
+  /** Sent with every request. */
+  headers?: Readonly<Record<string, string>>;
+  /** In the place of HTTP connections of its own. */
+  transport?: Transport;
 }
 
 /** `before` and `after` exclude each other; `limit` is clamped to 500 by the server. */
@@ -178,13 +182,16 @@ const MAX_BYTES = 16 * 1_048_576;
 
 export function createClient(options: ClientOptions): Client {
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  const transport = createTransport({
-    baseUrl,
-    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-    maxBytes: options.maxBytes ?? MAX_BYTES,
-    keepAlive: options.keepAlive ?? false,
-    ...(options.token === undefined ? {} : { token: options.token }),
-  });
+  const transport =
+    options.transport ??
+    createTransport({
+      baseUrl,
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+      maxBytes: options.maxBytes ?? MAX_BYTES,
+      keepAlive: options.keepAlive ?? false,
+      ...(options.token === undefined ? {} : { token: options.token }),
+      ...(options.headers === undefined ? {} : { headers: options.headers }),
+    });
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await transport.exchange(

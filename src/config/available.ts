@@ -14,10 +14,5 @@ export function unavailable(config: ServerConfig): Unavailable[] {
       fatal: true,
       text: 'storage.kind postgres is not available in this version; write sqlite or memory',
     });
-  if (config.pairings.length > 0)
-    list.push({
-      fatal: false,
-      text: `${config.pairings.length} of pairings: pairing is not available in this version, nothing is relayed`,
-    });
   return list;
 }

@@ -12,9 +12,9 @@ const AUTH_KEYS = ['mode', 'public_read', 'agent_registration', 'first_come_clai
 export function readAuth(root: Section, lenient: boolean): { auth: ServerConfig['auth']; secret?: string } {
   const auth = root.section('auth', AUTH_KEYS);
   const mode = auth?.oneOf('mode', ['none', 'bearer', 'open']) ?? 'none';
-  const tokens = (auth?.sections('tokens', ['id', 'value', 'scopes', 'agents', 'human']) ?? []).map((token) =>
-    readToken(token, mode, lenient),
-  );
+  const tokens = (
+    auth?.sections('tokens', ['id', 'value', 'scopes', 'agents', 'human', 'pairing']) ?? []
+  ).map((token) => readToken(token, mode, lenient));
   return {
     auth: {
       mode,
@@ -43,12 +43,16 @@ function readToken(token: Section, mode: ServerConfig['auth']['mode'], lenient: 
     token.note('scopes', 'is missing', `list what the token may do: ${SCOPES.join(', ')}`);
   const human = token.section('human', ['id', 'name']);
   const name = human?.text('name', nameTest);
+  const pairing = token.text('pairing', idTest);
+  if (pairing !== undefined && !scopes.includes('pair'))
+    token.note('pairing', 'belongs to a token with the scope pair', 'add pair to its scopes, or remove it');
   const optional = mode === 'none' || (lenient && id !== undefined);
   return {
     ...(id === undefined ? {} : { id }),
     value: optional ? (token.text('value', valueTest) ?? '') : token.required('value', valueTest),
     scopes,
     ...(agents === undefined ? {} : { agents }),
+    ...(pairing === undefined ? {} : { pairing }),
     ...(human
       ? { human: { id: human.required('id', agentIdTest), ...(name === undefined ? {} : { name }) } }
       : {}),

@@ -48,8 +48,7 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
       const policy = room.oneOf('write_policy', WRITE_POLICIES);
       const guard = readGuard(room);
       const credential = room.text('credential');
-      if (room.has('federation') && room.raw('federation') !== 'none')
-        room.note('federation', 'is not available in this version', 'write none, or remove it');
+      const federation = readFederation(room);
       return {
         id,
         members,
@@ -58,8 +57,19 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
         ...(policy === undefined ? {} : { write_policy: policy }),
         ...(guard ? { guard } : {}),
         ...(credential === undefined ? {} : { credential }),
+        ...(federation === undefined ? {} : { federation }),
       };
     });
+}
+
+/** `none`, `all`, or ids of pairings, in a list or as the one word. */
+function readFederation(room: Section): RoomConfig['federation'] {
+  if (!room.has('federation')) return undefined;
+  const raw = room.raw('federation');
+  if (raw === 'none' || raw === 'all') return raw;
+  if (Array.isArray(raw)) return room.texts('federation', idTest);
+  room.note('federation', `is ${show(raw)}`, 'write none, all, or a list of pairing ids');
+  return undefined;
 }
 
 const GUARD_LIMITS = {

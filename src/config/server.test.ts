@@ -190,11 +190,10 @@ pairings:
   it('CFG-14 what this version cannot do is told', () => {
     write(
       'Moltnet',
-      'auth: {mode: bearer, tokens: [{value: x, scopes: [admin]}]}\nstorage: {kind: postgres, postgres: {dsn: "postgres://x"}}\npairings: [{id: a, remote_base_url: "http://b"}]\n',
+      'auth: {mode: bearer, tokens: [{value: x, scopes: [admin]}]}\nstorage: {kind: postgres, postgres: {dsn: "postgres://x"}}\n',
     );
     expect(unavailable(load()).map(({ fatal, text }) => [fatal, text.split(' ')[0]])).toEqual([
       [true, 'storage.kind'],
-      [false, '1'],
     ]);
     expect(
       unavailable({
@@ -383,7 +382,12 @@ rooms:
       'pairings: [{id: a, remote_base_url: "https://u:p@b"}]',
       'pairings[0].remote_base_url: holds a user name or password',
     ],
-    ['rooms: [{id: a, federation: all}]', 'rooms[0].federation: is not available in this version'],
+    ['rooms: [{id: a, federation: some}]', 'rooms[0].federation: is "some"; write none, all, or a list'],
+    ['rooms: [{id: a, federation: ["a b"]}]', 'rooms[0].federation'],
+    [
+      'auth: {mode: bearer, tokens: [{value: x, scopes: [write], pairing: b}]}',
+      'auth.tokens[0].pairing: belongs to a token with the scope pair',
+    ],
     [`rooms: [{id: a, name: "${'x'.repeat(129)}"}]`, 'rooms[0].name: is longer than 128 characters'],
     [
       'server: &a {human_ingress: *a, guard: *a}',

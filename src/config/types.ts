@@ -11,6 +11,8 @@ export interface RoomConfig {
   guard?: GuardSettings;
   /** Whoever knows it may join by itself; makes the file secret. */
   credential?: string;
+  /** With which pairings it is shared; none when absent. */
+  federation?: 'none' | 'all' | string[];
 }
 
 /** So many at once, and so many a second after that. */
@@ -25,6 +27,8 @@ export interface StaticToken {
   value: string;
   scopes: string[];
   agents?: string[];
+  /** With the scope `pair`: the id of the pairing that sends it. */
+  pairing?: string;
   /** The person it is. */
   human?: { id: string; name?: string };
 }

@@ -2,6 +2,7 @@
 import { ANONYMOUS } from '../protocol/credentials.ts';
 import type { Resource } from './access.ts';
 import type { Identity, Scope } from './identity.ts';
+import { sharedSince } from './sharing.ts';
 import type { NetworkSettings } from './settings.ts';
 
 export function isAnonymous(identity: Identity): boolean {
@@ -26,6 +27,10 @@ export function isOwn(identity: Identity, { agent, registration }: Resource): bo
 }
 export function isMember(about: Resource, agent: string | undefined): boolean {
   return agent !== undefined && (about.room?.members.has(agent) ?? false);
+}
+/** With the pairing whose credential this is. */
+export function isShared({ pairing }: Identity, { room }: Resource): boolean {
+  return pairing !== undefined && sharedSince(room?.shares, pairing.id) !== undefined;
 }
 export function participates(about: Resource, agent: string | undefined): boolean {
   return agent !== undefined && (about.dm?.participants?.includes(agent) ?? false);

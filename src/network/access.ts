@@ -16,6 +16,7 @@ import {
   isOperator,
   isOwn,
   isPublicRead,
+  isShared,
   isStatic,
   participates,
   scoped,
@@ -70,7 +71,7 @@ export type Action =
 
 /** What the action is about. An action looks only at what belongs to it. */
 export interface Resource {
-  room?: Pick<RoomState, 'row' | 'members'>;
+  room?: Pick<RoomState, 'row' | 'members'> & Partial<Pick<RoomState, 'shares'>>;
   dm?: { participants: readonly string[] | null };
   /** Canonical id of the agent or person that acts or receives. */
   agent?: string;
@@ -177,7 +178,7 @@ export function requireAccess(
 export function roomAccess(
   settings: NetworkSettings,
   identity: Identity,
-  room: Pick<RoomState, 'row' | 'members'>,
+  room: NonNullable<Resource['room']>,
 ): RoomAccess {
   const about = { room };
   return {
@@ -209,6 +210,7 @@ function readsOpenly(settings: NetworkSettings, identity: Identity): Verdict {
 /** Under public_read nobody is asked for a credential: a private room is refused to the public as to others. */
 function readRoom(settings: NetworkSettings, identity: Identity, about: Resource): Verdict {
   if (scoped(identity, 'observe', 'admin') || isPublicRead(settings, about)) return YES;
+  if (isShared(identity, about)) return YES;
   if (some(identity, (self) => isMember(about, self) || about.room?.row.visibility === 'public')) return YES;
   const why = 'this room is private and you are not a member of it';
   return settings.public_read ? no('forbidden', why) : refused(identity, why);
@@ -272,6 +274,7 @@ function mayWriteRoom(identity: Identity, about: Resource): boolean {
   if (identity.scopes.has('admin') && identity.scopes.has('write')) return true;
   const policy = room?.row.write_policy;
   if (policy === 'operators') return isOperator(identity);
+  if (isShared(identity, about)) return true;
   if (agent === undefined ? some(identity, (self) => isMember(about, self)) : isMember(about, agent))
     return true;
   return (

@@ -36,6 +36,7 @@ import {
 } from './register-agent.ts';
 import { memberList } from './room-fields.ts';
 import { membershipEvents } from './room-members.ts';
+import { shareRows } from './sharing.ts';
 import type { Decided, Rule } from './rule.ts';
 import type { RoomState } from './state.ts';
 import { updateEvents, updatedRow } from './update-room.ts';
@@ -176,7 +177,12 @@ class Applying {
     } else {
       const news = newsOf(request, this.#state.meta(declarationKey(id)));
       const wanted = updatedRow(before.row, request);
-      this.#notes.push(...notesOf(before.row, wanted, this.#otherMembers(before, request.members), news));
+      const differ = {
+        members: this.#otherMembers(before, request.members),
+        federation:
+          request.federation !== undefined && shareRows(id, before.shares, request.federation).length > 0,
+      };
+      this.#notes.push(...notesOf(before.row, wanted, differ, news));
       this.#reconcile(before, news);
     }
     this.#declare(id, request);
@@ -231,8 +237,10 @@ class Applying {
     const { at } = this.#command;
     const state = this.#state;
     const network = state.settings.id;
-    this.#add(updateEvents(state, this.#random, at, room, updatedRow(room.row, request)));
-    const { row } = state.room(room.row.id)!;
+    const { federation } = request;
+    const shared = federation === undefined ? [] : shareRows(room.row.id, room.shares, federation);
+    this.#add(updateEvents(state, this.#random, at, room, updatedRow(room.row, request), shared));
+    const { row, shares } = state.room(room.row.id)!;
     let members = membersOf(room);
     if (request.members !== undefined) {
       const wanted = this.#members(request.members);
@@ -241,7 +249,7 @@ class Applying {
       this.#add(change.events);
       members = change.members;
     }
-    this.#rooms.push(roomWire(network, row, members));
+    this.#rooms.push(roomWire(network, row, members, { shares }));
   }
 
   #members(list: readonly string[]): string[] {

@@ -13,10 +13,19 @@ import type {
   UpdateRoomMembersRequest,
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
-import type { DeliveryWrite, SessionWrite } from '../store/store.ts';
+import type { PairingExchanged } from '../protocol/pairings.ts';
+import type { DeliveryWrite, RelayWrite, SessionWrite } from '../store/store.ts';
 import type { DeclarationNote } from './declaration.ts';
 import type { Identity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
+
+/** A code of `pair invite` before it is written out. */
+export interface PairingInvited {
+  id: string;
+  secret: string;
+  rooms: string[];
+  expires_at: string;
+}
 
 /** Command kind → what it takes and what it answers. */
 export interface CommandTypes {
@@ -59,6 +68,36 @@ export interface CommandTypes {
   'pause.set': [{ scope: PauseScope; paused: boolean; until?: string; over?: boolean }, PauseChange];
   /** Positions, wakes and bootstraps of the delivery protocol: written along with the batch. */
   'delivery.save': [{ writes: DeliveryWrite[] }, { saved: true }];
+  'pairing.invite': [{ rooms: string[]; expires_in?: number }, PairingInvited];
+  'pairing.invite.revoke': [{ id: string }, RemoveResult];
+  /** From the server that was invited, with the secret of its code. */
+  'pairing.exchange': [
+    {
+      secret: string;
+      network_id: string;
+      network_name?: string | undefined;
+      /** What we send to it. */
+      token: string;
+      /** Where it is reached, unless it keeps a link. */
+      base_url?: string | undefined;
+    },
+    PairingExchanged,
+  ];
+  'pairing.accept': [
+    {
+      network_id: string;
+      network_name?: string | undefined;
+      base_url: string;
+      token: string;
+      token_hash: string;
+      link: boolean;
+      rooms: { id: string; name?: string | undefined }[];
+    },
+    { pairing_id: string },
+  ];
+  'pairing.revoke': [{ id: string }, RemoveResult];
+  'relay.begin': [{ pairing_ids: string[] }, { saved: true }];
+  'relay.save': [{ writes: RelayWrite[] }, { saved: true }];
   /** Browser sessions: the server's own bookkeeping. */
   'session.save': [{ writes: SessionWrite[] }, { saved: true }];
 }

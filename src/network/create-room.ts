@@ -7,6 +7,7 @@ import { requireAccess } from './access.ts';
 import { guardLimits } from './guard.ts';
 import { resumeByLimit } from './guard-events.ts';
 import { memberList, newRoomRow } from './room-fields.ts';
+import { sharesAfter, shareRows } from './sharing.ts';
 import { roomEvent, type Rule } from './rule.ts';
 import { roomWire } from './views.ts';
 
@@ -28,7 +29,9 @@ export const createRoom: Rule<'room.create'> = (state, command, random) => {
   }
   const rows: RowWrite[] = [{ op: 'room', row }];
   for (const member_id of members) rows.push({ op: 'member.add', room_id: id, member_id });
-  const answer = roomWire(state.settings.id, row, members);
+  const shared = request.federation === undefined ? [] : shareRows(id, new Map(), request.federation);
+  rows.push(...shared);
+  const answer = roomWire(state.settings.id, row, members, { shares: sharesAfter(new Map(), shared) });
   const events = [roomEvent(random, 'room.created', at, id, answer, rows)];
   // What was held when the room was removed is held by the limit that the room has now, or not at all.
   if (before) {

@@ -90,6 +90,9 @@ const empty: TopologyRows = {
   invites: [],
   pairs: [],
   pauses: [],
+  pairings: [],
+  pairing_invites: [],
+  shares: [],
 };
 
 it('AGENT-10 tokens and claim codes are found alike in a batch, after its commit, and by looking at all rows', () => {

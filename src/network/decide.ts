@@ -6,6 +6,15 @@ import { createRoom } from './create-room.ts';
 import { resumeGuard } from './guard-resume.ts';
 import { inviteAgent } from './invite-agent.ts';
 import { joinRoom } from './join-room.ts';
+import {
+  acceptPairing,
+  beginRelay,
+  exchangePairing,
+  invitePairing,
+  revokePairing,
+  revokePairingInvite,
+  saveRelay,
+} from './pairing-rules.ts';
 import type { Random } from './random.ts';
 import { redactMessage } from './redact-message.ts';
 import { registerAgent } from './register-agent.ts';
@@ -55,6 +64,20 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return setPause(state, command, random);
     case 'delivery.save':
       return saveDelivery(state, command, random);
+    case 'pairing.invite':
+      return invitePairing(state, command, random);
+    case 'pairing.invite.revoke':
+      return revokePairingInvite(state, command, random);
+    case 'pairing.exchange':
+      return exchangePairing(state, command, random);
+    case 'pairing.accept':
+      return acceptPairing(state, command, random);
+    case 'pairing.revoke':
+      return revokePairing(state, command, random);
+    case 'relay.begin':
+      return beginRelay(state, command, random);
+    case 'relay.save':
+      return saveRelay(state, command, random);
     case 'session.save':
       return saveSession(state, command, random);
   }

@@ -16,6 +16,7 @@ export const GENERAL: CreateRoomRequest = {
   visibility: 'public',
   write_policy: 'registered_agents',
   guard: undefined,
+  federation: undefined,
 };
 
 /** An agent that a token of the configuration speaks for. */
@@ -70,6 +71,7 @@ export const UNSAID = {
   visibility: undefined,
   write_policy: undefined,
   guard: undefined,
+  federation: undefined,
   credential: undefined,
 } as const satisfies CreateRoomRequest;
 
@@ -100,7 +102,7 @@ export function newsOf(request: CreateRoomRequest, last: string | undefined): Cr
 export function notesOf(
   before: RoomRow,
   wanted: RoomRow,
-  membersDiffer: boolean,
+  { members, federation }: { members: boolean; federation: boolean },
   news: CreateRoomRequest,
 ): DeclarationNote[] {
   const differs = {
@@ -109,7 +111,8 @@ export function notesOf(
     write_policy: before.write_policy !== wanted.write_policy,
     guard: before.guard !== wanted.guard,
     credential: before.credential_hash !== wanted.credential_hash,
-    members: membersDiffer,
+    members,
+    federation,
   };
   const fields = Object.keys(differs) as (keyof typeof differs)[];
   return fields

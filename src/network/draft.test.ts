@@ -171,6 +171,7 @@ function dump(topology: Topology): unknown {
           row: state.row,
           guard: state.guard,
           members: [...state.members].sort(),
+          shares: [...state.shares].sort(),
           remote: [...state.remoteMembers].map(([name, ids]) => [name, ids.toSorted()]).sort(),
         }
       );
@@ -192,6 +193,8 @@ function dump(topology: Topology): unknown {
       (one) => [...topology.pairsOf(`molt://${one}`)].sort((a, b) => (a.pair < b.pair ? -1 : 1)),
     ),
     pauses: topology.pauses(),
+    pairings: [...topology.pairings()],
+    pairing_invites: [...topology.pairingInvites()],
   };
 }
 async function everything(lab: Lab): Promise<unknown> {

@@ -7,6 +7,8 @@ import type {
   AgentRow,
   ConversationRow,
   InviteRow,
+  PairingInviteRow,
+  PairingRow,
   PairRow,
   PauseRow,
   Store,
@@ -15,6 +17,8 @@ import type {
 import { isAnonymous } from './access-facts.ts';
 import type { Command } from './commands.ts';
 import { FIRST_ROOM, declarationKey } from './declaration.ts';
+import type { PairingIdentity } from './identity.ts';
+import { derivedMessageId } from '../protocol/ids.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
 import type { Topology } from './topology.ts';
@@ -140,6 +144,24 @@ export class Facts implements State {
   pause(scope: PauseScope): PauseRow | undefined {
     return this.#base.pause(scope);
   }
+  get hasPairings(): boolean {
+    return this.#base.hasPairings;
+  }
+  pairing(id: string): PairingRow | undefined {
+    return this.#base.pairing(id);
+  }
+  pairings(): Iterable<PairingRow> {
+    return this.#base.pairings();
+  }
+  pairingOf(network_id: string): PairingIdentity | undefined {
+    return this.#base.pairingOf(network_id);
+  }
+  pairingInvite(code_hash: string): PairingInviteRow | undefined {
+    return this.#base.pairingInvite(code_hash);
+  }
+  pairingInvites(): Iterable<PairingInviteRow> {
+    return this.#base.pairingInvites();
+  }
   conversation(key: ConversationKey): ConversationRow | undefined {
     return this.#base.conversation(key) ?? this.#conversations.get(key);
   }
@@ -175,8 +197,7 @@ interface Need {
 function collect(need: Need, topology: Topology, base: Base, command: Command): void {
   switch (command.kind) {
     case 'message.send': {
-      const id = command.request.id?.trim();
-      if (id && isId(id)) need.messages.add(id);
+      wantMessage(need, base, command.request);
       const key = targetKey(command.request, base.settings.id);
       if (key) wantConversation(need, topology, base, key);
       return;
@@ -200,6 +221,20 @@ function collect(need: Need, topology: Topology, base: Base, command: Command): 
       return;
     default:
       return;
+  }
+}
+
+/** The message that a request would be, under both ids that it may stand under (network/message-slot.ts). */
+function wantMessage(need: Need, base: Base, { id: given, origin }: SendMessageRequest): void {
+  const local = base.settings.id;
+  const network = (origin?.network_id ?? '').trim() || local;
+  if (!isId(network)) return;
+  const foreign = network !== local;
+  for (const id of [given?.trim(), foreign ? origin?.message_id?.trim() : undefined]) {
+    if (!id || !isId(id)) continue;
+    need.messages.add(id);
+    // Where nobody is paired, nobody else's message has taken the id.
+    if (foreign || base.hasPairings) need.messages.add(derivedMessageId(network, id));
   }
 }
 

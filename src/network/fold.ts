@@ -4,7 +4,14 @@
  * themselves.
  */
 import type { ConversationRow, EventWrite, InviteRow, RoomRow, RowWrite, Writes } from '../store/store.ts';
-import type { AgentRow, PairRow, PauseRow, StoredMessage } from '../store/store.ts';
+import type {
+  AgentRow,
+  PairingInviteRow,
+  PairingRow,
+  PairRow,
+  PauseRow,
+  StoredMessage,
+} from '../store/store.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
 
@@ -25,6 +32,13 @@ export interface Foldable {
   putPause(row: PauseRow): void;
   removePause(scope: PauseScope): void;
   removeInvite(code_hash: string): void;
+  addShare(room_id: string, pairing_id: string, seq: number): void;
+  removeShare(room_id: string, pairing_id: string): void;
+  putPairing(row: PairingRow): void;
+  /** With its shares. */
+  removePairing(id: string): void;
+  putPairingInvite(row: PairingInviteRow): void;
+  removePairingInvite(code_hash: string): void;
   conversation(key: ConversationKey): ConversationRow | undefined;
   putConversation(row: ConversationRow): void;
   /** Messages and meta values are facts of a batch, not topology. */
@@ -98,6 +112,24 @@ function foldRow(
     case 'invite.remove':
       state.removeInvite(row.code_hash);
       return;
+    case 'share':
+      state.addShare(row.room_id, row.pairing_id, row.since_seq ?? seq ?? 0);
+      return;
+    case 'share.remove':
+      state.removeShare(row.room_id, row.pairing_id);
+      return;
+    case 'pairing':
+      state.putPairing(row.row);
+      return;
+    case 'pairing.remove':
+      state.removePairing(row.id);
+      return;
+    case 'pairing.invite':
+      state.putPairingInvite(row.row);
+      return;
+    case 'pairing.invite.remove':
+      state.removePairingInvite(row.code_hash);
+      return;
     case 'redact':
       state.redactMessage?.(row.message_id, row.payload);
       return;
@@ -105,7 +137,7 @@ function foldRow(
       state.putMeta?.(row.key, row.value);
       return;
     default:
-      // Mentions, artifacts, participants (taken from the event), delivery state and sessions are not held here.
+      // Mentions, artifacts, participants (taken from the event), delivery and relay state and sessions are not held here.
       return;
   }
 }

@@ -29,7 +29,7 @@ export const joinRoom: Rule<'room.join'> = (state, command, random) => {
   if (!verdict.allowed || !known || agent === undefined) throw new MoltnetError('forbidden', JOIN_REFUSED);
   if (!registration && state.agentRecord(agent)) throw agentRemoved(identity, agent);
   const { events, members } = membershipEvents(settings.id, random, command.at, room, [agent], []);
-  return { writes: { events, rows: [] }, answer: roomWire(settings.id, room.row, members) };
+  return { writes: { events, rows: [] }, answer: roomWire(settings.id, room.row, members, room) };
 };
 
 /** The agent that joins; undefined for anybody but an agent of this network. Throws `invalid_id`. */

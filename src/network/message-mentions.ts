@@ -16,14 +16,15 @@ export function mentionsOf(
   parts: CheckedPart[],
   relayed: boolean,
 ): string[] {
-  let candidates = asked;
+  // A bare name of another network would be somebody else here.
+  let candidates = relayed ? asked.filter((one) => one.includes(':')) : asked;
   // The text of a message of another network was read there, with that network's names.
   if (!relayed)
     for (const part of parts)
       if (part.kind === 'text' && part.text) candidates = candidates.concat(candidatesOf(part.text));
   if (candidates.length === 0) return candidates;
   const { settings } = state;
-  const alias = (name: string) => (name === settings.name ? settings.id : undefined);
+  const alias = (name: string) => (name === settings.name ? settings.id : networkCalled(state, name));
   const among = room ? roomMentionable(state, room) : dmMentionable(place.participants!);
   const max = limits.mentions.value;
   const mentions = resolveMentions(candidates, among, settings.id, alias, max);
@@ -33,6 +34,17 @@ export function mentionsOf(
       `the message mentions more than ${max}; split it, or name fewer`,
     );
   return mentions;
+}
+
+/** The paired network of this name or pairing id; an id of its own needs no translation. */
+function networkCalled(state: State, name: string): string | undefined {
+  const row = state.pairing(name);
+  if (row) return row.remote_network_id;
+  for (const { remote_network_id, remote_network_name } of state.pairings())
+    if (remote_network_name === name) return remote_network_id;
+  for (const { id, name: known, network } of state.settings.pairings.values())
+    if (id === name || known === name) return network;
+  return undefined;
 }
 
 /** Members, and where everybody may take part every registered agent and every person of the configuration. */

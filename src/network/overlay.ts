@@ -5,6 +5,8 @@ import type {
   AgentRow,
   ConversationRow,
   InviteRow,
+  PairingInviteRow,
+  PairingRow,
   PairRow,
   PauseRow,
   RoomRow,
@@ -15,8 +17,10 @@ import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Pairs } from './pairs.ts';
 import { Room } from './room-state.ts';
+import type { PairingIdentity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
+import { pairingOf } from './topology.ts';
 
 export class Overlay implements State, Foldable {
   readonly #below: State;
@@ -28,6 +32,9 @@ export class Overlay implements State, Foldable {
   readonly #pairs = new Pairs();
   /** Null for one that has ended. */
   readonly #pauses = new Map<PauseScope, PauseRow | null>();
+  /** Null for one that is removed. */
+  readonly #pairings = new Map<string, PairingRow | null>();
+  readonly #pairingInvites = new Map<string, PairingInviteRow | null>();
   readonly #messages = new Map<string, StoredMessage>();
   /** Put, and not asked for yet: few messages ever are in the batch that brings them. */
   readonly #newMessages: StoredMessage[] = [];
@@ -117,6 +124,28 @@ export class Overlay implements State, Foldable {
     const pause = this.#pauses.get(scope);
     return pause === null ? undefined : (pause ?? this.#below.pause(scope));
   }
+  get hasPairings(): boolean {
+    return this.#pairings.size > 0 || this.#below.hasPairings;
+  }
+  pairing(id: string): PairingRow | undefined {
+    const pairing = this.#pairings.get(id);
+    return pairing === null ? undefined : (pairing ?? this.#below.pairing(id));
+  }
+  *pairings(): Iterable<PairingRow> {
+    for (const row of this.#below.pairings()) if (!this.#pairings.has(row.id)) yield row;
+    for (const row of this.#pairings.values()) if (row) yield row;
+  }
+  pairingOf(network_id: string): PairingIdentity | undefined {
+    return pairingOf(this, network_id);
+  }
+  pairingInvite(code_hash: string): PairingInviteRow | undefined {
+    const invite = this.#pairingInvites.get(code_hash);
+    return invite === null ? undefined : (invite ?? this.#below.pairingInvite(code_hash));
+  }
+  *pairingInvites(): Iterable<PairingInviteRow> {
+    for (const row of this.#below.pairingInvites()) if (!this.#pairingInvites.has(row.code_hash)) yield row;
+    for (const row of this.#pairingInvites.values()) if (row) yield row;
+  }
   message(id: string): StoredMessage | undefined {
     for (const message of this.#newMessages.splice(0)) this.#messages.set(message.id, message);
     return this.#messages.get(id) ?? this.#below.message(id);
@@ -149,6 +178,25 @@ export class Overlay implements State, Foldable {
   }
   removeMember(room_id: string, member: string): void {
     this.#roomForChange(room_id)?.drop(member);
+  }
+  addShare(room_id: string, pairing_id: string, seq: number): void {
+    this.#roomForChange(room_id)?.share(pairing_id, seq);
+  }
+  removeShare(room_id: string, pairing_id: string): void {
+    this.#roomForChange(room_id)?.shares.delete(pairing_id);
+  }
+  putPairing(row: PairingRow): void {
+    this.#pairings.set(row.id, row);
+  }
+  /** Its shares go by rows of their own here: the rule that removes it writes them too. */
+  removePairing(id: string): void {
+    this.#pairings.set(id, null);
+  }
+  putPairingInvite(row: PairingInviteRow): void {
+    this.#pairingInvites.set(row.code_hash, row);
+  }
+  removePairingInvite(code_hash: string): void {
+    this.#pairingInvites.set(code_hash, null);
   }
   putAgent(row: AgentRow): void {
     if (this.agent(row.id)) this.#agentCount--;
@@ -194,7 +242,7 @@ export class Overlay implements State, Foldable {
     if (own) return own;
     const below = this.#below.roomRecord(id);
     if (!below) return undefined;
-    const copy = new Room(below.row, below.members);
+    const copy = new Room(below.row, below.members, below.shares);
     this.#rooms.set(id, copy);
     return copy;
   }

@@ -1,6 +1,6 @@
 /** Where the rules get ids from: passed in, so that a test can make the same decisions twice. */
 import { randomUUID } from 'node:crypto';
-import { newAgentToken, newClaimCode } from '../protocol/credentials.ts';
+import { newAgentToken, newClaimCode, newPairingSecret, newPairToken } from '../protocol/credentials.ts';
 import { newActorUid, newEventId, newMessageId } from '../protocol/ids.ts';
 
 export interface Random {
@@ -11,6 +11,8 @@ export interface Random {
   suffix(): string;
   agentToken(): string;
   claimCode(): string;
+  pairToken(): string;
+  pairingSecret(): string;
 }
 
 export const systemRandom: Random = {
@@ -20,4 +22,6 @@ export const systemRandom: Random = {
   suffix: () => randomUUID().slice(-8),
   agentToken: newAgentToken,
   claimCode: newClaimCode,
+  pairToken: newPairToken,
+  pairingSecret: newPairingSecret,
 };

@@ -8,7 +8,7 @@ export const removeRoom: Rule<'room.remove'> = (state, command, random) => {
   requireAccess(state.settings, command.identity, 'administer');
   const room = requireRoom(state, command.room_id);
   const { id } = room.row;
-  const before = roomWire(state.settings.id, room.row, membersOf(room));
+  const before = roomWire(state.settings.id, room.row, membersOf(room), room);
   const event = roomEvent(random, 'room.removed', command.at, id, before, [
     { op: 'room.remove', id, removed_at: command.at },
   ]);

@@ -20,7 +20,7 @@ export const changeMembers: Rule<'room.members'> = (state, command, random) => {
   const removed = new Set(remove);
   const add = memberList(request.add, 'add', network).filter((member) => !removed.has(member));
   const { events, members } = membershipEvents(network, random, at, room, add, remove);
-  return { writes: { events, rows: [] }, answer: roomWire(network, room.row, members) };
+  return { writes: { events, rows: [] }, answer: roomWire(network, room.row, members, room) };
 };
 
 /** The members as they will be, sorted, and room.members.updated if that is a change. */
@@ -50,7 +50,7 @@ export function membershipEvents(
   }
   const sorted = [...members].sort();
   if (rows.length === 0) return { events: [], members: sorted };
-  const payload = roomWire(network, room.row, sorted);
+  const payload = roomWire(network, room.row, sorted, room);
   if (members.size > room.members.size) requireFits(payload, room_id);
   return { events: [roomEvent(random, 'room.members.updated', at, room_id, payload, rows)], members: sorted };
 }

@@ -9,17 +9,23 @@ export class Room implements RoomState {
   row: RoomRow;
   guard: GuardSettings;
   readonly members: Map<string, number>;
+  readonly shares: Map<string, number>;
   #remote: ReadonlyMap<string, readonly string[]> | undefined;
   #sorted: string[] | undefined;
 
-  constructor(row: RoomRow, members: Iterable<readonly [string, number]> = []) {
+  constructor(
+    row: RoomRow,
+    members: Iterable<readonly [string, number]> = [],
+    shares: Iterable<readonly [string, number]> = [],
+  ) {
     this.row = row;
     this.guard = parseGuard(row.guard);
     this.members = new Map(members);
+    this.shares = new Map(shares);
   }
 
   copy(): Room {
-    return new Room(this.row, this.members);
+    return new Room(this.row, this.members, this.shares);
   }
 
   update(row: RoomRow): void {
@@ -33,6 +39,11 @@ export class Room implements RoomState {
     this.#remote = this.#sorted = undefined;
   }
 
+  /** One that stands keeps its seq. */
+  share(pairing_id: string, seq: number): void {
+    if (!this.shares.has(pairing_id)) this.shares.set(pairing_id, seq);
+  }
+
   drop(member: string): void {
     this.members.delete(member);
     this.#remote = this.#sorted = undefined;
@@ -40,6 +51,7 @@ export class Room implements RoomState {
 
   clear(): void {
     this.members.clear();
+    this.shares.clear();
     this.#remote = this.#sorted = undefined;
   }
 

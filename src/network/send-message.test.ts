@@ -296,11 +296,6 @@ describe('an id given twice', () => {
       ['agent:alpha', 'room:general', {}],
       ['agent:alpha', 'room:general', { mentions: ['beta'], parts: text('ho') }],
       ['agent:alpha', 'room:general', { mentions: ['beta'], parts: [...text('hi'), ...text('hi')] }],
-      [
-        'agent:alpha',
-        'room:general',
-        { mentions: ['beta'], origin: { network_id: 'net_b', message_id: 'm1' } },
-      ],
     ];
     for (const [as, target, body] of others)
       expect(await codeOf(lab.send(as, target, { id: 'm1', ...body }))).toBe('message_id_conflict');

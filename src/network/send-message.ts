@@ -11,14 +11,18 @@ import {
   type SendMessageRequest,
 } from '../protocol/messages.ts';
 import { requireText } from '../protocol/text.ts';
-import type { StoredMessage } from '../store/store.ts';
+import type { EventWrite, StoredMessage } from '../store/store.ts';
 import { requireAccess } from './access.ts';
-import type { Identity } from './identity.ts';
+import type { Identity, PairingIdentity } from './identity.ts';
 import { mentionsOf } from './message-mentions.ts';
+import { slotOf } from './message-slot.ts';
 import { messageWrites, type NewMessage } from './message-writes.ts';
 import { canonicalJson, checkParts, type CheckedPart } from './parts.ts';
+import { membershipEvents } from './room-members.ts';
+import type { Random } from './random.ts';
 import { unchanged, type Decided, type Rule } from './rule.ts';
 import { senderOf, type Sender } from './sender.ts';
+import { pairingOfRelay, requireShared, requireSharedDm } from './sharing.ts';
 import type { RoomState, State } from './state.ts';
 import { placeOf, type Place } from './target.ts';
 
@@ -35,16 +39,18 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
   requireSize(parts);
   const asked = mentionsAsked(request);
   const intent = intentOf(request);
-  const given = request.id?.trim();
-  const id = given ? requireId(given, 'id') : random.messageId();
-  if (origin.message_id === '') origin.message_id = id;
+  const pairing = relayed ? pairingOfRelay(state, identity, origin.network_id) : undefined;
+  // A paired network's message has the id that it has there, and is taken once under it.
+  const given = (pairing && origin.message_id) || request.id?.trim();
+  const own = given ? requireId(given, 'id') : random.messageId();
+  if (origin.message_id === '') origin.message_id = own;
   const place = placeOf(state, request.target, sender.canonical);
 
   const content = given ? contentHash(place, sender, parts, asked, origin, intent) : null;
-  const stored = given ? state.message(id) : undefined;
+  const { id, stored } = given ? slotOf(state, origin.network_id, own) : { id: own, stored: undefined };
   if (stored) return repeated(stored, content!);
 
-  const room = requirePlace(state, command.identity, place, sender);
+  const room = requirePlace(state, identity, place, sender, pairing);
   const mentions = mentionsOf(state, place, room, asked, parts, relayed);
   const message: NewMessage = {
     id,
@@ -57,7 +63,10 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
     ...(intent !== undefined && { intent }),
     created_at: at,
   };
-  return messageWrites(state, random, message, place, room, sender, content);
+  const decided = messageWrites(state, random, message, place, room, sender, content);
+  // Whoever speaks from a paired network is there, for those here to see and to mention.
+  if (pairing && room) decided.writes.events.unshift(...joining(state, random, at, room, sender));
+  return decided;
 };
 
 /** Where it came into the world; blanks mean here. `message_id` may still be blank. */
@@ -146,10 +155,23 @@ function repeated(stored: StoredMessage, content: string): Decided<'message.send
   });
 }
 
+function joining(state: State, random: Random, at: string, room: RoomState, sender: Sender): EventWrite[] {
+  const { members } = room;
+  if (sender.person || members.has(sender.canonical) || members.size >= limits.room_members.value) return [];
+  return membershipEvents(state.settings.id, random, at, room, [sender.canonical], []).events;
+}
+
 /** The room of a room or thread; undefined for a DM. Throws when it does not exist or the sender may not write there. */
-function requirePlace(state: State, identity: Identity, place: Place, sender: Sender): RoomState | undefined {
+function requirePlace(
+  state: State,
+  identity: Identity,
+  place: Place,
+  sender: Sender,
+  pairing: PairingIdentity | undefined,
+): RoomState | undefined {
   if (place.room_id !== null) {
     const room = state.room(place.room_id);
+    if (pairing) return requireShared(room, place.room_id, pairing);
     if (!room) throw new MoltnetError('not_found', `no such room: ${place.room_id}`);
     requireAccess(state.settings, identity, 'room.write', { room, agent: sender.canonical });
     return room;
@@ -160,5 +182,6 @@ function requirePlace(state: State, identity: Identity, place: Place, sender: Se
       `${sender.canonical} is not one of the participants of ${place.key}`,
     );
   }
+  if (pairing) requireSharedDm(state, place.participants!, pairing);
   return undefined;
 }

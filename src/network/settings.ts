@@ -3,7 +3,7 @@
  * a reload puts new values into it between two batches, so whoever holds it sees them; nobody keeps a copy of a field.
  */
 import type { GuardSettings } from '../protocol/rooms.ts';
-import type { AuthMode, Person } from './identity.ts';
+import type { AuthMode, PairingIdentity, Person } from './identity.ts';
 
 export interface NetworkSettings {
   id: string;
@@ -21,6 +21,8 @@ export interface NetworkSettings {
   people: ReadonlyMap<string, Person>;
   /** Agents of the configuration's tokens → the credential key that each is bound to, at every start anew. */
   token_agents: ReadonlyMap<string, string>;
+  /** Those of the configuration by id; others are kept in the store. */
+  pairings: ReadonlyMap<string, PairingIdentity & { name?: string }>;
   /** Whether anybody may claim an id that a private room names as a member (auth.first_come_claims). */
   first_come_claims: boolean;
 }

@@ -9,11 +9,14 @@ import type {
   AgentRow,
   ConversationRow,
   InviteRow,
+  PairingInviteRow,
+  PairingRow,
   PairRow,
   PauseRow,
   RoomRow,
   StoredMessage,
 } from '../store/store.ts';
+import type { PairingIdentity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
 
 export interface RoomState {
@@ -23,6 +26,8 @@ export interface RoomState {
   readonly members: ReadonlyMap<string, number>;
   /** Members of other networks by their bare id, for short mentions. */
   readonly remoteMembers: ReadonlyMap<string, readonly string[]>;
+  /** Pairing id (`*` for all) → the seq after which its messages are shared (0 while that batch is not committed). */
+  readonly shares: ReadonlyMap<string, number>;
 }
 
 export interface State {
@@ -55,6 +60,15 @@ export interface State {
   /** All that is known of the pairs of one agent (FQID). */
   pairsOf(agent: string): Iterable<PairRow>;
   pause(scope: PauseScope): PauseRow | undefined;
+  /** There is a pairing, of the configuration or kept here. */
+  readonly hasPairings: boolean;
+  /** A pairing that is kept here. */
+  pairing(id: string): PairingRow | undefined;
+  pairings(): Iterable<PairingRow>;
+  /** The pairing with a network, of the configuration or kept here. */
+  pairingOf(network_id: string): PairingIdentity | undefined;
+  pairingInvite(code_hash: string): PairingInviteRow | undefined;
+  pairingInvites(): Iterable<PairingInviteRow>;
   message(id: string): StoredMessage | undefined;
   meta(key: string): string | undefined;
   /** Whether a DM is with somebody of this id; known of ids that a command without a credential claims. */

@@ -8,6 +8,8 @@ import type {
   AgentRow,
   ConversationRow,
   InviteRow,
+  PairingInviteRow,
+  PairingRow,
   PairRow,
   PauseRow,
   RoomRow,
@@ -15,6 +17,7 @@ import type {
   Writes,
 } from '../store/store.ts';
 import { CredentialIndex } from './credential-index.ts';
+import type { PairingIdentity } from './identity.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Lru } from './lru.ts';
 import { Pairs } from './pairs.ts';
@@ -33,6 +36,8 @@ export class Topology implements Foldable {
   readonly #credentials = new CredentialIndex();
   readonly #pairs = new Pairs();
   readonly #pauses = new Map<PauseScope, PauseRow>();
+  readonly #pairings = new Map<string, PairingRow>();
+  readonly #pairingInvites = new Map<string, PairingInviteRow>();
   readonly #held = new Map<ConversationKey, ConversationRow>();
   readonly #conversations = new Lru<ConversationKey, ConversationRow>(CONVERSATIONS);
   #roomCount = 0;
@@ -49,6 +54,10 @@ export class Topology implements Foldable {
     for (const { room_id, member_id, since_seq } of rows.members) {
       if (this.room(room_id)) this.addMember(room_id, member_id, since_seq);
     }
+    for (const { room_id, pairing_id, since_seq } of rows.shares)
+      this.addShare(room_id, pairing_id, since_seq);
+    for (const row of rows.pairings) this.putPairing(row);
+    for (const row of rows.pairing_invites) this.putPairingInvite(row);
     for (const row of rows.agents) this.putAgent(row);
     for (const row of rows.invites) this.putInvite(row);
     for (const row of rows.held) this.putConversation(row);
@@ -136,6 +145,29 @@ export class Topology implements Foldable {
   pairsOf(agent: string): Iterable<PairRow> {
     return this.#pairs.of(agent).values();
   }
+  get hasPairings(): boolean {
+    return this.#pairings.size > 0 || this.settings.pairings.size > 0;
+  }
+  pairing(id: string): PairingRow | undefined {
+    return this.#pairings.get(id);
+  }
+  pairings(): Iterable<PairingRow> {
+    return this.#pairings.values();
+  }
+  pairingOf(network_id: string): PairingIdentity | undefined {
+    return pairingOf(this, network_id);
+  }
+  /** The one that sends this token. */
+  pairingByToken(token_hash: string): PairingRow | undefined {
+    for (const row of this.#pairings.values()) if (row.token_hash === token_hash) return row;
+    return undefined;
+  }
+  pairingInvite(code_hash: string): PairingInviteRow | undefined {
+    return this.#pairingInvites.get(code_hash);
+  }
+  pairingInvites(): Iterable<PairingInviteRow> {
+    return this.#pairingInvites.values();
+  }
   pause(scope: PauseScope): PauseRow | undefined {
     return this.#pauses.get(scope);
   }
@@ -195,6 +227,25 @@ export class Topology implements Foldable {
     this.#forget(member, room_id);
     this.#agentIds = undefined;
   }
+  addShare(room_id: string, pairing_id: string, seq: number): void {
+    this.room(room_id)?.share(pairing_id, seq);
+  }
+  removeShare(room_id: string, pairing_id: string): void {
+    this.#rooms.get(room_id)?.shares.delete(pairing_id);
+  }
+  putPairing(row: PairingRow): void {
+    this.#pairings.set(row.id, row);
+  }
+  removePairing(id: string): void {
+    this.#pairings.delete(id);
+    for (const room of this.#rooms.values()) room.shares.delete(id);
+  }
+  putPairingInvite(row: PairingInviteRow): void {
+    this.#pairingInvites.set(row.code_hash, row);
+  }
+  removePairingInvite(code_hash: string): void {
+    this.#pairingInvites.delete(code_hash);
+  }
   putAgent(row: AgentRow): void {
     if (this.agent(row.id)) this.#agentCount--;
     if (row.removed_at === null) this.#agentCount++;
@@ -232,4 +283,15 @@ export class Topology implements Foldable {
     rooms?.delete(room_id);
     if (rooms?.size === 0) this.#roomsOf.delete(member);
   }
+}
+
+/** Few pairings: looked through. */
+export function pairingOf(
+  state: { settings: NetworkSettings; pairings(): Iterable<PairingRow> },
+  network_id: string,
+): PairingIdentity | undefined {
+  for (const { id, remote_network_id } of state.pairings())
+    if (remote_network_id === network_id) return { id, network: network_id, bound: true };
+  for (const pairing of state.settings.pairings.values()) if (pairing.network === network_id) return pairing;
+  return undefined;
 }

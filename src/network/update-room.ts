@@ -1,13 +1,14 @@
 /** PATCH /v1/rooms/{id}: what is given changes, the rest stays. Nothing changed: nothing is written or told. */
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
-import type { UpdateRoomRequest } from '../protocol/rooms.ts';
-import type { EventWrite, RoomRow } from '../store/store.ts';
+import type { Federation, UpdateRoomRequest } from '../protocol/rooms.ts';
+import type { EventWrite, RoomRow, RowWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
 import { guardLimits } from './guard.ts';
 import { resumeByLimit } from './guard-events.ts';
 import type { Random } from './random.ts';
 import { credentialHash, guardColumn, roomName, visibilityOf, writePolicyOf } from './room-fields.ts';
+import { sharesAfter, shareRows } from './sharing.ts';
 import { roomEvent, type Rule } from './rule.ts';
 import type { RoomState, State } from './state.ts';
 import { membersOf, roomWire } from './views.ts';
@@ -16,9 +17,26 @@ export const updateRoom: Rule<'room.update'> = (state, command, random) => {
   requireAccess(state.settings, command.identity, 'administer');
   const room = requireRoom(state, command.room_id);
   const row = updatedRow(room.row, command.request);
-  const events = updateEvents(state, random, command.at, room, row);
-  return { writes: { events, rows: [] }, answer: roomWire(state.settings.id, row, membersOf(room)) };
+  const shared = requireKnown(state, command.request.federation, room);
+  const events = updateEvents(state, random, command.at, room, row, shared);
+  const shares = sharesAfter(room.shares, shared);
+  return {
+    writes: { events, rows: [] },
+    answer: roomWire(state.settings.id, row, membersOf(room), { shares }),
+  };
 };
+
+/** The rows that share it so. A pairing that does not exist is a slip of the pen: `unprocessable_entity`. */
+function requireKnown(state: State, federation: Federation | undefined, room: RoomState): RowWrite[] {
+  if (federation === undefined) return [];
+  for (const id of typeof federation === 'string' ? [] : federation)
+    if (!state.pairing(id) && !state.settings.pairings.has(id) && !room.shares.has(id))
+      throw new MoltnetError(
+        'unprocessable_entity',
+        `federation: there is no pairing ${JSON.stringify(id.slice(0, 160))}; GET /v1/pairings lists them`,
+      );
+  return shareRows(room.row.id, room.shares, federation);
+}
 
 /** A room that is not removed. Throws `invalid_id` or `not_found`. */
 export function requireRoom(state: State, given: string): RoomState {
@@ -39,13 +57,17 @@ export function updatedRow(row: RoomRow, request: UpdateRoomRequest): RoomRow {
   };
 }
 
-/** room.updated, and conversation.resumed for what a raised limit lets go on; none when the row is as before. */
+/**
+ * room.updated, and conversation.resumed for what a raised limit lets go on; none when the row is as before and
+ * `shared` (of shareRows) is empty.
+ */
 export function updateEvents(
   state: State,
   random: Random,
   at: string,
   room: RoomState,
   row: RoomRow,
+  shared: readonly RowWrite[] = [],
 ): EventWrite[] {
   const before = room.row;
   const same =
@@ -53,11 +75,14 @@ export function updateEvents(
     before.visibility === row.visibility &&
     before.write_policy === row.write_policy &&
     before.guard === row.guard &&
-    before.credential_hash === row.credential_hash;
+    before.credential_hash === row.credential_hash &&
+    shared.length === 0;
   if (same) return [];
   const { created_seq: _seq, ...written } = row;
-  const payload = roomWire(state.settings.id, row, membersOf(room));
-  const events = [roomEvent(random, 'room.updated', at, row.id, payload, [{ op: 'room', row: written }])];
+  const shares = sharesAfter(room.shares, shared);
+  const payload = roomWire(state.settings.id, row, membersOf(room), { shares });
+  const rows: RowWrite[] = [{ op: 'room', row: written }, ...shared];
+  const events = [roomEvent(random, 'room.updated', at, row.id, payload, rows)];
   if (before.guard === row.guard) return events;
   const max = guardLimits(state.settings, { guard: JSON.parse(row.guard) });
   return events.concat(

@@ -6,6 +6,7 @@ import type { AgentRow, ConversationRow, RoomRow } from '../store/store.ts';
 import { can, roomAccess } from './access.ts';
 import type { Identity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
+import { federationOf } from './sharing.ts';
 import type { RoomState } from './state.ts';
 import type { Topology } from './topology.ts';
 
@@ -14,8 +15,9 @@ export function roomWire(
   network_id: string,
   row: Omit<RoomRow, 'created_seq'>,
   members: readonly string[],
-  access?: RoomAccess,
+  { shares, access }: { shares?: RoomState['shares']; access?: RoomAccess } = {},
 ): Room {
+  const federation = federationOf(shares);
   return {
     id: row.id,
     network_id,
@@ -25,6 +27,7 @@ export function roomWire(
     visibility: row.visibility,
     write_policy: row.write_policy,
     ...(row.guard !== '{}' && { guard: JSON.parse(row.guard) as GuardSettings }),
+    ...(federation !== undefined && { federation }),
     ...(access && { access }),
     created_at: row.created_at,
   };
@@ -37,7 +40,11 @@ export function membersOf(room: RoomState & { sortedMembers?: readonly string[] 
 
 /** A room as this caller is shown it, with `access`; GET /v1/rooms and GET /v1/rooms/{id}. */
 export function roomView(settings: NetworkSettings, identity: Identity, room: RoomState): Room {
-  return roomWire(settings.id, room.row, membersOf(room), roomAccess(settings, identity, room));
+  return roomWire(settings.id, room.row, membersOf(room), {
+    // With whom else it is shared, is for nobody of another network to know.
+    ...(!identity.pairing && { shares: room.shares }),
+    access: roomAccess(settings, identity, room),
+  });
 }
 
 export function threadView(network_id: string, row: ConversationRow): Thread {

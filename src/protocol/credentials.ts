@@ -25,6 +25,12 @@ export const isClaimKey = (text: string): boolean => text.startsWith('mkey_v1_')
 /** Lets its holder claim one id, once (`moltnet admin agent invite`). */
 export const newClaimCode = (): string => secret('minv_v1_');
 
+/** What one server of a pairing sends to the other. */
+export const newPairToken = (): string => secret('mpair_v1_');
+export const isPairToken = (token: string): boolean => /^mpair_v1_[A-Za-z0-9_-]{43}$/.test(token);
+/** In the code of `pair invite`; good for one exchange. */
+export const newPairingSecret = (): string => secret('');
+
 /** The value of the console's cookie. */
 export const newSessionId = (): string => secret('mses_v1_');
 export const SESSION_COOKIE = 'moltnet_auth';

@@ -30,6 +30,18 @@ export const errors = {
   write_refused: { status: 403, what: "The room's write policy does not let this sender write." },
   direct_messages_disabled: { status: 403, what: 'Direct messages are switched off on this network.' },
   human_ingress_disabled: { status: 403, what: 'Messages of people are switched off on this network.' },
+  not_shared: {
+    status: 403,
+    what: 'The room or DM is not shared with the paired network that sends this, or does not exist.',
+  },
+  pairing_mismatch: {
+    status: 403,
+    what: 'A pairing brings messages of its own network only, and nobody else does.',
+  },
+  invalid_pairing_code: {
+    status: 403,
+    what: 'The code of `moltnet pair invite` is not known, was used or revoked, has expired, or is not whole. Ask for a new one.',
+  },
   agent_removed: {
     status: 403,
     what: 'This agent was removed. An operator lets it back in (admin agent invite); in auth mode none, registering does.',
@@ -106,7 +118,16 @@ export const errors = {
   too_many_members: { status: 422, what: 'The room, or one list, would have too many members.' },
   too_many_participants: { status: 422, what: 'The DM has too many participants.' },
   too_many_rooms: { status: 422, what: 'The network has as many rooms as it may.' },
+  too_many_pairings: {
+    status: 422,
+    what: 'The network has as many pairings, or open codes for one, as it may.',
+  },
   too_many_agents: { status: 422, what: 'The network has as many agents as it may.' },
+  pairing_quota: {
+    status: 429,
+    retry: true,
+    what: 'The paired network has sent as much as it may for now; wait for Retry-After seconds.',
+  },
   rate_limited: { status: 429, retry: true, what: 'Too many requests; wait for Retry-After seconds.' },
   internal_error: { status: 500, retry: true, what: 'A fault of the server. Its log has the request_id.' },
   bad_gateway: { status: 502, retry: true, what: 'The paired network did not answer as it should.' },

@@ -132,6 +132,10 @@ export function dmIdOf(participants: readonly string[], networkId: string): stri
 }
 export const isHashedDmId = (id: string): boolean => HASHED_DM.test(id);
 
+/** Where a message stands whose own id another network's message has: `msg_` + UUID v5 of its origin. */
+export const derivedMessageId = (network: string, message_id: string): string =>
+  `msg_${uuidV5(`${network}\n${message_id}`)}`;
+
 /** UUID v5 (RFC 9562) of a name in Moltnet's own namespace: stable ids for runtimes that want a UUID. */
 export function uuidV5(name: string): string {
   const namespace = Buffer.from('6d6f6c746e6574008000000000000000', 'hex');

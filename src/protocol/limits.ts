@@ -80,6 +80,26 @@ export const limits = {
     code: 'unprocessable_entity',
     what: 'rooms, or agents, in one apply',
   },
+  // paired networks
+  pairings: { value: 256, unit: 'count', code: 'too_many_pairings', what: 'pairings of a network' },
+  pairing_invites: {
+    value: 256,
+    unit: 'count',
+    code: 'too_many_pairings',
+    what: 'codes of `pair invite` that are neither used, revoked nor expired',
+  },
+  pairing_messages: {
+    value: 12_000,
+    unit: 'count',
+    code: 'pairing_quota',
+    what: 'messages of one pairing in a minute',
+  },
+  pairing_bytes: {
+    value: 256 * MiB,
+    unit: 'bytes',
+    code: 'pairing_quota',
+    what: 'messages of one pairing that are stored in a day (UTC), as JSON',
+  },
   // live connections
   attachments: {
     value: 10_000,

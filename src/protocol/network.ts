@@ -38,6 +38,8 @@ export const Network = z.object({
     pairings: z.boolean(),
     /** Additive: version of the delivery protocol. */
     delivery: z.number().int().optional(),
+    /** Additive: version of relay between servers of ours (protocol/pairings.ts). */
+    relay: z.number().int().optional(),
   }),
   console: z.object({ can_send_human: z.boolean() }).optional(),
   warnings: z.array(NetworkWarning).optional(),

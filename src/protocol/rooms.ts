@@ -19,6 +19,10 @@ export const WRITE_POLICIES = ['members', 'registered_agents', 'operators'] as c
 export type Visibility = (typeof VISIBILITIES)[number];
 export type WritePolicy = (typeof WRITE_POLICIES)[number];
 
+/** With which paired networks a room is shared: none, all, or those of these pairing ids (wire-newer.md 4). */
+export const Federation = z.union([z.literal('none'), z.literal('all'), z.array(z.string())]);
+export type Federation = z.infer<typeof Federation>;
+
 export const RoomAccess = z.object({
   can_read: z.boolean(),
   can_write: z.boolean(),
@@ -35,6 +39,7 @@ export const Room = z.object({
   visibility: z.string().optional(),
   write_policy: z.string().optional(),
   guard: GuardSettings.optional(),
+  federation: Federation.optional().describe('none when absent'),
   access: RoomAccess.optional(),
   created_at: z.string(),
 });
@@ -47,6 +52,7 @@ export const CreateRoomRequest = z.object({
   visibility: nullish(z.string()),
   write_policy: nullish(z.string()),
   guard: nullish(GuardSettings),
+  federation: nullish(Federation).describe('what is left out stays: a new room is shared with none'),
   /** Whoever knows it may join by itself (POST /v1/rooms/{id}/join). Kept as a hash and never shown; "" takes it away. */
   credential: nullish(z.string()),
 });
@@ -58,6 +64,7 @@ export const UpdateRoomRequest = z.object({
   visibility: z.string().optional(),
   write_policy: z.string().optional(),
   guard: GuardSettings.optional(),
+  federation: Federation.optional(),
   /** As in CreateRoomRequest. */
   credential: z.string().optional(),
 });

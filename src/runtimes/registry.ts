@@ -2,7 +2,8 @@
 import { claudeCode } from './claude-code.ts';
 import { codex } from './codex.ts';
 import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
-import { openclaw, pi, picoclaw, tinyclaw } from './unavailable.ts';
+import { openclaw } from './openclaw/openclaw.ts';
+import { pi, picoclaw, tinyclaw } from './unavailable.ts';
 
 export const RUNTIMES: readonly RuntimeDefinition[] = [codex, claudeCode, openclaw, picoclaw, tinyclaw, pi];
 

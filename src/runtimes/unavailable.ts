@@ -26,23 +26,6 @@ function unavailable(
   };
 }
 
-export const openclaw: RuntimeDefinition = unavailable(
-  'openclaw',
-  'an OpenClaw gateway',
-  {
-    gateway_url: {
-      type: 'url',
-      schemes: WS,
-      default: 'ws://127.0.0.1:18789',
-      about: 'the WebSocket of its gateway',
-    },
-  },
-  {
-    skill_paths: ['skills'],
-    refused: { control_url: 'write gateway_url, the WebSocket of the gateway' },
-  },
-);
-
 export const picoclaw: RuntimeDefinition = unavailable(
   'picoclaw',
   'PicoClaw',

@@ -4,6 +4,7 @@ import type { ServerConfig } from '../config/types.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
+import type { Pairings } from '../pairing/pairings.ts';
 import type { Store } from '../store/store.ts';
 import type { ReloadResult } from '../protocol/identity.ts';
 import type { AttachGateway } from './attach/gateway.ts';
@@ -36,6 +37,7 @@ export interface ServerContext {
   readonly holds: Holds;
   readonly bindings: BindingsBook;
   readonly usage: Usage;
+  readonly pairings: Pairings;
   readonly gateway: AttachGateway;
   readonly streams: EventStreams;
   readonly metrics: Metrics;

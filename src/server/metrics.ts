@@ -56,7 +56,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['result'],
     registers,
   });
-  for (const result of ['success', 'error', 'dropped']) relay.inc({ result }, 0);
+  for (const result of ['success', 'error', 'dropped', 'refused']) relay.inc({ result }, 0);
   const metrics: Metrics = {
     registry,
     relay,

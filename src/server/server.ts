@@ -27,6 +27,7 @@ import { createLog, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { endPauses } from './pauses.ts';
 import { createHolds } from './holds.ts';
+import { createPairings } from './pairings.ts';
 import { createPresence, type PresenceOptions } from './presence.ts';
 import { startPruning } from './pruning.ts';
 import { createReceipts } from './receipts.ts';
@@ -100,6 +101,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     const context = await assemble(config, options, log, store);
     closing.push(() => context.network.close());
     closing.push(() => context.usage.close());
+    closing.push(() => context.pairings.close());
     closing.push(startPruning(context.network));
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());
@@ -112,6 +114,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     const port = await listen(server, address.host, address.port);
     const url = `http://${authority(address.host)}:${port}`;
     context.listening({ host: address.host, port }, url);
+    await context.pairings.start();
     log.info({ component: 'app', url, network: config.network.id, storage: store.kind }, 'listening');
 
     let stopped: Promise<void> | undefined;
@@ -122,6 +125,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
       // Attachments first: their last acknowledgements go through the writer.
       await within(STOP.attachments, context.gateway.close());
       await within(STOP.attachments, context.usage.close());
+      await within(STOP.attachments, context.pairings.close());
       await within(STOP.writer, context.network.close());
       await emptied(server, connections);
       await close();
@@ -237,6 +241,7 @@ async function assemble(
     isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
     holdOf: holds.of,
   });
+  const pairings = createPairings({ config, network, store, tail, metrics, log });
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
 
@@ -255,6 +260,7 @@ async function assemble(
       credentials.reload();
       endRevoked(open);
       gateway.holdsChanged();
+      void pairings.settle();
     },
   });
   return {
@@ -270,6 +276,7 @@ async function assemble(
     holds,
     bindings,
     usage,
+    pairings,
     gateway,
     streams,
     metrics,

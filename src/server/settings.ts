@@ -1,5 +1,7 @@
 /** The part of the configuration that the rules of the network go by. */
 import type { ServerConfig } from '../config/types.ts';
+import { isBoundPairing } from '../config/pairings.ts';
+import { settingsOfFile } from '../pairing/spec.ts';
 import { tokenAgents } from '../network/network.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 
@@ -17,6 +19,7 @@ export const settingsOf = (config: ServerConfig): NetworkSettings => {
     guard,
     people: new Map(auth.tokens.flatMap(({ human }) => (human ? [[human.id, human]] : []))),
     token_agents: new Map(tokenAgents(config).map(({ id, credential_key }) => [id, credential_key])),
+    pairings: settingsOfFile(config.pairings, (id) => isBoundPairing(config, id)),
     first_come_claims: auth.first_come_claims,
   };
 };

@@ -9,6 +9,7 @@ import { credentials } from './migrations/0003-credentials.ts';
 import { guard } from './migrations/0004-guard.ts';
 import { deliveries } from './migrations/0005-deliveries.ts';
 import { catchUp } from './migrations/0006-catch-up.ts';
+import { pairings } from './migrations/0007-pairings.ts';
 import { StorageError } from './store.ts';
 
 export interface Migration {
@@ -21,7 +22,15 @@ export interface Migration {
 }
 
 /** Append only: a step that was released never changes. */
-export const migrations: readonly Migration[] = [log, eventIds, credentials, guard, deliveries, catchUp];
+export const migrations: readonly Migration[] = [
+  log,
+  eventIds,
+  credentials,
+  guard,
+  deliveries,
+  catchUp,
+  pairings,
+];
 
 /** Key of `meta` that says whose database this is. */
 const NETWORK_ID = 'store.network_id';

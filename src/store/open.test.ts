@@ -227,6 +227,9 @@ it('STO-35 a file of the first schema opens with all that is in it, and takes wh
     invites: [],
     pairs: [],
     pauses: [],
+    pairings: [],
+    pairing_invites: [],
+    shares: [],
   });
   const claimed = { ...alpha, credential_key: 'agent-token:ab', claim_key_hash: 'key' };
   const invite = { agent_id: 'beta', code_hash: 'code', created_at: AT, expires_at: AT };

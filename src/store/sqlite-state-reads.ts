@@ -4,6 +4,7 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
+import { PAIRING_TOPOLOGY_SQL, pairingInviteRow, pairingRow, shareRow } from './sqlite-pairing-reads.ts';
 import { wakeRow } from './sqlite-delivery-reads.ts';
 import { CONVERSATION, conversationRow, integer, nullable, text, type Row } from './sqlite-rows.ts';
 import type {
@@ -43,6 +44,7 @@ export const TOPOLOGY_SQL = {
   invites: 'SELECT * FROM invites ORDER BY agent_id',
   pairs: 'SELECT pair, speaker, at, turns FROM guard_pairs ORDER BY at, pair',
   pauses: 'SELECT scope, paused_by, at, until FROM pauses ORDER BY scope',
+  ...PAIRING_TOPOLOGY_SQL,
   held: `SELECT ${CONVERSATION} FROM conversations c INDEXED BY conversations_held WHERE c.held_at IS NOT NULL ORDER BY c.held_seq`,
 } as const;
 
@@ -65,6 +67,9 @@ export function createStateReads(db: DatabaseSync) {
           invites: topology.invites.all().map(inviteRow),
           pairs: topology.pairs.all().map(pairRow),
           pauses: topology.pauses.all().map(pauseRow),
+          pairings: topology.pairings.all().map(pairingRow),
+          pairing_invites: topology.pairingInvites.all().map(pairingInviteRow),
+          shares: topology.shares.all().map(shareRow),
         };
       } finally {
         db.exec('COMMIT');

@@ -12,6 +12,7 @@ import { createDeliveryReads, type DeliveryReads } from './sqlite-delivery-reads
 import { createLogReads, type LogReads } from './sqlite-log-reads.ts';
 import { createPageReads, type PageReads } from './sqlite-page-reads.ts';
 import { searchHere, searchThread, type SearchSide } from './sqlite-search-thread.ts';
+import { createPairingReads, type PairingReads } from './sqlite-pairing-reads.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
 import { startStorageThread } from './sqlite-thread.ts';
 import {
@@ -125,6 +126,7 @@ class SqliteStore implements Store {
   readonly #log: LogReads;
   readonly #state: StateReads;
   readonly #deliveries: DeliveryReads;
+  readonly #pairings: PairingReads;
   #head: number;
   #closing: Promise<void> | undefined;
 
@@ -143,6 +145,7 @@ class SqliteStore implements Store {
     this.#log = createLogReads(reader);
     this.#deliveries = createDeliveryReads(reader);
     this.#state = createStateReads(reader);
+    this.#pairings = createPairingReads(reader);
   }
 
   get head(): number {
@@ -216,6 +219,12 @@ class SqliteStore implements Store {
     this.#read(() => this.#deliveries.threadSpeakers(conversation, limit));
   usage = (since: string, after: UsageRow | undefined, limit: number) =>
     this.#read(() => this.#deliveries.usage(since, after, limit));
+
+  relayState = (pairingId: string) => this.#read(() => this.#pairings.relayState(pairingId));
+  relayRefusals = (pairingId: string, limit: number) =>
+    this.#read(() => this.#pairings.relayRefusals(pairingId, limit));
+  relayRefusal = (pairingId: string, seq: number) =>
+    this.#read(() => this.#pairings.relayRefusal(pairingId, seq));
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
 

@@ -8,6 +8,7 @@ import { transaction } from './migrations.ts';
 import { createRunWriter } from './sqlite-event-ids.ts';
 import { pairRows } from './sqlite-pair-rows.ts';
 import { deliveryStatements, writeDelivery } from './sqlite-delivery-writes.ts';
+import { pairingStatements, writePairing } from './sqlite-pairing-writes.ts';
 import { credentialStatements, writeCredential } from './sqlite-credential-writes.ts';
 import type { EventWrite, RowWrite, Writes } from './store.ts';
 
@@ -31,6 +32,7 @@ export function createCommitter(db: DatabaseSync): Committer {
   const sql = statements(db);
   const delivery = deliveryStatements(db);
   const credentials = credentialStatements(db);
+  const pairing = pairingStatements(db);
   let head = Number(db.prepare('SELECT max(seq) AS seq FROM events').get()?.['seq'] ?? 0);
   const ids = createRunWriter(db, head);
   const pairs = pairRows(db);
@@ -91,6 +93,7 @@ export function createCommitter(db: DatabaseSync): Committer {
       case 'room.remove':
         sql.roomRemove.run(row.removed_at, row.id);
         sql.membersRemove.run(row.id);
+        sql.sharesRemove.run(row.id);
         return;
       case 'member.add':
         sql.memberAdd.run(row.room_id, row.member_id, seq);
@@ -131,6 +134,18 @@ export function createCommitter(db: DatabaseSync): Committer {
       }
       case 'pause.remove':
         sql.pauseRemove.run(row.scope);
+        return;
+      case 'pairing':
+      case 'pairing.remove':
+      case 'pairing.invite':
+      case 'pairing.invite.remove':
+      case 'share':
+      case 'share.remove':
+      case 'relay.begin':
+      case 'relay.settled':
+      case 'relay.position':
+      case 'relay.refusal':
+        writePairing(pairing, row, seq);
         return;
       case 'invite':
       case 'invite.remove':
@@ -257,6 +272,7 @@ function statements(db: DatabaseSync) {
     ),
     roomRemove: db.prepare('UPDATE rooms SET removed_at = ? WHERE id = ?'),
     membersRemove: db.prepare('DELETE FROM room_members WHERE room_id = ?'),
+    sharesRemove: db.prepare('DELETE FROM room_shares WHERE room_id = ?'),
     memberAdd: db.prepare(
       'INSERT INTO room_members (room_id, member_id, since_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
     ),

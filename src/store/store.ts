@@ -117,6 +117,53 @@ export interface InviteRow {
   created_at: string;
   expires_at: string;
 }
+/** A paired network that is kept here (others stand in the server's file). */
+export interface PairingRow {
+  id: string;
+  remote_network_id: string;
+  remote_network_name: string | null;
+  /** Without a trailing slash; null when only a link of its own reaches it. */
+  remote_base_url: string | null;
+  /** What we send to it, as it is: nothing else can be sent. */
+  token: string | null;
+  /** hashSecret of what it sends to us. */
+  token_hash: string;
+  /** We keep a link to it, through which it reaches us. */
+  link: boolean;
+  created_at: string;
+}
+/** A code of `pair invite` that was not used yet. */
+export interface PairingInviteRow {
+  /** hashSecret of the secret in it. */
+  code_hash: string;
+  /** Short, for people. */
+  id: string;
+  /** JSON list of the rooms that it shares. */
+  rooms: string;
+  created_at: string;
+  expires_at: string;
+}
+/** A room is shared with a pairing, or with all (`*`), from the messages after since_seq on. */
+export interface ShareRow {
+  room_id: string;
+  pairing_id: string;
+  since_seq: number;
+}
+/** How far relay to a pairing has come: everything up to settled_seq is done with, but for conversations below it. */
+export interface RelayState {
+  settled_seq: number;
+  positions: { conversation: ConversationKey; acked_seq: number }[];
+}
+/** A message that the paired network would not take. */
+export interface RelayRefusalRow {
+  pairing_id: string;
+  seq: number;
+  message_id: string;
+  conversation: ConversationKey;
+  code: string;
+  reason: string;
+  at: string;
+}
 /** A browser's login: it lives until `expires_at`, and no longer than its token (id and value) is configured. */
 export interface SessionRow {
   /** hashSecret of the cookie. */
@@ -172,9 +219,27 @@ export type RowWrite =
   /** In the place of the one that the agent id has. */
   | { op: 'invite'; row: InviteRow }
   | { op: 'invite.remove'; code_hash: string }
+  | { op: 'pairing'; row: PairingRow }
+  /** With its shares, and all that is known of what was relayed to it. */
+  | { op: 'pairing.remove'; id: string }
+  | { op: 'pairing.invite'; row: PairingInviteRow }
+  | { op: 'pairing.invite.remove'; code_hash: string }
+  /** One that stands keeps its since_seq; a new one has the given one, else the seq of this row's event. */
+  | { op: 'share'; room_id: string; pairing_id: string; since_seq?: number }
+  | { op: 'share.remove'; room_id: string; pairing_id: string }
+  | RelayWrite
   | SessionWrite
   | DeliveryWrite;
 type RowOf<T> = T;
+
+/** What became of relayed messages: no event belongs to it. A lost one means that a message is sent again. */
+export type RelayWrite =
+  /** Nothing before now is relayed to it; one that has begun goes on. */
+  | { op: 'relay.begin'; pairing_id: string }
+  /** Positions that it covers are forgotten. */
+  | { op: 'relay.settled'; pairing_id: string; settled_seq: number }
+  | { op: 'relay.position'; pairing_id: string; conversation: ConversationKey; acked_seq: number }
+  | { op: 'relay.refusal'; row: RelayRefusalRow };
 
 export type SessionWrite = { op: 'session'; row: SessionRow } | { op: 'session.remove'; id_hash: string };
 
@@ -312,6 +377,11 @@ export interface TopologyRows {
   pairs: PairRow[];
   /** In order of scope. */
   pauses: PauseRow[];
+  /** By id. */
+  pairings: PairingRow[];
+  /** Expired ones too. */
+  pairing_invites: PairingInviteRow[];
+  shares: ShareRow[];
 }
 
 export interface StoredMessage {
@@ -483,6 +553,11 @@ export interface Store {
 
   /** Takes in what was committed before it, as far as that is soon done: see SearchRows.unindexed. */
   search(request: SearchRequest): Promise<SearchRows>;
+  /** Undefined for a pairing to which relay never began. */
+  relayState(pairing_id: string): Promise<RelayState | undefined>;
+  /** The newest first. */
+  relayRefusals(pairing_id: string, limit: number): Promise<RelayRefusalRow[]>;
+  relayRefusal(pairing_id: string, seq: number): Promise<RelayRefusalRow | undefined>;
 
   /** Resolves when the engine answers; rejects with StorageError. */
   ping(): Promise<void>;

@@ -136,6 +136,18 @@ export const reads: Row[] = [
     but: { bearer: bound(200) },
   },
   { route: 'GET /v1/pairings', none: 200, bearer: OBSERVERS },
+  // There is none in this world: who may look is told so.
+  ...['', '/network', '/rooms', '/agents'].map((what): Row => ({
+    route: `GET /v1/pairings/{pairingID}${what}`,
+    at: `/v1/pairings/nowhere${what}`,
+    none: 404,
+    bearer: GONE,
+  })),
+  ...readable('GET /v1/messages/{messageID}/relays', 'messageID', 'm-hall', 'm-den', 'm-vault'),
+  ...ofDm('GET /v1/messages/{messageID}/relays', 'messageID', 'm-dm-in', 'm-dm-out').map((row): Row => ({
+    ...row,
+    read: OBSERVERS,
+  })),
   { route: 'GET /v1/guard', none: 200, bearer: OBSERVERS },
   ...readable('GET /v1/guard/{conversation}', 'conversation', 'room:hall', 'room:den', 'room:vault'),
   ...readable(

@@ -1,6 +1,6 @@
 /** Every route of the server, and who may ask it. */
 import { attaching, consoleFiles, reads } from './matrix-reads.ts';
-import { administration, registers, sessions, writes } from './matrix-writes.ts';
+import { administration, pairings, registers, sessions, writes } from './matrix-writes.ts';
 import type { Row } from './matrix.ts';
 
 export const MATRIX: readonly Row[] = [
@@ -9,6 +9,7 @@ export const MATRIX: readonly Row[] = [
   attaching,
   ...registers,
   ...administration,
+  ...pairings,
   ...writes,
   // A logout ends the session of the matrix, so they stand last.
   ...sessions,

@@ -211,6 +211,15 @@ export const administration: Row[] = [
   },
 ];
 
+/** Pairings; there is none in this world. */
+export const pairings: Row[] = [
+  administered('DELETE /v1/pairings/{pairingID}', {
+    at: '/v1/pairings/nowhere',
+    none: 404,
+    bearer: '401 401 403 403 404 403 403',
+  }),
+];
+
 export const writes: Row[] = [
   {
     // as an agent that nobody has registered, into a DM of its own

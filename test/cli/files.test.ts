@@ -152,7 +152,10 @@ describe('connect', () => {
   });
 
   it.each([
-    [['alpha', '--node'], /cannot run openclaw\n.*--runtime codex or --runtime claude-code/],
+    [
+      ['alpha', '--node', '--runtime', 'picoclaw'],
+      /cannot run picoclaw\n.*--runtime codex or --runtime claude-code/,
+    ],
     [['alpha', '--network-id', 'other'], /is network local, not other/],
     [['al:pha'], /"al:pha" is not an agent id/],
     [[], /the id of the agent is missing/],

@@ -111,13 +111,6 @@ describe('start', () => {
     await server.says(/warning: it listens on every network interface without authentication/);
     await server.says(/"network_id":"local"/);
   });
-
-  it('CFG-14 says that it does not pair', async () => {
-    writeFileSync(path.join(cwd, 'Moltnet'), 'pairings: [{id: b, remote_base_url: "http://b"}]\n');
-    const server = startCli(['start', '--json'], { cwd, env: free });
-    await server.says(/pairing is not available in this version, nothing is relayed/);
-    await server.says(/"network_id":"local"/);
-  });
 });
 
 describe('the entry', () => {

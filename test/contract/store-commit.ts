@@ -186,6 +186,9 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       invites: [],
       pairs: [],
       pauses: [],
+      pairings: [],
+      pairing_invites: [],
+      shares: [],
     });
 
     await store.commit([

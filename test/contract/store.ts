@@ -8,6 +8,7 @@ import { commitContract } from './store-commit.ts';
 import { credentialsContract } from './store-credentials.ts';
 import { deliveryContract } from './store-delivery.ts';
 import { historyContract } from './store-history.ts';
+import { pairingContract } from './store-pairing.ts';
 import { logContract } from './store-log.ts';
 import { searchContract } from './store-search.ts';
 
@@ -25,4 +26,5 @@ export function storeContract(factory: StoreFactory): void {
   describe('credentials', () => credentialsContract(factory));
   describe('delivery state', () => deliveryContract(factory));
   describe('search', () => searchContract(factory));
+  describe('pairings', () => pairingContract(factory));
 }

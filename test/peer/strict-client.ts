@@ -13,7 +13,12 @@ export interface StrictEvent {
   id: string;
   type: string;
   cursor: string;
-  message?: { id: string; target: { kind: string; room_id?: string }; parts: { text?: string }[] };
+  message?: {
+    id: string;
+    from: { type: string; id: string };
+    target: { kind: string; room_id?: string };
+    parts: { text?: string }[];
+  };
 }
 
 export interface StrictClientOptions {
@@ -23,6 +28,8 @@ export interface StrictClientOptions {
   cursor?: string;
   /** Whether EVENTs are acknowledged as they come. */
   ack?: boolean;
+  /** Called with each EVENT, after its ACK. */
+  onEvent?: (event: StrictEvent) => void;
 }
 
 export class StrictClient {
@@ -180,12 +187,14 @@ export class StrictClient {
       if (message?.origin === undefined) this.broken.push('1.1 a message without origin');
       if (!RFC3339.test(String(message?.created_at))) this.broken.push('0.1.12 a message without timestamp');
     }
-    this.events.push({
+    const taken: StrictEvent = {
       id: String(event.id),
       type: String(event.type),
       cursor: frame.cursor,
       ...(message ? { message } : {}),
-    });
+    };
+    this.events.push(taken);
     if (this.#options.ack !== false) this.acknowledge(frame.cursor);
+    this.#options.onEvent?.(taken);
   }
 }

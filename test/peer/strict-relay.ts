@@ -15,10 +15,12 @@ export class StrictRelay {
   status: 'unknown' | 'connected' | 'degraded' | 'incompatible' | 'error' = 'unknown';
   readonly #url: string;
   readonly #network: string;
+  readonly #token: string | undefined;
 
-  constructor(url: string, network: string) {
+  constructor(url: string, network: string, token?: string) {
     this.#url = url;
     this.#network = network;
+    this.#token = token;
   }
 
   /** wire.md 8.3: the first failing check decides. */
@@ -65,9 +67,11 @@ export class StrictRelay {
 
   async #fetch(path: string, body?: string): Promise<unknown> {
     const response = await fetch(`${this.#url}${path}`, {
-      ...(body === undefined
-        ? {}
-        : { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+      ...(body === undefined ? {} : { method: 'POST', body }),
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+      },
       signal: AbortSignal.timeout(5_000),
     });
     const text = await response.text();

@@ -27,6 +27,7 @@ export const settingsOf = (some: Partial<NetworkSettings> = {}): NetworkSettings
   guard: {},
   people: new Map(),
   token_agents: new Map(),
+  pairings: new Map(),
   first_come_claims: false,
   ...some,
 });
@@ -173,6 +174,8 @@ export function countingRandom(): Random {
     suffix: () => next('').slice(-8),
     agentToken: () => next('magt_v1_'),
     claimCode: () => next('minv_v1_'),
+    pairToken: () => `mpair_v1_${next('').padStart(43, '0')}`,
+    pairingSecret: () => next('secret-'),
   };
 }
 

@@ -165,9 +165,9 @@ export async function until(
   what: string,
   ms = 30_000,
 ): Promise<void> {
-  const end = Date.now() + ms;
+  const end = performance.now() + ms;
   while (!(await fact())) {
-    if (Date.now() > end) throw new Error(`this did not come true in ${ms} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`this did not come true in ${ms} ms: ${what}`);
     await new Promise((done) => setTimeout(done, 20));
   }
 }

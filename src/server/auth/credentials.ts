@@ -4,8 +4,15 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
+import { pairingOfToken } from '../../config/pairings.ts';
 import type { ServerConfig, StaticToken } from '../../config/types.ts';
-import { agentIdentity, anyone, type AuthMode, type Identity } from '../../network/identity.ts';
+import {
+  agentIdentity,
+  anyone,
+  pairingIdentity,
+  type AuthMode,
+  type Identity,
+} from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
 import {
   agentTokenKey,
@@ -13,6 +20,7 @@ import {
   derivedTokenId,
   hashSecret,
   isAgentToken,
+  isPairToken,
   SESSION_COOKIE,
   staticTokenKey,
   type Scope,
@@ -20,11 +28,11 @@ import {
 import { MoltnetError } from '../../protocol/errors.ts';
 import { canonicalMemberId } from '../../protocol/ids.ts';
 import type { CallerIdentity } from '../../protocol/identity.ts';
-import type { SessionRow } from '../../store/store.ts';
+import type { PairingRow, SessionRow } from '../../store/store.ts';
 import type { Sessions, SessionToken } from './sessions.ts';
 
 export interface CredentialsOptions {
-  config: Pick<ServerConfig, 'auth' | 'network'>;
+  config: Pick<ServerConfig, 'auth' | 'network' | 'pairings'>;
   network: Pick<Network, 'execute' | 'topology'>;
   sessions: Sessions;
   /** A request came with a credential that nobody has. May throw another refusal in the place of `unauthorized`. */
@@ -77,6 +85,7 @@ export function createCredentials({
   /** Agents that were seen with their token. */
   const agents = new Map<string, { key: string; identity: Identity }>();
   const sessionIdentities = new WeakMap<SessionRow, { of: Identity; identity: Identity }>();
+  const pairings = new WeakMap<PairingRow, Identity>();
   const sources = new WeakMap<Identity, Source>();
   const answers = new WeakMap<IncomingMessage, Identity | MoltnetError>();
   /** Looked up when it is asked: no event of a batch is judged by what was before it. */
@@ -119,6 +128,7 @@ export function createCredentials({
     if (token.trim() === '') throw unknown();
     const known = tokens.get(hash(token));
     if (known) return known.identity;
+    if (isPairToken(token.trim())) return identityOfPairing(hash(token));
     if (!isAgentToken(token)) throw unknown();
     const key = agentTokenKey(token);
     const row = topology.agentByCredential(key);
@@ -130,6 +140,21 @@ export function createCredentials({
     if (seen?.key === key) return seen.identity;
     const identity = agentIdentity(config.auth.mode, key, row.id);
     agents.set(row.id, { key, identity });
+    return identity;
+  }
+
+  /** Throws `unauthorized`. One object for as long as the pairing is the same. */
+  function identityOfPairing(token_hash: string): Identity {
+    const row = topology.pairingByToken(token_hash);
+    if (!row) throw unknown();
+    const seen = pairings.get(row);
+    if (seen) return seen;
+    const identity = pairingIdentity(token_hash, {
+      id: row.id,
+      network: row.remote_network_id,
+      bound: true,
+    });
+    pairings.set(row, identity);
     return identity;
   }
 
@@ -188,7 +213,7 @@ export function createCredentials({
   }
 
   function answerFor(request: IncomingMessage): Identity | MoltnetError {
-    if (config.auth.mode === 'none') return anonymous;
+    if (config.auth.mode === 'none' && !bringsPairToken(request)) return anonymous;
     let answer = answers.get(request);
     if (answer) return answer;
     try {
@@ -233,6 +258,10 @@ export function createCredentials({
     kindOf: (identity) => (isAgent(identity) ? 'agent' : (sources.get(identity)?.kind ?? 'anonymous')),
     revocation(identity) {
       const { mode, credential_key } = identity;
+      if (credential_key.startsWith('pair-token:')) {
+        const row = topology.pairingByToken(credential_key.slice('pair-token:'.length));
+        return row && pairings.get(row) === identity ? undefined : ended();
+      }
       if (isAgent(identity) && mode === config.auth.mode) {
         if (topology.agentByCredential(credential_key)) return undefined;
         const removed = topology.removedByCredential(credential_key);
@@ -251,6 +280,9 @@ export function createCredentials({
 }
 
 const BEARER = 'Bearer ';
+/** A paired network is held to what is shared with it also where nobody else is asked who he is. */
+const bringsPairToken = ({ headers: { authorization } }: IncomingMessage): boolean =>
+  authorization?.startsWith(`${BEARER}mpair_v1_`) === true;
 const NO_SCOPES: ReadonlySet<Scope> = new Set();
 
 const isAgent = ({ credential_key }: Identity): boolean => credential_key.startsWith('agent-token:');
@@ -260,11 +292,14 @@ function anonymousIn(mode: AuthMode): Identity {
 }
 
 function identityOfToken(
-  { auth, network }: Pick<ServerConfig, 'auth' | 'network'>,
+  config: Pick<ServerConfig, 'auth' | 'network' | 'pairings'>,
   id: string,
-  { scopes, agents = [], human }: StaticToken,
+  token: StaticToken,
   removed: NonNullable<Identity['removed']>,
 ): Identity {
+  const { auth, network } = config;
+  const { scopes, agents = [], human } = token;
+  const pairing = pairingOfToken(config, token);
   return {
     mode: auth.mode,
     credential_key: staticTokenKey(id),
@@ -272,6 +307,12 @@ function identityOfToken(
     ...(agents.length > 0 && {
       agents: new Set(agents.map((agent) => canonicalMemberId(agent, network.id))),
       removed,
+    }),
+    ...(pairing && {
+      pairing: {
+        id: pairing.id,
+        ...(pairing.remote_network_id !== undefined && { network: pairing.remote_network_id }),
+      },
     }),
     ...(human && { human }),
   };

@@ -54,6 +54,8 @@ export async function agentRoutes(app: App, context: ServerContext): Promise<voi
 
   /** Whoever is somebody here says only of itself what became of wakes (wire-newer.md 4). Throws `forbidden`. */
   const requireOwnAgent = (identity: Identity, named: string): void => {
+    if (identity.pairing)
+      throw new MoltnetError('forbidden', 'a paired network says nothing of wakes of this network');
     if (!isBound(identity) || !parseMemberId(named)) return;
     const agent = canonicalMemberId(named, settings.id);
     if (!identity.agents?.has(agent))

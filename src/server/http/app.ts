@@ -36,6 +36,7 @@ import { metricsRoutes } from './metrics.ts';
 import { networkRoutes } from './network.ts';
 import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
+import { pairingRoutes } from './pairings.ts';
 import { pauseRoutes } from './pauses.ts';
 import { receiptRoutes } from './receipts.ts';
 import { searchRoutes } from './search.ts';
@@ -120,6 +121,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   await installOpenapi(app, context);
   for (const group of [
     networkRoutes,
+    pairingRoutes,
     roomRoutes,
     messageRoutes,
     receiptRoutes,

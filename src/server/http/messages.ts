@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { conversationKey, parseConversation } from '../../protocol/conversation.ts';
 import { Message, MessageAccepted, MessageRedacted, SendMessageRequest } from '../../protocol/messages.ts';
 import { MessagePage, PageQuery } from '../../protocol/pages.ts';
+import { isOfAnother } from '../../pairing/pairings.ts';
+import { RELAY_HEADER } from '../../protocol/pairings.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
@@ -50,6 +52,9 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
           'too_many_mentions',
           'data_too_deep',
           'too_many_participants',
+          'not_shared',
+          'pairing_mismatch',
+          'pairing_quota',
           'overloaded',
           'storage_unavailable',
         ),
@@ -126,11 +131,15 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
 
 /** What the route does with a body that is well-formed. Throws or rejects with MoltnetError. */
 export function sendMessage(
-  { network, rates, identify }: ServerContext,
+  { network, pairings, rates, identify }: ServerContext,
   request: IncomingMessage,
   body: SendMessageRequest,
 ): Promise<MessageAccepted> {
   const identity = identify(request);
+  if (isOfAnother(body, network.settings.id)) {
+    const plain = request.headers[RELAY_HEADER] === undefined;
+    return pairings.take(identity, body, plain, () => rates.send(identity));
+  }
   rates.send(identity);
   return network.execute('message.send', { request: body }, identity);
 }

@@ -36,10 +36,11 @@ export interface ChaosCounts {
   retries: number;
   kills: Record<'server' | 'node' | 'runtime', number>;
   pauses: number;
+  frozen: number;
 }
 
 export interface Chaos {
-  /** So many things are said, killed, paused, one after the other; resolves when the last of them was done. */
+  /** So many things are said, killed, frozen, paused, one after the other; resolves when the last of them was done. */
   storm(steps: number): Promise<void>;
   /** Everything runs and nothing is paused: resolves with what is left when all has come to an end. Rejects after `ms`. */
   settle(ms: number): Promise<ChaosRecord>;
@@ -86,6 +87,7 @@ class Run implements Chaos {
   readonly #pending = new Set<Promise<unknown>>();
   #conversations = 0;
   #pauses = 0;
+  #frozen = 0;
   #fault: unknown;
 
   constructor(parts: Parts) {
@@ -131,7 +133,8 @@ class Run implements Chaos {
       for (const node of nodes) this.#do(this.#killNode(node));
       return;
     }
-    if (roll < 0.95) return this.#do(this.#pause());
+    if (roll < 0.91) return this.#do(this.#freeze(random.of([...world.servers, ...nodes])));
+    if (roll < 0.96) return this.#do(this.#pause());
     return this.#do(this.#letGo());
   }
 
@@ -162,7 +165,8 @@ class Run implements Chaos {
   async #killServer(server: ChaosServer): Promise<void> {
     if (!server.up) return;
     this.#of.facts.add({ t: 'kill', what: 'server', name: server.name });
-    await server.kill();
+    // A restart as an operator makes it is another way to end.
+    await (this.#of.random.next() < 0.25 ? server.stop() : server.kill());
     await sleep(this.#of.random.next() * 300);
     await server.start();
   }
@@ -170,9 +174,19 @@ class Run implements Chaos {
   async #killNode(node: ChaosNode): Promise<void> {
     if (!node.up) return;
     this.#of.facts.add({ t: 'kill', what: 'node', name: node.name });
-    await node.kill();
+    await (this.#of.random.next() < 0.25 ? node.stop() : node.kill());
     await sleep(this.#of.random.next() * 300);
     node.start();
+  }
+
+  /** A process that stands still and goes on, as on a machine that swaps or sleeps. */
+  async #freeze(process_: ChaosServer | ChaosNode): Promise<void> {
+    const { pid } = process_;
+    if (pid === undefined) return;
+    this.#frozen++;
+    signal(pid, 'SIGSTOP');
+    await sleep(this.#of.random.next() * 3_000);
+    signal(pid, 'SIGCONT');
   }
 
   #killRuntime(): void {
@@ -181,11 +195,7 @@ class Run implements Chaos {
     if (live.length === 0) return;
     const { pid, agent } = random.of(live);
     facts.add({ t: 'kill', what: 'runtime', name: agent });
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended meanwhile.
-    }
+    signal(pid, 'SIGKILL');
   }
 
   async #pause(): Promise<void> {
@@ -246,6 +256,7 @@ class Run implements Chaos {
       retries: count('retry'),
       kills,
       pauses: this.#pauses,
+      frozen: this.#frozen,
     };
   }
 
@@ -254,9 +265,17 @@ class Run implements Chaos {
     await Promise.all(this.#pending);
     await Promise.all(readers.map((reader) => reader.stop()));
     await Promise.all(nodes.map((node) => node.stop()));
-    for (const { pid } of liveRuntimes(facts, folder)) process.kill(pid, 'SIGKILL');
+    for (const { pid } of liveRuntimes(facts, folder)) signal(pid, 'SIGKILL');
     people.close();
     await Promise.all(world.servers.map((server) => server.stop()));
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended meanwhile.
   }
 }
 

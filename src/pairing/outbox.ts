@@ -1,0 +1,274 @@
+/**
+ * What is still to be relayed to one pairing. The log is the outbox: a message waits there from its own transaction on;
+ * here is only how far each conversation has come. Within a conversation one message goes after the other, and the next
+ * only when it is known what became of the one before; conversations go side by side. RLY rules.
+ */
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { Message } from '../protocol/messages.ts';
+import type { LogEvent, RelayRefusalRow, RelayState, RelayWrite, Store } from '../store/store.ts';
+import type { Outcome } from './outcome.ts';
+import { backoff, Pause, Slots } from './waiting.ts';
+
+export interface OutboxOptions {
+  pairing_id: string;
+  store: Pick<Store, 'conversationEvents' | 'events' | 'relayState'>;
+  /** Is it for this pairing, as things are now. */
+  isFor(event: LogEvent): boolean;
+  /** Resolves when something may be sent; false when the pairing has ended. */
+  ready(conversation: ConversationKey): Promise<boolean>;
+  /** One attempt. `relayed` also for what is not to be told. */
+  send(event: LogEvent): Promise<Outcome>;
+  save(writes: RelayWrite[]): Promise<unknown>;
+  /** Told of every outcome. */
+  onOutcome(outcome: Outcome, event: LogEvent): void;
+  onFault(error: unknown): void;
+  /** Milliseconds since 1970. */
+  clock?: () => number;
+  parallel?: number;
+}
+
+interface Pending {
+  /** seq of the first message that is not out. */
+  first: number;
+  /** seq of the newest that is known to be for the pairing. */
+  last: number;
+  attempts: number;
+  error?: string;
+  message_id?: string;
+  since?: string;
+}
+
+/** Messages of one conversation that are sent before another one has a turn. */
+const TURN = 16;
+const SAVE_EVERY = 200;
+const SCAN = 500;
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #clock: () => number;
+  readonly #slots: Slots;
+  readonly #pause = new Pause();
+  /** Conversations that are further than #settled. */
+  readonly #acked = new Map<ConversationKey, number>();
+  readonly #pending = new Map<ConversationKey, Pending>();
+  readonly #dirty = new Set<ConversationKey>();
+  readonly #refusals: RelayRefusalRow[] = [];
+  #settled = 0;
+  #saved = 0;
+  /** Every event up to here was looked at. */
+  #seen = 0;
+  #live = 0;
+  #scanning = true;
+  #saver: NodeJS.Timeout | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+    this.#slots = new Slots(options.parallel ?? 8);
+  }
+
+  /** Goes on where it stood. From the call on `notice` must be told of every event after `head`. */
+  async start(state: RelayState, head: number): Promise<void> {
+    this.#settled = this.#saved = this.#seen = state.settled_seq;
+    this.#live = Math.max(this.#live, head);
+    for (const { conversation, acked_seq } of state.positions) this.#acked.set(conversation, acked_seq);
+    await this.#scan();
+  }
+
+  /** A committed event, in seq order. */
+  notice(event: LogEvent): void {
+    this.#live = event.seq;
+    // The scan comes to it, in order.
+    if (this.#scanning) return;
+    this.#seen = event.seq;
+    this.#look(event);
+    this.#later();
+  }
+
+  /** Conversations that wait, the longest-waiting first. */
+  waiting(): ({ conversation: ConversationKey } & Pending)[] {
+    return [...this.#pending]
+      .map(([conversation, pending]) => ({ conversation, ...pending }))
+      .sort((a, b) => a.first - b.first);
+  }
+
+  /** Whether a message that is for this pairing is out, or refused: what is stored says which. */
+  isDone(conversation: ConversationKey, seq: number): boolean {
+    if (this.#scanning && seq > this.#seen) return seq <= (this.#acked.get(conversation) ?? this.#settled);
+    const pending = this.#pending.get(conversation);
+    return pending === undefined ? seq <= this.#seen : seq < pending.first;
+  }
+  attemptsOf(conversation: ConversationKey): Pending | undefined {
+    return this.#pending.get(conversation);
+  }
+
+  /** What is in memory is written. */
+  flush(): Promise<void> {
+    clearTimeout(this.#saver);
+    this.#saver = undefined;
+    this.#saving = this.#saving.then(() => this.#save());
+    return this.#saving;
+  }
+
+  /** Ends; what was sent and is not written yet is written. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#pause.wake();
+    await this.flush();
+  }
+
+  async #scan(): Promise<void> {
+    const { store } = this.#options;
+    while (!this.#closed && this.#seen < this.#live) {
+      const live = this.#live;
+      const events = await store.events({ all: true }, this.#seen, SCAN);
+      for (const event of events) this.#look(event);
+      this.#seen = events.at(-1)?.seq ?? live;
+      this.#later();
+    }
+    this.#scanning = false;
+    this.#later();
+  }
+
+  #look(event: LogEvent): void {
+    const { conversation, seq } = event;
+    if (conversation === undefined || this.#closed || seq <= this.#settled) return;
+    if (seq <= (this.#acked.get(conversation) ?? 0) || !this.#options.isFor(event)) return;
+    const pending = this.#pending.get(conversation);
+    if (pending) {
+      pending.last = seq;
+      return;
+    }
+    this.#pending.set(conversation, { first: seq, last: seq, attempts: 0 });
+    this.#drain(conversation).catch(this.#options.onFault);
+  }
+
+  async #drain(conversation: ConversationKey): Promise<void> {
+    const pending = this.#pending.get(conversation)!;
+    while (!this.#closed) {
+      if (!(await this.#options.ready(conversation)) || this.#closed) return;
+      const wait = await this.#slots.run(() => this.#turn(conversation, pending));
+      if (wait === undefined) return;
+      if (wait > 0) await this.#pause.wait(wait);
+    }
+  }
+
+  /** Sends some. Resolves with the milliseconds to wait before the next turn; undefined when nothing is left. */
+  async #turn(conversation: ConversationKey, pending: Pending): Promise<number | undefined> {
+    if (this.#closed) return undefined;
+    const events = await this.#options.store.conversationEvents(conversation, pending.first - 1, TURN);
+    if (events.length === 0) {
+      // One that came while this was read is in the next read.
+      if (pending.last >= pending.first) {
+        pending.last = 0;
+        return 0;
+      }
+      this.#pending.delete(conversation);
+      this.#later();
+      return undefined;
+    }
+    for (const event of events) {
+      if (this.#closed) return undefined;
+      if (this.#options.isFor(event)) {
+        const wait = await this.#one(event, pending);
+        if (wait !== undefined) return wait;
+      }
+      pending.first = event.seq + 1;
+      pending.attempts = 0;
+      delete pending.error;
+      this.#acked.set(conversation, event.seq);
+      this.#dirty.add(conversation);
+      this.#later();
+    }
+    return 0;
+  }
+
+  /** Undefined when it is done with; else the milliseconds to wait. */
+  async #one(event: LogEvent, pending: Pending): Promise<number | undefined> {
+    const { id } = JSON.parse(event.payload) as Message;
+    pending.message_id = id;
+    pending.since = event.created_at;
+    const outcome = await this.#options.send(event);
+    const { onOutcome } = this.#options;
+    switch (outcome.kind) {
+      case 'relayed':
+        onOutcome(outcome, event);
+        return undefined;
+      case 'refused':
+        this.#refuse(event, id, outcome.code, outcome.reason);
+        onOutcome(outcome, event);
+        return undefined;
+      case 'stuck':
+        pending.attempts++;
+        pending.error = outcome.message;
+        if (pending.attempts < outcome.tries) {
+          onOutcome(outcome, event);
+          return backoff(pending.attempts);
+        }
+        this.#refuse(event, id, outcome.code, outcome.message);
+        onOutcome({ kind: 'refused', code: outcome.code, reason: outcome.message }, event);
+        return undefined;
+      default:
+        pending.attempts++;
+        pending.error = outcome.message;
+        onOutcome(outcome, event);
+        return 0;
+    }
+  }
+
+  #refuse({ seq, conversation }: LogEvent, message_id: string, code: string, reason: string): void {
+    this.#refusals.push({
+      pairing_id: this.#options.pairing_id,
+      seq,
+      message_id,
+      conversation: conversation!,
+      code: code.slice(0, 100),
+      reason: reason.slice(0, 300),
+      at: new Date(this.#clock()).toISOString(),
+    });
+  }
+
+  #later(): void {
+    if (this.#closed || this.#saver) return;
+    this.#saver = setTimeout(() => void this.flush(), SAVE_EVERY);
+    this.#saver.unref();
+  }
+
+  async #save(): Promise<void> {
+    const { pairing_id, save, onFault } = this.#options;
+    let settled = this.#seen;
+    for (const { first } of this.#pending.values()) settled = Math.min(settled, first - 1);
+    if (settled > this.#settled) {
+      this.#settled = settled;
+      for (const [conversation, acked] of this.#acked) if (acked <= settled) this.#acked.delete(conversation);
+    }
+    const writes: RelayWrite[] = this.#refusals.splice(0).map((row) => ({ op: 'relay.refusal', row }));
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    for (const conversation of dirty) {
+      const acked_seq = this.#acked.get(conversation);
+      if (acked_seq !== undefined) writes.push({ op: 'relay.position', pairing_id, conversation, acked_seq });
+    }
+    // Alone it is written seldom: of what was not for this pairing nothing is sent again.
+    if (
+      this.#settled > this.#saved &&
+      (writes.length > 0 || dirty.length > 0 || this.#settled - this.#saved > 1_000)
+    ) {
+      writes.push({ op: 'relay.settled', pairing_id, settled_seq: this.#settled });
+      this.#saved = this.#settled;
+    }
+    if (writes.length === 0) return;
+    try {
+      await save(writes);
+    } catch (error) {
+      // What is not written is sent again after a restart, and taken there once.
+      for (const conversation of dirty) this.#dirty.add(conversation);
+      for (const write of writes) if (write.op === 'relay.refusal') this.#refusals.push(write.row);
+      this.#saved = Math.min(this.#saved, this.#settled - 1);
+      if (!this.#closed) this.#later();
+      onFault(error);
+    }
+  }
+}

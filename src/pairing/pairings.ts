@@ -1,0 +1,280 @@
+/**
+ * All pairings of this network: what is configured or was made by an invitation, as it is now. Relays what is said here,
+ * takes what comes, and says how it stands.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Transport } from '../client/http-request.ts';
+import type { Tail } from '../log/tail.ts';
+import { server, type Identity } from '../network/identity.ts';
+import type { Network } from '../network/network.ts';
+import { MoltnetError } from '../protocol/errors.ts';
+import { isId, messageEventId } from '../protocol/ids.ts';
+import type { Message, MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
+import type { MessageRelay, Pairing, PairingDetail } from '../protocol/pairings.ts';
+import type { LogEvent, Store, StoredMessage } from '../store/store.ts';
+import { createQuota, type Quota } from './quota.ts';
+import { isRelayed } from './relay-message.ts';
+import { PairingRelay, type RelayOptions, type RelayResult } from './relay.ts';
+import { specsOf, type FilePairing, type PairingSpec } from './spec.ts';
+
+export interface PairingsOptions {
+  network: Network;
+  store: Store;
+  tail: Pick<Tail, 'announce' | 'head' | 'listen'>;
+  /** Those of the server's file, as they are now. */
+  file(): readonly FilePairing[];
+  /** The open link of a pairing. */
+  link?: (pairing_id: string) => Transport | undefined;
+  /** The pairings, or how they are reached, are others now. */
+  onSpecs?: (specs: ReadonlyMap<string, PairingSpec>) => void;
+  onResult(result: RelayResult): void;
+  onFault(error: unknown): void;
+  quota?: Quota;
+  clock?: () => number;
+  membersEvery?: number;
+}
+
+/** Conversations shown as waiting, and refusals shown. */
+const SHOWN = 100;
+
+export class Pairings {
+  readonly #options: PairingsOptions;
+  readonly #quota: Quota;
+  readonly #relays = new Map<string, PairingRelay>();
+  #following: (() => void) | undefined;
+  #settling: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: PairingsOptions) {
+    this.#options = options;
+    this.#quota = options.quota ?? createQuota(undefined, options.clock);
+  }
+
+  /** Everything that is said from now on is relayed; what was said while the server was down too. */
+  async start(): Promise<void> {
+    this.#following = this.#options.tail.listen((event) => this.#notice(event));
+    await this.settle();
+  }
+
+  /** Makes of the configuration and the store what is to be; also after a reload. */
+  settle(): Promise<void> {
+    this.#settling = this.#settling.then(() => this.#settle());
+    return this.#settling;
+  }
+
+  list(): PairingRelay[] {
+    return [...this.#relays.values()].sort((a, b) => (a.spec.id < b.spec.id ? -1 : 1));
+  }
+  /** Throws `not_found`. */
+  get(id: string): PairingRelay {
+    const relay = this.#relays.get(id);
+    if (!relay) throw new MoltnetError('not_found', `no such pairing: ${id.slice(0, 160)}`);
+    return relay;
+  }
+  /** A link of its has opened or ended. */
+  nudge(id: string): void {
+    this.#relays.get(id)?.nudge();
+  }
+
+  async detail(id: string): Promise<PairingDetail> {
+    const relay = this.get(id);
+    await relay.outbox.flush();
+    const refusals = await this.#options.store.relayRefusals(id, SHOWN);
+    return {
+      ...relay.view(),
+      refusals: refusals.map(({ message_id, conversation, code, reason, at }) => ({
+        message_id,
+        conversation,
+        code,
+        reason,
+        at,
+      })),
+      waiting: relay.outbox
+        .waiting()
+        .slice(0, SHOWN)
+        .map(({ conversation, message_id, attempts, since, error }) => ({
+          conversation,
+          attempts,
+          ...(message_id !== undefined && { message_id }),
+          ...(since !== undefined && { since }),
+          ...(error !== undefined && { error }),
+        })),
+    };
+  }
+
+  /** Where a message stands with each pairing that it is for. */
+  async relaysOf(message: StoredMessage): Promise<MessageRelay[]> {
+    const { network, store } = this.#options;
+    const relays: MessageRelay[] = [];
+    const { target } = JSON.parse(message.payload) as Message;
+    const event = {
+      seq: message.seq,
+      type: 'message.created',
+      payload: message.payload,
+      ...(message.room_id !== null && { room_id: message.room_id }),
+      ...(target.participant_ids && { participants: target.participant_ids }),
+    };
+    for (const { spec, outbox } of this.list()) {
+      if (!isRelayed(event, spec, network.topology)) continue;
+      const about = {
+        pairing_id: spec.id,
+        ...(spec.network !== undefined && { remote_network_id: spec.network }),
+      };
+      if (!outbox.isDone(message.conversation, message.seq)) {
+        const pending = outbox.attemptsOf(message.conversation);
+        const next = pending?.first !== undefined && pending.message_id === message.id ? pending : undefined;
+        relays.push({
+          ...about,
+          state: 'waiting',
+          since: message.created_at,
+          attempts: next?.attempts ?? 0,
+          ...(next?.error !== undefined && { reason: next.error }),
+        });
+        continue;
+      }
+      await outbox.flush();
+      const refusal = await store.relayRefusal(spec.id, message.seq);
+      relays.push(
+        refusal
+          ? { ...about, state: 'refused', code: refusal.code, reason: refusal.reason, at: refusal.at }
+          : { ...about, state: 'relayed' },
+      );
+    }
+    return relays;
+  }
+
+  /**
+   * A message of another network, as one of our pairings brings it. Rejects with MoltnetError.
+   * @param plain the other server does not know RELAY_HEADER: what is not taken is answered as not accepted
+   */
+  async take(
+    identity: Identity,
+    request: SendMessageRequest,
+    plain: boolean,
+    limit: () => void,
+  ): Promise<MessageAccepted> {
+    const { network } = this.#options;
+    const from = (request.origin?.network_id ?? '').trim();
+    const pairing = identity.pairing ?? network.topology.pairingOf(from);
+    const relay = pairing && this.#relays.get(pairing.id);
+    const bytes = pairing ? Buffer.byteLength(JSON.stringify(request)) : 0;
+    try {
+      limit();
+      if (pairing) this.#quota.take(pairing.id, bytes);
+      try {
+        const accepted = await network.execute('message.send', { request }, identity);
+        if (relay) relay.counts.received++;
+        return accepted;
+      } catch (error) {
+        if (pairing) this.#quota.giveBack(pairing.id, bytes);
+        throw error;
+      }
+    } catch (error) {
+      if (!(error instanceof MoltnetError) || error.status >= 500 || error.status === 401) throw error;
+      if (relay) {
+        relay.counts.not_taken++;
+        relay.counts.last_refusal = {
+          code: error.code,
+          reason: error.message.slice(0, 300),
+          at: new Date(this.#now()).toISOString(),
+        };
+      }
+      if (!plain || !identity.scopes.has('pair')) throw error;
+      const message_id =
+        [request.id?.trim(), request.origin?.message_id?.trim()].find((id) => id && isId(id)) ?? '';
+      return {
+        message_id,
+        event_id: message_id === '' ? '' : messageEventId(message_id),
+        accepted: false,
+        thread_created: false,
+        dm_created: false,
+      };
+    }
+  }
+
+  views(): Pairing[] {
+    return this.list().map((relay) => relay.view());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#following?.();
+    await this.#settling;
+    await Promise.all(this.list().map((relay) => relay.close()));
+  }
+
+  #now(): number {
+    return (this.#options.clock ?? Date.now)();
+  }
+
+  #notice(event: LogEvent): void {
+    for (const { outbox } of this.#relays.values()) outbox.notice(event);
+    // One of the log: a pairing was made, changed or revoked.
+    if (event.type === 'pairing.updated') void this.settle().catch(this.#options.onFault);
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#closed) return;
+    const { network, file, onSpecs } = this.#options;
+    const specs = specsOf(file(), network.topology.pairings());
+    for (const [id, relay] of this.#relays) {
+      const spec = specs.get(id);
+      if (spec && sameSpec(relay.spec, spec)) continue;
+      this.#relays.delete(id);
+      await relay.close();
+    }
+    onSpecs?.(specs);
+    for (const spec of specs.values()) if (!this.#relays.has(spec.id)) await this.#begin(spec);
+    // A reload gives the rules the file's words, which may leave out which network it is.
+    for (const { spec } of this.#relays.values()) {
+      const known = network.settings.pairings.get(spec.id);
+      if (known && spec.network !== undefined) known.network ??= spec.network;
+    }
+  }
+
+  async #begin(spec: PairingSpec): Promise<void> {
+    const { network, store, tail, link, onResult, onFault, clock, membersEvery } = this.#options;
+    let state = await store.relayState(spec.id);
+    if (!state) {
+      await network.execute('relay.begin', { pairing_ids: [spec.id] }, server);
+      state = await store.relayState(spec.id);
+    }
+    if (!state || this.#closed) return;
+    const options: RelayOptions = {
+      spec,
+      network,
+      store,
+      ...(link && spec.link !== 'none' && { link: () => link(spec.id) }),
+      onChange: (relay) => this.#announce(relay),
+      onResult,
+      onFault,
+      ...(clock && { clock }),
+      ...(membersEvery !== undefined && { membersEvery }),
+    };
+    const relay = new PairingRelay(options);
+    this.#relays.set(spec.id, relay);
+    // Events of this moment on are noticed; what is before them is read.
+    relay.start(state, tail.head).catch(onFault);
+  }
+
+  /** As the original tells it, without the counts: those are asked for. */
+  #announce(relay: PairingRelay): void {
+    const { relay: _, rooms: _rooms, source: _source, ...payload } = relay.view();
+    this.#options.tail.announce({ type: 'pairing.updated', payload });
+  }
+}
+
+/** The network that one of the file has told by itself is no difference. */
+function sameSpec(running: PairingSpec, wanted: PairingSpec): boolean {
+  const { network, ...rest } = wanted;
+  return (
+    isDeepStrictEqual({ ...running, network: undefined }, { ...rest, network: undefined }) &&
+    (network === undefined || network === running.network)
+  );
+}
+
+/** Whether a request says that it came into the world on another network. */
+export function isOfAnother(request: SendMessageRequest, local: string): boolean {
+  const network = (request.origin?.network_id ?? '').trim();
+  return network !== '' && network !== local;
+}

@@ -1,0 +1,238 @@
+/**
+ * One paired network as it is reached from here: its status, and when something may be sent to it. Checked when nothing
+ * is known, after a failure (at growing distances) and when the last check is old.
+ */
+import { createClient, everyItem, type Client } from '../client/http.ts';
+import type { Transport } from '../client/http-request.ts';
+import { RefusedError } from '../client/errors.ts';
+import type { AgentSummary } from '../protocol/agents.ts';
+import type { Network } from '../protocol/network.ts';
+import { RELAY_HEADER, type PairingDiagnostics, type PairingStatus } from '../protocol/pairings.ts';
+import type { Room } from '../protocol/rooms.ts';
+import { compatibilityOf } from './compatibility.ts';
+import { outcomeOfAnswer, outcomeOfError, type Outcome } from './outcome.ts';
+import type { PairingSpec } from './spec.ts';
+import { backoff, Pause } from './waiting.ts';
+import type { SendRequest } from '../client/http.ts';
+
+export interface PeerOptions {
+  spec: PairingSpec;
+  /** This network's id. */
+  local: string;
+  /** The open link to it, when there is one. */
+  link?: () => Transport | undefined;
+  /** Status, or what is known of it, has changed; not for a new time of the same. */
+  onChange(): void;
+  /** It has said which network it is. */
+  onNetwork(network: string): void;
+  /** Milliseconds since 1970. */
+  clock?: () => number;
+}
+
+const FRESH = 5 * 60_000;
+/** For one request with its answer. */
+const TIMEOUT = 10_000;
+
+export class Peer {
+  status: PairingStatus;
+  diagnostics: PairingDiagnostics | undefined;
+  /** What its document announces of relay between servers of ours; 0 for others. */
+  relay = 0;
+  readonly #options: PeerOptions;
+  readonly #clock: () => number;
+  readonly #pause = new Pause();
+  readonly #direct: Client | undefined;
+  #checking: Promise<Network | undefined> | undefined;
+  #checked = Number.NEGATIVE_INFINITY;
+  #blocked = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #answered = false;
+  #closed = false;
+
+  constructor(options: PeerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+    const { spec } = options;
+    this.status = spec.source === 'store' ? 'pending' : 'unknown';
+    this.#direct =
+      spec.base_url === undefined
+        ? undefined
+        : createClient({
+            baseUrl: spec.base_url,
+            timeoutMs: TIMEOUT,
+            keepAlive: true,
+            headers: { [RELAY_HEADER]: '1' },
+            ...(spec.token !== undefined && { token: spec.token }),
+          });
+  }
+
+  /** By the link when it is open, else over a connection of its own; undefined while neither can be. */
+  get client(): Client | undefined {
+    const transport = this.#options.link?.();
+    return transport
+      ? createClient({ baseUrl: this.#options.spec.base_url ?? `link://${this.#options.spec.id}`, transport })
+      : this.#direct;
+  }
+
+  /** Resolves when something of this kind may be sent; false when the pairing has ended. */
+  async ready(kind: 'room' | 'thread' | 'dm'): Promise<boolean> {
+    while (!this.#closed) {
+      const now = this.#clock();
+      if (now < this.#blocked) await this.#pause.wait(Math.min(this.#blocked - now, 5_000));
+      else if (this.#mayDo(kind) && now - this.#checked < FRESH) return true;
+      else if (!this.client) await this.#pause.wait(1_000);
+      else {
+        await this.check();
+        if (!this.#mayDo(kind) && this.#clock() >= this.#blocked) this.#block();
+      }
+    }
+    return false;
+  }
+
+  /** Asks for its network document, once for all who ask at the same time. Undefined when it cannot be had. */
+  check(discovery = false): Promise<Network | undefined> {
+    return (this.#checking ??= this.#check(discovery).finally(() => (this.#checking = undefined)));
+  }
+
+  async send(request: SendRequest): Promise<Outcome> {
+    const { client } = this;
+    if (!client) return this.#lost({ kind: 'away', reason: 'no_link', message: 'it keeps no link open now' });
+    try {
+      const outcome = outcomeOfAnswer(await client.send(request));
+      this.#reached();
+      return outcome;
+    } catch (error) {
+      const outcome = outcomeOfError(error);
+      if (outcome.kind === 'away') return this.#lost(outcome);
+      this.#reached();
+      if (outcome.kind === 'later') this.#blocked = this.#clock() + outcome.after * 1_000;
+      return outcome;
+    }
+  }
+
+  /** Every room that it lets us see, all pages. Rejects when it cannot be had. */
+  rooms(): Promise<Room[]> {
+    return this.#list((client) =>
+      everyItem(
+        (page) => client.rooms(page),
+        (page) => page.rooms,
+      ),
+    );
+  }
+  agents(): Promise<AgentSummary[]> {
+    return this.#list((client) =>
+      everyItem(
+        (page) => client.agents(page),
+        (page) => page.agents,
+      ),
+    );
+  }
+
+  /** A link has opened, or something else says that it may be there again. */
+  wake(): void {
+    this.#blocked = Number.NEGATIVE_INFINITY;
+    this.#checked = Number.NEGATIVE_INFINITY;
+    this.#pause.wake();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#pause.wake();
+    this.#direct?.close();
+  }
+
+  #mayDo(kind: 'room' | 'thread' | 'dm'): boolean {
+    if (this.status === 'connected') return true;
+    return (
+      this.status === 'degraded' && (kind !== 'dm' || this.diagnostics?.reason !== 'direct_messages_disabled')
+    );
+  }
+
+  async #list<T>(read: (client: Client) => Promise<T>): Promise<T> {
+    const { client } = this;
+    if (!client) throw new RefusedError(502, { code: 'bad_gateway', error: 'it keeps no link open now' });
+    return read(client);
+  }
+
+  async #check(discovery: boolean): Promise<Network | undefined> {
+    const { spec, local, onNetwork } = this.#options;
+    const { client } = this;
+    if (!client) return undefined;
+    let document: Network;
+    try {
+      document = await client.network();
+    } catch (error) {
+      const outcome = outcomeOfError(error);
+      if (outcome.kind === 'away') this.#lost(outcome);
+      else
+        this.#lost({
+          kind: 'away',
+          reason: 'remote_request_failed',
+          message: 'reason' in outcome ? outcome.reason : (error as Error).message,
+        });
+      return undefined;
+    }
+    if (this.#closed) return undefined;
+    this.#checked = this.#clock();
+    this.#reached();
+    const { status, reason, message } = compatibilityOf(document, spec.network, local, discovery);
+    if (status !== 'incompatible' && spec.network === undefined) {
+      spec.network = document.id;
+      onNetwork(document.id);
+    }
+    this.relay = Number(document.capabilities?.relay) || 0;
+    const { version, id, protocols } = document;
+    this.#become(status, {
+      checked_at: new Date(this.#checked).toISOString(),
+      ...(version && { remote_version: version.slice(0, 100) }),
+      ...(id && { remote_network_id: id.slice(0, 200) }),
+      remote_protocols: protocols ?? {},
+      ...(reason !== undefined && { reason }),
+      ...(message !== undefined && { message }),
+    });
+    return document;
+  }
+
+  #reached(): void {
+    this.#answered = true;
+    this.#failures = 0;
+  }
+
+  #lost(outcome: Extract<Outcome, { kind: 'away' }>): Outcome {
+    if (this.#closed) return outcome;
+    this.#checked = Number.NEGATIVE_INFINITY;
+    this.#block(outcome.after);
+    const { remote_version, remote_network_id, remote_protocols = {} } = this.diagnostics ?? {};
+    // Before the first answer it has not joined yet.
+    const pending =
+      this.#options.spec.source === 'store' && !this.#answered && outcome.reason !== 'unauthorized';
+    this.#become(pending ? 'pending' : 'error', {
+      checked_at: new Date(this.#clock()).toISOString(),
+      ...(remote_version !== undefined && { remote_version }),
+      ...(remote_network_id !== undefined && { remote_network_id }),
+      remote_protocols,
+      reason: outcome.reason,
+      message: outcome.message.slice(0, 300),
+    });
+    return outcome;
+  }
+
+  /** Several that fail at once are one failure. */
+  #block(seconds?: number): void {
+    const now = this.#clock();
+    if (now < this.#blocked) return;
+    this.#failures++;
+    this.#blocked = now + (seconds === undefined ? backoff(this.#failures) : Math.min(seconds, 60) * 1_000);
+  }
+
+  #become(status: PairingStatus, diagnostics: PairingDiagnostics): void {
+    const said = (all: PairingDiagnostics): string => JSON.stringify({ ...all, checked_at: '' });
+    const same =
+      this.status === status &&
+      this.diagnostics !== undefined &&
+      said(this.diagnostics) === said(diagnostics);
+    this.status = status;
+    this.diagnostics = diagnostics;
+    if (!same) this.#options.onChange();
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * What the runtimes that are a service have in common: one turn at a time in each line, in the order of delivery,
+ * cancelled while it waits or runs, with its two time limits, and failures told by what was thrown.
+ */
+import { ConfigError } from '../config/issues.ts';
+import type { FailureCause, Runtime, RuntimeContext, TurnEvents, TurnOutcome, Wake } from './runtime.ts';
+import { SetupError } from './setup-error.ts';
+import { startTurnClock, type TurnClock, type TurnLimits } from './turn-clock.ts';
+
+const INACTIVITY_S = 300;
+const TURN_S = 3600;
+
+/** Causes that tell more than that a time limit was reached over them. */
+const TELLS_MORE: ReadonlySet<FailureCause> = new Set(['rate_limited', 'missing', 'not_logged_in', 'config']);
+
+/** One turn that an adapter is to run. */
+export interface LineTurn {
+  wake: Wake;
+  events: TurnEvents;
+  limits: TurnLimits;
+  /** Falls when the turn is cancelled, when the runtime is closed, and when a time limit is reached. */
+  signal: AbortSignal;
+  /** A sign of life. */
+  touch: TurnClock['touch'];
+}
+
+export interface LineOptions {
+  context: RuntimeContext;
+  /** Turns with the same line run one after the other; by default those of one session. */
+  lineOf?(wake: Wake): string;
+  /**
+   * Runs one turn and, when its signal falls, ends it as well as can be. May throw: a SetupError is permanent, a
+   * TurnFailure is what it says, anything else may pass.
+   */
+  run(turn: LineTurn): Promise<TurnOutcome>;
+  /** After the last turn has ended. */
+  close?(): Promise<void>;
+}
+
+/** A turn failed in this way. */
+export class TurnFailure extends Error {
+  readonly failed: Extract<TurnOutcome, { state: 'failed' }>;
+  constructor(
+    reason: string,
+    {
+      permanent = false,
+      ...more
+    }: { permanent?: boolean; cause?: FailureCause | undefined; retry_after_s?: number } = {},
+  ) {
+    super(reason);
+    this.name = 'TurnFailure';
+    const { cause, retry_after_s } = more;
+    this.failed = {
+      state: 'failed',
+      permanent,
+      reason: oneLine(reason),
+      ...(cause === undefined ? {} : { cause }),
+      ...(retry_after_s === undefined ? {} : { retry_after_s }),
+    };
+  }
+}
+
+export function turnLine({
+  context,
+  lineOf = ({ session_key }) => session_key,
+  run,
+  close,
+}: LineOptions): Pick<Runtime, 'deliver' | 'close'> {
+  const { inactivity_timeout, turn_timeout } = context.attachment.runtime;
+  const limits = { inactivity: inactivity_timeout ?? INACTIVITY_S, total: turn_timeout ?? TURN_S };
+  const closing = new AbortController();
+  const last = new Map<string, Promise<unknown>>();
+  const cancelled = (): TurnOutcome => ({
+    state: 'cancelled',
+    reason: closing.signal.aborted ? 'the runtime was closed' : 'the turn was cancelled',
+  });
+
+  const runTurn = async (wake: Wake, events: TurnEvents, caller: AbortSignal): Promise<TurnOutcome> => {
+    if (caller.aborted) return cancelled();
+    const limit = new AbortController();
+    const clock = startTurnClock(limits, (reason) => limit.abort(reason));
+    let outcome: TurnOutcome;
+    try {
+      const signal = AbortSignal.any([caller, limit.signal]);
+      outcome = await run({ wake, events, limits, signal, touch: clock.touch });
+    } catch (error) {
+      outcome = failedBy(error);
+    } finally {
+      clock.stop();
+    }
+    // What had ended well before it was told to end, has ended well.
+    if (outcome.state === 'ok') return outcome;
+    if (caller.aborted) return cancelled();
+    if (!limit.signal.aborted) return outcome;
+    if (outcome.state === 'failed' && outcome.cause !== undefined && TELLS_MORE.has(outcome.cause))
+      return outcome;
+    return {
+      state: 'failed',
+      permanent: false,
+      cause: 'timeout',
+      reason: `the turn was ended: ${String(limit.signal.reason)}`,
+    };
+  };
+
+  return {
+    deliver: (wake, events, caller) => {
+      const signal = AbortSignal.any([caller, closing.signal]);
+      const line = lineOf(wake);
+      let begun = false;
+      const turn = (last.get(line) ?? Promise.resolve()).then(() => {
+        begun = true;
+        return runTurn(wake, events, signal);
+      });
+      last.set(line, turn);
+      void turn.finally(() => last.get(line) === turn && last.delete(line));
+      return new Promise((resolve) => {
+        // One that still waits is cancelled at once.
+        signal.addEventListener('abort', () => begun || resolve(cancelled()), { once: true });
+        void turn.then(resolve);
+      });
+    },
+    close: async () => {
+      closing.abort();
+      await Promise.all(last.values());
+      await close?.();
+    },
+  };
+}
+
+/** What was thrown, as a turn's failure. */
+export function failedBy(error: unknown): Extract<TurnOutcome, { state: 'failed' }> {
+  if (error instanceof TurnFailure) return error.failed;
+  const permanent = error instanceof SetupError || error instanceof ConfigError;
+  const cause = error instanceof SetupError ? error.failure : permanent ? ('config' as const) : undefined;
+  const reason = oneLine(error instanceof Error ? error.message : String(error));
+  return { state: 'failed', permanent, reason, ...(cause ? { cause } : {}) };
+}
+
+/** In one line of at most 600 characters, without what would steer a terminal. */
+export const oneLine = (text: string): string =>
+  text
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim()
+    .slice(0, 600);
+
+/** Resolves after so long, or when the signal falls. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,57 @@
+/** The pairings of a server: made of its configuration and its store, and told what it needs of the rest of the process. */
+import type { ServerConfig } from '../config/types.ts';
+import type { Tail } from '../log/tail.ts';
+import type { Network } from '../network/network.ts';
+import { Pairings } from '../pairing/pairings.ts';
+import type { NetworkWarning } from '../protocol/network.ts';
+import type { Store } from '../store/store.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface PairingsOptions {
+  config: ServerConfig;
+  network: Network;
+  store: Store;
+  tail: Tail;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export const createPairings = ({ config, network, store, tail, metrics, log }: PairingsOptions): Pairings =>
+  new Pairings({
+    network,
+    store,
+    tail,
+    file: () => config.pairings,
+    onResult: (result) => metrics.relay.inc({ result }),
+    onFault: (error) =>
+      log.error({ component: 'rooms.relay', err: error }, 'relay to a paired network failed here'),
+  });
+
+/** What the network document says of pairings that do not work (wire.md 8.3). */
+export function pairingWarnings(pairings: Pairings): NetworkWarning[] {
+  const list = pairings.list();
+  const count = (status: string): number => list.filter(({ peer }) => peer.status === status).length;
+  const warning = (
+    status: string,
+    severity: NetworkWarning['severity'],
+    what: string,
+    action: string,
+  ): NetworkWarning[] => {
+    const number = count(status);
+    return number === 0
+      ? []
+      : [{ severity, code: `pairings.${status}`, message: `${number} of the pairings ${what}`, action }];
+  };
+  const look = 'Look at moltnet pair list.';
+  return [
+    ...warning(
+      'incompatible',
+      'error',
+      'cannot be spoken with: another network answers there, or one that speaks another protocol.',
+      look,
+    ),
+    ...warning('error', 'warning', 'cannot be reached now; messages for it wait.', look),
+    ...warning('degraded', 'warning', 'can do less than pairing needs.', look),
+  ];
+}

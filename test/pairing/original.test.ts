@@ -1,0 +1,102 @@
+/** One of ours, paired with a server of the original that knows only wire.md 8 (RLY-20 and following). */
+import { expect, it } from 'vitest';
+import { StrictRelay } from '../peer/strict-relay.ts';
+import { startStrictPaired } from '../peer/strict-paired.ts';
+import { becomes, OPERATOR, SHARED, startNet, type Net } from '../support/pairing-lab.ts';
+import { testConfig } from '../support/server.ts';
+
+const TOKENS = [
+  { id: 'operator', value: OPERATOR, scopes: ['observe', 'write', 'admin'] },
+  { id: 'from-go', value: 'go-speaks-to-us-0123456789', scopes: ['pair'] },
+];
+const AGENTS = { id: 'agents', value: 'agents-0123456789', scopes: ['write'], agents: ['beta'] };
+
+async function pairedWithGo(): Promise<{
+  ours: Net;
+  go: Awaited<ReturnType<typeof startStrictPaired>>;
+  speak: StrictRelay;
+}> {
+  const token = 'we-speak-to-go-0123456789';
+  const go = await startStrictPaired({ network: 'net_go', remote: 'net_a', token, rooms: ['general'] });
+  const config = testConfig({
+    network: { id: 'net_a', name: 'Network A' },
+    auth: { mode: 'bearer', tokens: [...TOKENS, AGENTS] },
+    rooms: [SHARED, { ...SHARED, id: 'only-here' }, { id: 'private', members: ['beta'] }],
+    pairings: [{ id: 'go', remote_network_id: 'net_go', remote_base_url: go.url, token }],
+  });
+  const ours = await startNet(config, new Map());
+  return { ours, go, speak: new StrictRelay(ours.server.url, 'net_go', 'go-speaks-to-us-0123456789') };
+}
+
+it('RLY-20: relays to a server of the original as it expects it: rooms, threads, mentions, DMs', async () => {
+  const { ours, go } = await pairedWithGo();
+  await ours.api('PATCH', '/v1/rooms/general/members', { add: ['net_go:gamma'] });
+  await ours.say('general', 'alpha', 'hi @net_go:gamma');
+  await ours.say('general', 'alpha', 'in a thread', {
+    target: { kind: 'thread', room_id: 'general', thread_id: 't1' },
+  });
+  await ours.say('', 'alpha', 'just you', {
+    target: { kind: 'dm', participant_ids: ['alpha', 'net_go:gamma'] },
+  });
+  await ours.say('', 'alpha', 'not for you', { target: { kind: 'dm', participant_ids: ['alpha', 'beta'] } });
+  await ours.say('private', 'alpha', 'nor this');
+  await becomes(async () => expect(go.stored).toHaveLength(3));
+  expect(go.broken).toEqual([]);
+  const texts = go.stored.map(({ parts }) => parts[0]!['text']);
+  expect(texts.sort()).toEqual(['hi @net_go:gamma', 'in a thread', 'just you']);
+  expect(go.stored.find(({ target }) => target.kind === 'room')!.mentions).toEqual([
+    'molt://net_go/agents/gamma',
+  ]);
+});
+
+it('RLY-21: a 404 of it is told of that message alone; a 500 and an absence wait, and nothing is lost', async () => {
+  const { ours, go } = await pairedWithGo();
+  const lost = await ours.say('only-here', 'alpha', 'there is no such room');
+  const first = await ours.say('general', 'alpha', 'first');
+  await becomes(async () => expect(go.stored).toHaveLength(1));
+  await becomes(async () =>
+    expect(await ours.relays(lost)).toMatchObject([{ state: 'refused', code: 'not_found' }]),
+  );
+  expect(await ours.relays(first)).toMatchObject([{ pairing_id: 'go', state: 'relayed' }]);
+  go.fail = 503;
+  const second = await ours.say('general', 'alpha', 'second');
+  await becomes(async () => expect((await ours.pairing('go')).status).toBe('error'));
+  expect(await ours.relays(second)).toMatchObject([{ state: 'waiting' }]);
+  go.fail = undefined;
+  await becomes(async () =>
+    expect(go.stored.map(({ parts }) => parts[0]!['text'])).toEqual(['first', 'second']),
+  );
+  expect(go.broken).toEqual([]);
+  await becomes(async () => expect((await ours.pairing('go')).status).toBe('connected'));
+});
+
+it('RLY-22: a relay of it is never answered with anything but 2xx for a message that is not taken', async () => {
+  const { ours, speak } = await pairedWithGo();
+  await speak.check('net_a');
+  expect(speak.status).toBe('connected');
+  const message = (id: string, target: Record<string, unknown>, from = { type: 'agent', id: 'gamma' }) => ({
+    id,
+    target,
+    from,
+    parts: [{ kind: 'text', text: id }],
+  });
+  const general = { kind: 'room', room_id: 'general' };
+  const answers = [];
+  for (const one of [
+    message('m1', general),
+    message('m2', { kind: 'room', room_id: 'private' }),
+    message('m3', { kind: 'room', room_id: 'nowhere' }),
+    message('m4', { kind: 'dm', dm_id: 'd', participant_ids: ['net_go:gamma', 'net_a:nobody'] }),
+    message('m5', { kind: 'dm', dm_id: 'd', participant_ids: ['net_go:gamma', 'net_a:beta'] }),
+    message('m6', { ...general, thread_id: 't' }),
+    message('m1', general),
+    message('m7', general, { type: 'human', id: 'bob' }),
+  ])
+    answers.push((await speak.relay(one))?.accepted);
+  expect(answers).toEqual([true, false, false, false, true, false, true, true]);
+  expect(speak.status).toBe('connected');
+  expect(speak.broken).toEqual([]);
+  expect(await ours.texts('general')).toEqual(['m1', 'm7']);
+  expect(await ours.texts('private')).toEqual([]);
+  expect(await ours.pairing('go')).toMatchObject({ relay: { received: 4, not_taken: 4 } });
+});
