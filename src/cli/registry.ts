@@ -26,6 +26,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     'Run',
     () => import('./commands/bridge-run.ts'),
   ),
+  console: one('open the console in the browser, signed in', 'Run', () => import('./commands/console.ts')),
   demo: one('see it work in one minute, with two scripted agents', 'Run', () => import('./commands/demo.ts')),
 
   connect: one(

@@ -14,7 +14,7 @@ import type {
 import { parseConversation } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
 import type { SearchPage, SearchQuery } from '../protocol/search.ts';
-import type { CallerIdentity, ReloadResult } from '../protocol/identity.ts';
+import type { CallerIdentity, ConsoleTicket, LoginRequest, ReloadResult } from '../protocol/identity.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
 import type { Pause, PauseChange, PauseList } from '../protocol/pauses.ts';
 import type {
@@ -169,6 +169,8 @@ export interface Client {
   identity(): Promise<CallerIdentity>;
   /** The server reads its configuration again. */
   reload(): Promise<ReloadResult>;
+  /** A word that logs one browser in with this token, once. */
+  consoleTicket(request: LoginRequest): Promise<ConsoleTicket>;
 
   /** A text document such as `/skill.md`. */
   text(path: string): Promise<string>;
@@ -299,6 +301,7 @@ export function createClient(options: ClientOptions): Client {
 
     identity: () => get('/v1/identity'),
     reload: () => call('POST', '/v1/reload', {}),
+    consoleTicket: (request) => call('POST', '/console/tickets', request),
 
     async text(path) {
       const answer = await transport.exchange('GET', path);

@@ -20,6 +20,10 @@ export type CallerIdentity = z.infer<typeof CallerIdentity>;
 export const LoginRequest = z.object({ token: z.string() });
 export type LoginRequest = z.infer<typeof LoginRequest>;
 
+/** POST /console/tickets answers it: good once, for `/console/?ticket=…`. */
+export const ConsoleTicket = z.object({ ticket: z.string(), expires_at: z.string() });
+export type ConsoleTicket = z.infer<typeof ConsoleTicket>;
+
 /** POST /v1/reload: what became of the configuration that was read again. */
 export const ReloadResult = z.object({
   reloaded: z.boolean(),

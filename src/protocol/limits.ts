@@ -137,6 +137,16 @@ export const limits = {
     what: 'browser sessions of one token; beyond it its oldest ends',
   },
   session: { value: 30 * 86_400_000, unit: 'milliseconds', what: 'how long a login in a browser lasts' },
+  console_ticket: {
+    value: 60_000,
+    unit: 'milliseconds',
+    what: 'how long a ticket of `moltnet console` is good',
+  },
+  console_tickets: {
+    value: 1_000,
+    unit: 'count',
+    what: 'tickets that are not used yet; beyond it the oldest is worth nothing',
+  },
   sse_streams: {
     value: 128,
     unit: 'count',

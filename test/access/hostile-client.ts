@@ -129,6 +129,7 @@ const PATHS = [
   '/install.md',
   '/console/{}',
   '/console/session',
+  '/console/tickets',
   '/{}',
   '//{}',
   '/{}/{}/{}',

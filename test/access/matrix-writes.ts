@@ -23,6 +23,14 @@ export const sessions: Row[] = [
     bearer: '401 401 200 200 200 200 200',
     but: { all: { member: '403', outsider: '403', removed: '403', session: '401' } },
   },
+  {
+    // A ticket for a login, with the same token in the body.
+    route: 'POST /console/tickets',
+    body: (_n, who, lab) => ({ token: lab.secret(who) ?? '' }),
+    none: 201,
+    bearer: '401 401 201 201 201 201 201',
+    but: { all: { member: '401', outsider: '401', removed: '401', session: '401' } },
+  },
   // A logout. The session of the matrix ends here, so it stands last.
   { route: 'DELETE /console/session', none: 200, bearer: PUBLIC },
 ];

@@ -172,6 +172,7 @@ describe('OpenAPI', () => {
         'PATCH /v1/rooms/{roomID}',
         'PATCH /v1/rooms/{roomID}/members',
         'POST /console/session',
+        'POST /console/tickets',
         'POST /v1/agents/register',
         'POST /v1/agents/wake-failed',
         'POST /v1/agents/{agentID}/invite',

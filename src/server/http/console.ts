@@ -9,6 +9,7 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
 import type { App } from './app.ts';
 import { logIn } from './session.ts';
+import { createTickets, ticketRoutes, type Tickets } from './tickets.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -68,13 +69,15 @@ const PLACE = /^(?:rooms|threads|dms|agents)\/[^/]+$/;
 export async function consoleRoutes(app: App, context: ServerContext): Promise<void> {
   let files: ReadonlyMap<string, File> | undefined;
   const hidden = { schema: { hide: true } };
+  const tickets = createTickets(() => Date.now());
+  ticketRoutes(app, context, tickets);
 
   for (const path of ['/', '/console'])
     app.get(path, hidden, async (request, reply) =>
-      redirect(reply, (await takeToken(context, request.raw, reply)) ?? '/console/'),
+      redirect(reply, (await takeToken(context, tickets, request.raw, reply)) ?? '/console/'),
     );
   app.get<{ Params: { '*': string } }>('/console/*', hidden, async (request, reply) => {
-    const clean = await takeToken(context, request.raw, reply);
+    const clean = await takeToken(context, tickets, request.raw, reply);
     if (clean !== undefined) return redirect(reply, clean);
     files ??= readConsole();
     const name = request.params['*'];
@@ -93,23 +96,27 @@ export async function consoleRoutes(app: App, context: ServerContext): Promise<v
 }
 
 /**
- * A token in the address (wire.md 9) is exchanged for a session; resolves with the address without it, whatever came of
+ * A token in the address (wire.md 9), or a ticket for one, is exchanged for a session; resolves with the address without it, whatever came of
  * that: what is not known leads to the login. A page of another site does not change who somebody is logged in as.
  */
 async function takeToken(
   context: ServerContext,
+  tickets: Tickets,
   request: IncomingMessage,
   reply: FastifyReply,
 ): Promise<string | undefined> {
   const url = request.url ?? '';
   const mark = url.indexOf('?');
   const parameters = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
-  const token = parameters.get(TOKEN);
-  if (token === null) return undefined;
+  const given = { token: parameters.get(TOKEN), ticket: parameters.get(TICKET) };
+  if (given.token === null && given.ticket === null) return undefined;
   parameters.delete(TOKEN);
+  parameters.delete(TICKET);
   const site = request.headers['sec-fetch-site'];
   const foreign = site === 'cross-site' || site === 'same-site';
-  if (request.method === 'GET' && !(foreign && context.credentials.sessionOf(request)))
+  const use = request.method === 'GET' && !(foreign && context.credentials.sessionOf(request));
+  const token = given.token ?? (use ? tickets.take(given.ticket ?? '') : undefined);
+  if (use && token !== undefined)
     await logIn(context, request, reply, token).catch((error: unknown) => {
       if (!(error instanceof MoltnetError) || (error.code !== 'unauthorized' && error.code !== 'forbidden'))
         throw error;
@@ -117,6 +124,7 @@ async function takeToken(
   return parameters.size === 0 ? url.slice(0, mark) : `${url.slice(0, mark)}?${parameters}`;
 }
 const TOKEN = 'access_token';
+const TICKET = 'ticket';
 
 const redirect = (reply: FastifyReply, location: string): FastifyReply =>
   guarded(reply)
