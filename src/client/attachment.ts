@@ -1,5 +1,5 @@
 /** One connection of the attach protocol as its holder sees it. Types only. */
-import type { StatusRuntime, WakeFailure } from '../protocol/agents.ts';
+import type { CannotWakeCause, StatusRuntime, WakeFailure } from '../protocol/agents.ts';
 import type { Event } from '../protocol/events.ts';
 import type { WakeUsage } from '../protocol/receipts.ts';
 import type { Bindings } from '../protocol/wake.ts';
@@ -65,6 +65,9 @@ export interface WakeAck {
 export interface AttachmentStatus {
   /** Why not, in one line; left out when it can. */
   cannot_wake?: string;
+  cannot_wake_cause?: CannotWakeCause;
+  /** RFC 3339, where it ends by itself. */
+  cannot_wake_until?: string;
   runtime?: StatusRuntime;
   /** The PROBE that is answered. */
   probe?: string;

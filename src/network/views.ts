@@ -93,6 +93,8 @@ export interface Presence {
   /** `room_id`: of a room or a thread. */
   working?: { wake_id: string; conversation: string; since: string; room_id: string | undefined }[];
   cannot_wake?: string;
+  cannot_wake_cause?: string;
+  cannot_wake_until?: string;
   last_wake_failure?: AgentSummary['last_wake_failure'];
 }
 const AWAY: Presence = { connected: false };
@@ -134,6 +136,8 @@ export function agentView(
       }),
     }),
     ...(presence.cannot_wake && { cannot_wake: presence.cannot_wake }),
+    ...(presence.cannot_wake_cause && { cannot_wake_cause: presence.cannot_wake_cause }),
+    ...(presence.cannot_wake_until && { cannot_wake_until: presence.cannot_wake_until }),
     ...(presence.last_wake_failure && { last_wake_failure: presence.last_wake_failure }),
   };
 }

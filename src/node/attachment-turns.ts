@@ -5,6 +5,7 @@ import { keepWake, wakeFolder } from '../config/wake-folder.ts';
 import type { Bindings } from '../protocol/wake.ts';
 import type { Runtime, RuntimeContext, TurnOutcome } from '../runtimes/runtime.ts';
 import type { LinkHost } from './delivery.ts';
+import type { Readiness } from './readiness.ts';
 import { sessionKey } from './session-key.ts';
 import type { NodeTimes } from './times.ts';
 import type { Turns } from './turns.ts';
@@ -22,8 +23,8 @@ export interface AttachmentTurnsOptions {
   /** Ends every turn. */
   signal: AbortSignal;
   runtime: () => Runtime;
-  /** Told how each turn ended. */
-  turned: (outcome: TurnOutcome) => void;
+  /** Says when turns may begin, and is told how each ended. */
+  readiness: Pick<Readiness, 'waits' | 'wait' | 'turned'>;
   log: RuntimeContext['log'];
 }
 
@@ -35,15 +36,17 @@ export class AttachmentTurns {
 
   constructor(options: AttachmentTurnsOptions) {
     this.#options = options;
-    const { config, bindings, turns, times, workspaceMax, signal, log } = options;
+    const { config, bindings, turns, times, workspaceMax, signal, readiness, log } = options;
     const workspace = workspaceKey(config);
     this.host = {
       agent: { network_id: config.network_id, id: config.agent.id },
       bindings,
       retry: { first: times.retry, max: times.retry_max },
       signal,
-      turn: (urgent, given) =>
-        turns.acquire({ workspace, workspaceMax: workspaceMax(), urgent, signal: given }),
+      turn: async (urgent, given) => {
+        if (readiness.waits) await readiness.wait(given);
+        return turns.acquire({ workspace, workspaceMax: workspaceMax(), urgent, signal: given });
+      },
       run: (wake) => this.#track(this.#run(wake)),
       retrying: (wake, reason, inMs) =>
         log('warn', `turn failed, it is tried again: ${reason}`, {
@@ -66,7 +69,7 @@ export class AttachmentTurns {
   }
 
   async #run(wake: RunningWake): Promise<TurnOutcome> {
-    const { config, bindings, runtime, signal, turned, log } = this.#options;
+    const { config, bindings, runtime, signal, readiness, log } = this.#options;
     const { wake_id, attempt, conversation } = wake;
     const began = performance.now();
     let outcome: TurnOutcome;
@@ -92,7 +95,7 @@ export class AttachmentTurns {
         reason: error instanceof Error ? error.message : String(error),
       };
     }
-    turned(outcome);
+    void readiness.turned(outcome);
     log('debug', `turn ended: ${outcome.state}`, {
       ...fieldsOf(wake),
       took_ms: Math.round(performance.now() - began),

@@ -49,10 +49,7 @@ export class Attachment {
   #rest = new AbortController();
   #runtime: Runtime | undefined;
   /** Whether its turns could run; the server is told whenever that changes. */
-  readonly #readiness = new Readiness(
-    () => this.#runtime!,
-    () => this.#tellStatus(),
-  );
+  readonly #readiness: Readiness;
   #probed = false;
   #client: { client: Client; token: string | undefined } | undefined;
   #socket: AttachmentSocket | undefined;
@@ -78,6 +75,12 @@ export class Attachment {
       dms,
       catch_up,
     };
+    this.#readiness = new Readiness({
+      runtime: () => this.#runtime!,
+      changed: () => this.#tellStatus(),
+      times: options.times,
+      signal: this.#stop.signal,
+    });
     this.#turns = new AttachmentTurns({
       config: options.config,
       bindings: this.#bindings,
@@ -86,7 +89,7 @@ export class Attachment {
       workspaceMax: options.workspaceMax,
       signal: this.#stop.signal,
       runtime: () => this.#runtime!,
-      turned: (outcome) => void this.#readiness.turned(outcome),
+      readiness: this.#readiness,
       log: (level, message, fields) => this.#log(level, message, fields),
     });
   }
@@ -316,11 +319,7 @@ export class Attachment {
   #tellStatus(): void {
     if (!this.#socket?.live) return;
     this.#socket.status(this.#readiness.status);
-    void this.#readiness.watch({
-      every: this.#options.times.recheck,
-      wanted: () => this.#socket !== undefined,
-      signal: this.#stop.signal,
-    });
+    void this.#readiness.watch(() => this.#socket !== undefined);
   }
 
   #link(delivery: boolean, socket: AttachmentSocket): DeliveryLink | LegacyLink {

@@ -218,7 +218,11 @@ export class ConversationQueue {
             ...usage,
           });
         }
-        const inMs = backoffMs(wake.attempt, { first: retry.first, max: retry.max, factor: 3 });
+        const asked = outcome.state === 'failed' ? (outcome.retry_after_s ?? 0) * 1_000 : 0;
+        const inMs = Math.max(
+          backoffMs(wake.attempt, { first: retry.first, max: retry.max, factor: 3 }),
+          Math.min(asked, 86_400_000),
+        );
         this.#host.retrying(wake, outcome.reason, inMs);
         await pause(inMs, signal);
         if (signal.aborted) return;

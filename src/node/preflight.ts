@@ -27,10 +27,10 @@ export async function preflight(
   const unready = `the runtime ${attachment.runtime.kind} cannot run: ${probe.reason}`;
   if (server.state === 'blocked')
     return probe.permanent ? { ...server, problems: [...server.problems, unready] } : server;
-  // What is said to it comes back as failed at once, with the reason, until somebody has put it right.
-  return probe.permanent
-    ? { ...server, warnings: [...server.warnings, unready] }
-    : { state: 'wait', reason: unready };
+  // It attaches and says so. Where somebody has to put it right, what is said to it comes back as failed at once, with
+  // the reason; what may come right by itself is waited for, and so is what is said to it.
+  const warning = probe.permanent ? unready : `${unready}; it is waited for`;
+  return { ...server, warnings: [...server.warnings, warning] };
 }
 
 async function askServer(

@@ -14,6 +14,9 @@ export interface NodeTimes {
   /** Between tries of one wake: first (then three times as long each), and at most. */
   retry: number;
   retry_max: number;
+  /** Until a runtime that is rate-limited and does not say for how long is tried again: first (then three times as long each), and at most. */
+  limited: number;
+  limited_max: number;
   /** For the server's answer to WAKE, before the connection counts as dead. */
   answer: number;
   /** For turns to end after they were told to, and for runtimes to close. */
@@ -29,6 +32,8 @@ export const nodeTimes: NodeTimes = {
   renewal: 10_000,
   retry: 2_000,
   retry_max: 60_000,
+  limited: 60_000,
+  limited_max: 900_000,
   answer: 30_000,
   stop: 10_000,
   attachment: {},

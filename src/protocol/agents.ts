@@ -18,6 +18,10 @@ export const AgentSummary = z.object({
     .array(z.object({ wake_id: z.string(), conversation: z.string().optional(), since: z.string() }))
     .optional(),
   cannot_wake: z.string().optional(),
+  /** Additive: one of CANNOT_WAKE_CAUSES, where it is known. */
+  cannot_wake_cause: z.string().optional(),
+  /** Additive: RFC 3339, where it ends by itself. */
+  cannot_wake_until: z.string().optional(),
   last_wake_failure: z
     .object({
       message_id: z.string().optional(),
@@ -67,6 +71,19 @@ export const WakeFailedRequest = z.object({
   classification: z.string().optional(),
 });
 export type WakeFailedRequest = z.infer<typeof WakeFailedRequest>;
+/** Why an agent cannot be woken: an operator (`paused`, `budget`), or its runtime (runtimes/runtime.ts). */
+export const CANNOT_WAKE_CAUSES = [
+  'paused',
+  'budget',
+  'missing',
+  'not_logged_in',
+  'rate_limited',
+  'model',
+  'timeout',
+  'config',
+  'crashed',
+] as const;
+export type CannotWakeCause = (typeof CANNOT_WAKE_CAUSES)[number];
 /** In STATUS: what the agent's turns run in. */
 export const StatusRuntime = z.object({ kind: z.string().max(64), version: z.string().max(128).optional() });
 export type StatusRuntime = z.infer<typeof StatusRuntime>;
@@ -74,6 +91,8 @@ export type StatusRuntime = z.infer<typeof StatusRuntime>;
 export const WakeTest = z.object({
   ok: z.boolean(),
   reason: z.string().optional(),
+  cause: z.string().optional().describe('such as rate_limited, missing, not_logged_in, paused'),
+  until: z.string().optional().describe('when that ends by itself, where it is known'),
   runtime: StatusRuntime.optional(),
 });
 export type WakeTest = z.infer<typeof WakeTest>;

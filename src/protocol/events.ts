@@ -48,6 +48,8 @@ export const AgentEvent = z.object({
     .array(z.object({ wake_id: z.string(), conversation: z.string().optional(), since: z.string() }))
     .optional(),
   cannot_wake: z.string().optional(),
+  cannot_wake_cause: z.string().optional(),
+  cannot_wake_until: z.string().optional(),
 });
 export type AgentEvent = z.infer<typeof AgentEvent>;
 

@@ -29,9 +29,9 @@
  *   of something that was sent before is answered with ERROR {code: 'paused'}, not permanent: the node comes back, and
  *   is sent it (an open wake under its id) when it goes on.
  * - Where both also announce `status: 1` (HELLO.capabilities.status, IDENTIFY.capabilities.status):
- *   node → STATUS {cannot_wake?, runtime?, probe?}: after READY, whenever it changes, and as the answer to a PROBE.
+ *   node → STATUS {cannot_wake?, cannot_wake_cause?, cannot_wake_until?, runtime?, probe?}: after READY, whenever it changes, and as the answer to a PROBE.
  *   `cannot_wake` is one line on why no turn can be run now (the CLI is missing, nobody has logged in, …), left out when
- *   turns can be run; `runtime` {kind, version?} where it is known; `probe` is the id of the PROBE that is answered.
+ *   turns can be run; its cause is one of agents.ts (others are passed over), and until when, RFC 3339, where it ends by itself; `runtime` {kind, version?} where it is known; `probe` is the id of the PROBE that is answered.
  *   server → PROBE {probe}: asks the node to look now whether the runtime can be woken, without a turn.
  * - server → ERROR {code, error, permanent: true}: do not reconnect (agent removed, taken, network mismatch).
  * Of several attachments of one agent exactly one holds the delivery lease and receives; when it ends the next gets it.
@@ -121,6 +121,8 @@ export const AttachmentFrame = z.object({
   rooms: z.array(z.string()).optional(),
   usage: WakeUsage.optional(),
   cannot_wake: z.string().optional(),
+  cannot_wake_cause: z.string().optional(),
+  cannot_wake_until: z.string().optional(),
   runtime: StatusRuntime.optional(),
   probe: z.string().optional(),
   code: z.string().optional(),

@@ -3,10 +3,11 @@
  * Presence is volatile: it goes to observers and to the agent's own streams, and is not in the log.
  */
 import { fqid } from '../protocol/ids.ts';
+import type { Hold } from '../log/receipt.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
-import type { AttachmentActivity } from './attach/delivery-attachment.ts';
+import type { AttachmentActivity, CannotWake } from './attach/delivery-attachment.ts';
 import type { Holds } from './holds.ts';
 
 /** Why an attachment ended, as wire.md 1.3 names it; shown with `server.debug_events`. */
@@ -23,17 +24,20 @@ export type EndReason =
   | 'agent_removed'
   | 'attachment_closed';
 
-export interface AgentPresence {
+export interface AgentPresence extends CannotWake {
   connected: boolean;
   attachments: number;
   /** RFC 3339; when the first of the attachments that are open began. */
   connected_since?: string;
   state: NonNullable<AgentSummary['state']>;
   working?: AttachmentActivity['working'];
-  cannot_wake?: string;
 }
 
-const HELD = { pause: 'paused', budget: 'its daily cap of wakes is reached', guard: 'held' } as const;
+const HELD: Record<Hold, CannotWake> = {
+  pause: { cannot_wake: 'paused', cannot_wake_cause: 'paused' },
+  budget: { cannot_wake: 'its daily cap of wakes is reached', cannot_wake_cause: 'budget' },
+  guard: { cannot_wake: 'held' },
+};
 
 export interface Presence {
   /** Counts an attachment in; the returned function counts it out, once. */
@@ -84,16 +88,17 @@ export function createPresence({
     });
   }
 
-  function stateOf(agent_id: string): Pick<AgentPresence, 'state' | 'working' | 'cannot_wake'> {
+  function stateOf(agent_id: string): CannotWake & Pick<AgentPresence, 'state' | 'working'> {
     if (!agents.has(agent_id)) return { state: 'offline' };
-    const { working = [], cannot_wake } = activity(agent_id) ?? {};
+    const { working = [], ...said } = activity(agent_id) ?? {};
     const hold = holds.of(agent_id, undefined);
-    const why = hold ? HELD[hold.reason] : cannot_wake;
-    const state = working.length > 0 ? 'working' : why === undefined ? 'connected' : 'cannot_wake';
+    const why: CannotWake = hold ? HELD[hold.reason] : said;
+    const awake = why.cannot_wake === undefined ? 'connected' : 'cannot_wake';
+    const state = working.length > 0 ? 'working' : awake;
     return {
       state,
       ...(working.length > 0 && { working }),
-      ...(why !== undefined && { cannot_wake: why }),
+      ...why,
     };
   }
 

@@ -104,6 +104,48 @@ it('NODE-28 a runtime that cannot run is looked at again now and then, without a
   expect(status(server)).toEqual({ runtime: { kind: 'fake-runtime' } });
 });
 
+it('NODE-33 a rate limit is told with its end; until then no turn of the agent begins, and no try is used up', async () => {
+  const { server, runtime } = await lab();
+  const began: number[] = [];
+  runtime.script = (_wake, number) => {
+    began.push(Date.now());
+    if (number > 1) return { state: 'ok' };
+    return { ...failed('429: slow down'), cause: 'rate_limited', retry_after_s: 0.3 };
+  };
+  await told(server, 1);
+  server.last.send(eventFrame('m1', 'work'));
+  await told(server, 2);
+  const { cannot_wake, cannot_wake_cause, cannot_wake_until } = server.last.of('STATUS')[1]!;
+  expect({ cannot_wake, cannot_wake_cause }).toEqual({
+    cannot_wake: '429: slow down',
+    cannot_wake_cause: 'rate_limited',
+  });
+  server.last.send(eventFrame('m2', 'more', { target: { kind: 'room', room_id: 'other' } }));
+  await server.until(() => server.last.of('ACK').length === 2);
+  const until = Date.parse(String(cannot_wake_until));
+  expect(began).toHaveLength(3);
+  expect(began.slice(1).every((at) => at >= until)).toBe(true);
+  expect(runtime.turns.map(({ wake }) => wake.attempt).toSorted()).toEqual([1, 1, 2]);
+  expect(status(server)).toEqual({ runtime: { kind: 'fake-runtime' } });
+});
+
+it('NODE-33 a rate limit without an end is waited out longer each time', async () => {
+  const server = await startScriptedServer({ delivery: true, hello });
+  const times = { limited: 40, limited_max: 1e9, retry: 1, retry_max: 1 };
+  const node = await startLabNode(server.url, [alpha], { times });
+  const runtime = node.runtime('alpha');
+  runtime.script = (_wake, number) =>
+    number < 3 ? { ...failed('too many requests'), cause: 'rate_limited' } : { state: 'ok' };
+  await told(server, 1);
+  server.last.send(eventFrame('m1', 'work'));
+  await server.until(() => server.last.of('ACK').length === 1);
+  const waits = server.last
+    .of('STATUS')
+    .flatMap(({ cannot_wake_until: at }) => (at === undefined ? [] : [Date.parse(String(at))]));
+  expect(waits).toHaveLength(2);
+  expect(waits[1]! - waits[0]!).toBeGreaterThanOrEqual(96);
+});
+
 it('NODE-29 ACK carries what all turns of a wake used, as far as the runtime tells it', async () => {
   const { server, runtime } = await lab();
   runtime.script = (_wake, number) =>

@@ -103,22 +103,35 @@ it('NODE-2 an agent that is removed is not brought back by its node; readmitted 
   await lab.until(() => lab.runtime('alpha').turns.length === 1);
 });
 
-it('NODE-2 a runtime that cannot run keeps its messages at the server until it can', async () => {
+it('NODE-2 a runtime that may come right by itself: the agent is there, says why, and its messages wait until it can', async () => {
   const { url } = await startTestServer({ rooms });
-  const { say } = speaker(url);
-  const first = await startLabNode(url, [{ agent: { id: 'alpha' } }]);
-  await first.logged('attached');
-  await first.node.stop();
+  const { say, client } = speaker(url);
   const lab = await startLabNode(url, [{ agent: { id: 'alpha' } }], {
     prepare: (runtime) =>
-      void (runtime.probeResult = { ready: false, permanent: false, reason: 'not logged in' }),
+      void (runtime.probeResult = {
+        ready: false,
+        permanent: false,
+        reason: 'the gateway is not up',
+        cause: 'missing',
+      }),
   });
   const alpha = lab.runtime('alpha');
-  expect((await lab.logged('waits')).message).toContain('the runtime fake-runtime cannot run: not logged in');
-  await say('room:general', 'hello');
+  expect((await lab.logged('waited for')).message).toContain('cannot run: the gateway is not up');
+  await lab.logged('attached');
+  const id = await say('room:general', 'hello');
+  await lab.received(id);
   await lab.until(() => alpha.probes > 2);
+  expect(await client.agent('alpha')).toMatchObject({
+    connected: true,
+    state: 'cannot_wake',
+    cannot_wake: 'the gateway is not up',
+    cannot_wake_cause: 'missing',
+  });
+  expect(alpha.turns).toEqual([]);
   alpha.probeResult = { ready: true };
   await lab.until(() => alpha.turns.length === 1);
+  expect(alpha.turns[0]!.wake.attempt).toBe(1);
+  expect(await client.agent('alpha')).not.toHaveProperty('cannot_wake');
 });
 
 it('NODE-4 whatever the close code, the node comes back (W20)', async () => {

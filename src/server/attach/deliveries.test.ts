@@ -296,11 +296,32 @@ describe('presence', () => {
       state: 'cannot_wake',
       cannot_wake: 'codex is not logged in',
     });
+    const until = '2026-12-01T08:00:00.000Z';
+    client.send({
+      op: 'STATUS',
+      cannot_wake: 'slow down',
+      cannot_wake_cause: 'rate_limited',
+      cannot_wake_until: until,
+    });
+    await client.settle();
+    expect(at.presence.of('alpha')).toMatchObject({
+      cannot_wake: 'slow down',
+      cannot_wake_cause: 'rate_limited',
+      cannot_wake_until: until,
+    });
+    client.send({ op: 'STATUS', cannot_wake: 'odd', cannot_wake_cause: 'moon', cannot_wake_until: 'soon' });
+    await client.settle();
+    expect(at.presence.of('alpha')).not.toHaveProperty('cannot_wake_cause');
+    expect(at.presence.of('alpha')).not.toHaveProperty('cannot_wake_until');
     client.send({ op: 'STATUS' });
     await client.settle();
     expect(at.presence.of('alpha').state).toBe('connected');
     await at.execute('pause.set', { scope: '*', paused: true });
-    expect(at.presence.of('alpha')).toMatchObject({ state: 'cannot_wake', cannot_wake: 'paused' });
+    expect(at.presence.of('alpha')).toMatchObject({
+      state: 'cannot_wake',
+      cannot_wake: 'paused',
+      cannot_wake_cause: 'paused',
+    });
   });
 
   it('RCPT-16 observers are told when it changes', async () => {

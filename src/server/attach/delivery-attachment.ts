@@ -2,7 +2,7 @@
  * An attachment that speaks the delivery protocol: the frames around log/delivery.ts. Only the one that holds its
  * agent's lease delivers; another waits, READY and silent, until the holder has ended and its positions are stored.
  */
-import { StatusRuntime } from '../../protocol/agents.ts';
+import { StatusRuntime, type CannotWakeCause } from '../../protocol/agents.ts';
 import { Delivery, targetOf } from '../../log/delivery.ts';
 import type {
   Addressed,
@@ -27,7 +27,7 @@ import type { Connection, FrameHandler } from './connection.ts';
 import {
   classification,
   conversation,
-  oneLine,
+  cannotWake,
   optionalCount,
   optionalText,
   outcome,
@@ -67,14 +67,19 @@ export interface DeliveryAttachmentOptions {
   onStatus: () => void;
 }
 
-/** What the node says of its runtime. */
-export interface ProbeStatus {
-  cannot_wake: string | undefined;
-  runtime: StatusRuntime | undefined;
+/** Why no turn can be run now; all of it left out when one can. */
+export interface CannotWake {
+  cannot_wake?: string;
+  cannot_wake_cause?: CannotWakeCause;
+  /** RFC 3339. */
+  cannot_wake_until?: string;
 }
-export interface AttachmentActivity {
+/** What the node says of its runtime. */
+export interface ProbeStatus extends CannotWake {
+  runtime?: StatusRuntime | undefined;
+}
+export interface AttachmentActivity extends CannotWake {
   working: { wake_id: string; conversation: string; since: string; room_id: string | undefined }[];
-  cannot_wake: string | undefined;
 }
 
 export class DeliveryAttachment implements FrameHandler, DeliverySink {
@@ -89,9 +94,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   /** Sent messages that somebody watches, by event id, until they are told as handed. */
   #handed = new Map<string, Addressed & { conversation: ConversationKey; room_id: string | undefined }>();
   #handedTimer: NodeJS.Timeout | undefined;
-  /** Why no turn can be run now, as the node says. */
-  #cannotWake: string | undefined;
-  #runtime: StatusRuntime | undefined;
+  #said: ProbeStatus | undefined;
   readonly #probes = new Map<string, (status: ProbeStatus | undefined) => void>();
 
   constructor(options: DeliveryAttachmentOptions) {
@@ -178,7 +181,8 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   /** What the agent does and whether it can be woken; undefined while another attachment delivers. */
   activity(): AttachmentActivity | undefined {
     if (!this.#delivering) return undefined;
-    return { working: this.#delivery.working(), cannot_wake: this.#cannotWake };
+    const { runtime: _runtime, ...cannot } = this.#said ?? {};
+    return { working: this.#delivery.working(), ...cannot };
   }
 
   get tellsStatus(): boolean {
@@ -332,15 +336,10 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   }
 
   #status(frame: ClientFrame): void {
-    const reason = optionalText(frame, 'cannot_wake');
     const { success, data: runtime } = StatusRuntime.optional().safeParse(frame['runtime'] ?? undefined);
     if (!success) throw new MoltnetError('bad_frame', 'STATUS.runtime: must be {kind, version}');
-    this.#cannotWake = reason && oneLine(reason);
-    this.#runtime = runtime ?? this.#runtime;
-    this.#probes.get(optionalText(frame, 'probe') ?? '')?.({
-      cannot_wake: this.#cannotWake,
-      runtime: this.#runtime,
-    });
+    this.#said = { ...cannotWake(frame), runtime: runtime ?? this.#said?.runtime };
+    this.#probes.get(optionalText(frame, 'probe') ?? '')?.(this.#said);
     this.#options.onStatus();
   }
 

@@ -1,10 +1,11 @@
 /** The fields of the delivery protocol's frames, checked as they are read. All throw bad_frame. */
-import { WAKE_FAILURES, type WakeFailure } from '../../protocol/agents.ts';
+import { CANNOT_WAKE_CAUSES, WAKE_FAILURES, type WakeFailure } from '../../protocol/agents.ts';
 import type { WakeFrame } from '../../log/delivery-types.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { parseConversation } from '../../protocol/conversation.ts';
 import { isId } from '../../protocol/ids.ts';
 import { WakeUsage } from '../../protocol/receipts.ts';
+import type { CannotWake } from './delivery-attachment.ts';
 import type { ClientFrame } from './frames.ts';
 
 export function textField(frame: ClientFrame, field: string): string {
@@ -45,8 +46,20 @@ export function usage(value: unknown): WakeUsage | undefined {
     'ACK.usage: must be {input_tokens, output_tokens, cost_usd}, none negative',
   );
 }
+/** Of STATUS. A cause that is not known here is passed over, and so is a time that is none. */
+export function cannotWake(frame: ClientFrame): CannotWake {
+  const why = optionalText(frame, 'cannot_wake');
+  if (why === undefined) return {};
+  const cause = CANNOT_WAKE_CAUSES.find((known) => known === frame['cannot_wake_cause']);
+  const until = Date.parse(optionalText(frame, 'cannot_wake_until') ?? '');
+  return {
+    cannot_wake: oneLine(why),
+    ...(cause && { cannot_wake_cause: cause }),
+    ...(Math.abs(until) < 8e15 && { cannot_wake_until: new Date(until).toISOString() }),
+  };
+}
 /** As it may be shown in a list. */
-export const oneLine = (text: string): string =>
+const oneLine = (text: string): string =>
   text
     .replaceAll(/\p{Cc}+/gu, ' ')
     .trim()

@@ -310,10 +310,12 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
       }
       const status = await holder.ask!(PROBE_ANSWER);
       if (!status) return { ok: false, reason: 'its node did not answer in time' };
-      const { cannot_wake, runtime } = status;
+      const { cannot_wake, cannot_wake_cause: cause, cannot_wake_until: until, runtime } = status;
       return {
         ok: cannot_wake === undefined,
         ...(cannot_wake !== undefined && { reason: cannot_wake }),
+        ...(cause && { cause }),
+        ...(until && { until }),
         ...(runtime && { runtime }),
       };
     },

@@ -206,9 +206,9 @@ export async function agentRoutes(app: App, context: ServerContext): Promise<voi
       const id = agentId(request.params.agentID);
       if (!topology.agentRecord(id) && topology.roomsOf(id).size === 0)
         throw new MoltnetError('not_found', `no such agent: ${id}`);
-      const { cannot_wake, state } = presence.of(id);
+      const { cannot_wake, cannot_wake_cause: cause, state } = presence.of(id);
       const held = context.holds.of(id, undefined);
-      if (held) return sendValue(reply, { ok: false, reason: cannot_wake ?? state });
+      if (held) return sendValue(reply, { ok: false, reason: cannot_wake ?? state, ...(cause && { cause }) });
       return sendValue(reply, await context.gateway.probe(id));
     },
   );
