@@ -2,7 +2,6 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { unavailable } from './available.ts';
 import { ConfigError } from './issues.ts';
 import { SERVER_VARIABLES } from './server-env.ts';
 import { loadServerConfig } from './server.ts';
@@ -185,23 +184,6 @@ pairings:
     mkdirSync(path.join(cwd, 'etc'));
     write('etc/net.yaml', 'storage: {sqlite: {path: data/m.db}}\n');
     expect(load({}, 'etc/net.yaml').storage.sqlite.path).toBe(path.join(cwd, 'data/m.db'));
-  });
-
-  it('CFG-14 what this version cannot do is told', () => {
-    write(
-      'Moltnet',
-      'auth: {mode: bearer, tokens: [{value: x, scopes: [admin]}]}\nstorage: {kind: postgres, postgres: {dsn: "postgres://x"}}\n',
-    );
-    expect(unavailable(load()).map(({ fatal, text }) => [fatal, text.split(' ')[0]])).toEqual([
-      [true, 'storage.kind'],
-    ]);
-    expect(
-      unavailable({
-        ...load(),
-        storage: { kind: 'sqlite', sqlite: { path: '' } },
-        pairings: [],
-      }),
-    ).toEqual([]);
   });
 });
 

@@ -58,6 +58,8 @@ export interface ServerOptions {
   log?: Logger;
   /** Shown in /v1/network. */
   version?: string;
+  /** Ends the waiting for a database that is not there yet. */
+  signal?: AbortSignal;
   /** Reads the configuration again, for a reload; throws ConfigError. */
   reload?: () => ServerConfig;
   /** Told the number of commands of each batch that was stored. */
@@ -91,7 +93,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     for (const end of closing.splice(0).toReversed()) await end();
   };
   try {
-    const store = await open(config, log);
+    const store = await open(config, log, options.signal);
     closing.push(() => store.close());
     const importing = await readImportState(store);
     if (importing && !importing.done)
@@ -145,13 +147,13 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
   }
 }
 
-function open(config: ServerConfig, log: Logger): Promise<Store> {
-  const { kind, sqlite } = config.storage;
-  if (kind === 'postgres')
-    throw new Error('storage.kind: postgres is not available in this version; write sqlite or memory');
+function open(config: ServerConfig, log: Logger, signal?: AbortSignal): Promise<Store> {
+  const { kind, sqlite, postgres } = config.storage;
   return openStore({
     kind,
     path: sqlite.path,
+    ...(postgres && { dsn: postgres.dsn }),
+    ...(signal && { signal }),
     networkId: config.network.id,
     log: log.child({ component: 'store.sql' }),
   });

@@ -10,6 +10,7 @@ import { guard } from './migrations/0004-guard.ts';
 import { deliveries } from './migrations/0005-deliveries.ts';
 import { catchUp } from './migrations/0006-catch-up.ts';
 import { pairings } from './migrations/0007-pairings.ts';
+import { servers } from './migrations/0008-servers.ts';
 import { StorageError } from './store.ts';
 
 export interface Migration {
@@ -18,7 +19,10 @@ export interface Migration {
   name: string;
   /** The oldest version of this list whose program may still open the database after this step. */
   min_reader: number;
+  /** For SQLite, and for Postgres as postgres-migrations.ts translates it. */
   sql: string;
+  /** For Postgres, where it differs. */
+  postgres?: string;
 }
 
 /** Append only: a step that was released never changes. */
@@ -30,6 +34,7 @@ export const migrations: readonly Migration[] = [
   deliveries,
   catchUp,
   pairings,
+  servers,
 ];
 
 /** Key of `meta` that says whose database this is. */

@@ -9,20 +9,27 @@ export interface StoreLog {
 
 export interface OpenStoreOptions {
   /** `memory` is the same code on `:memory:`; it forgets everything at close. */
-  kind: 'sqlite' | 'memory';
+  kind: 'sqlite' | 'memory' | 'postgres';
   /** Of the database file, for `sqlite`. Its folder is made if it is missing. */
   path?: string;
+  /** Address of the database, for `postgres`. */
+  dsn?: string;
   networkId: string;
+  /** Ends the waiting for a database that is not there yet. */
+  signal?: AbortSignal;
   log?: StoreLog;
 }
 
 /**
  * Resolves with a store that holds its lock and has the newest schema. Rejects with StorageError, whose message says
  * what is wrong and what to do: another server has the file, another network's file, a newer schema, not a database,
- * a folder that cannot be written.
+ * a folder that cannot be written. A Postgres that is not there yet is waited for, with a word in the log.
  */
-export function openStore(options: OpenStoreOptions): Promise<Store> {
-  return openSqliteStore(options);
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  if (options.kind !== 'postgres') return openSqliteStore(options);
+  // Its client is loaded only where it is used.
+  const { openPostgresStore } = await import('./postgres-store.ts');
+  return openPostgresStore(options);
 }
 
 /**

@@ -25,9 +25,9 @@ export const DELIVERY_SQL = {
   scopeOf: 'SELECT start_seq, settled_seq FROM delivery_scopes WHERE agent_id = ? AND scope = ?',
   allBindings: 'SELECT agent_id, bindings FROM bindings ORDER BY agent_id',
   answerAfter: `SELECT id FROM (SELECT id, sender, seq FROM messages INDEXED BY messages_conversation
-    WHERE conversation = ? AND seq > ? ORDER BY seq DESC LIMIT ${ANSWER}) WHERE sender = ? ORDER BY seq DESC LIMIT 1`,
+    WHERE conversation = ? AND seq > ? ORDER BY seq DESC LIMIT ${ANSWER}) newest WHERE sender = ? ORDER BY seq DESC LIMIT 1`,
   countMessages:
-    'SELECT count(*) AS count FROM (SELECT 1 FROM messages INDEXED BY messages_conversation WHERE conversation = ? AND seq > ? AND seq <= ? LIMIT ?)',
+    'SELECT count(*) AS count FROM (SELECT 1 FROM messages INDEXED BY messages_conversation WHERE conversation = ? AND seq > ? AND seq <= ? LIMIT ?) counted',
   threadsOf:
     'SELECT conversation, seq FROM thread_speakers INDEXED BY thread_speakers_sender WHERE sender = ? AND conversation > ? ORDER BY conversation LIMIT ?',
   threadSpeakers: 'SELECT sender, seq FROM thread_speakers WHERE conversation = ? ORDER BY sender LIMIT ?',
@@ -118,7 +118,7 @@ export const wakeRow = (row: Row): WakeRow => ({
   classification: nullable(row, 'classification'),
   passed: nullable(row, 'passed'),
 });
-const usageRow = (row: Row): UsageRow => ({
+export const usageRow = (row: Row): UsageRow => ({
   day: text(row, 'day'),
   agent_id: text(row, 'agent_id'),
   room_id: text(row, 'room_id'),

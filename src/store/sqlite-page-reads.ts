@@ -15,8 +15,8 @@ import {
 import type { ArtifactRow, ConversationRow, PageRequest, PageRows, StoredMessage } from './store.ts';
 
 /** Above every seq and every id: the open end of a range. Ids are ASCII. */
-const LAST_SEQ = Number.MAX_SAFE_INTEGER;
-const LAST_ID = '\u{10ffff}';
+export const LAST_SEQ = Number.MAX_SAFE_INTEGER;
+export const LAST_ID = '\u{10ffff}';
 
 const MESSAGES = 'messages m INDEXED BY messages_conversation CROSS JOIN events e ON e.seq = m.seq';
 const THREADS = 'conversations c INDEXED BY conversations_thread';
@@ -83,7 +83,7 @@ function artifactSql<C extends string, N extends 'Conversation' | 'Room'>(column
 
 type Of = { conversation: ConversationKey } | { room_id: string };
 /** Where an artifact stands in history. */
-interface Place {
+export interface Place {
   seq: number;
   part_index: number;
 }
@@ -243,4 +243,4 @@ export function createPageReads(db: DatabaseSync) {
   };
 }
 
-const emptyPage = <T>(): PageRows<T> => ({ rows: [], more_before: false, more_after: false });
+export const emptyPage = <T>(): PageRows<T> => ({ rows: [], more_before: false, more_after: false });

@@ -45,7 +45,7 @@ export function createPairingReads(db: DatabaseSync) {
   };
 }
 
-const refusalRow = (row: Row): RelayRefusalRow => ({
+export const refusalRow = (row: Row): RelayRefusalRow => ({
   pairing_id: text(row, 'pairing_id'),
   seq: integer(row, 'seq'),
   message_id: text(row, 'message_id'),

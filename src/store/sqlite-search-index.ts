@@ -292,11 +292,11 @@ function wordsOf(said: string): string[] {
   return words?.filter((word) => word.length <= 64) ?? [];
 }
 
-const participantsOf = (row: Row): string[] =>
+export const participantsOf = (row: Row): string[] =>
   row['participants'] === null ? [] : (JSON.parse(text(row, 'participants')) as string[]);
 
 /** The index's word for it is a hash: what is shown is looked at once more. */
-function isReadable(
+export function isReadable(
   { rooms, participants }: SearchRequest['readable'],
   room_id: string | null,
   of: readonly string[],

@@ -91,7 +91,7 @@ export function createStateReads(db: DatabaseSync) {
   };
 }
 
-const roomRow = (row: Row): RoomRow => ({
+export const roomRow = (row: Row): RoomRow => ({
   id: text(row, 'id'),
   name: text(row, 'name'),
   visibility: text(row, 'visibility'),
@@ -102,12 +102,12 @@ const roomRow = (row: Row): RoomRow => ({
   removed_at: nullable(row, 'removed_at'),
   credential_hash: nullable(row, 'credential_hash'),
 });
-const memberRow = (row: Row): MemberRow => ({
+export const memberRow = (row: Row): MemberRow => ({
   room_id: text(row, 'room_id'),
   member_id: text(row, 'member_id'),
   since_seq: integer(row, 'since_seq'),
 });
-const agentRow = (row: Row): AgentRow => ({
+export const agentRow = (row: Row): AgentRow => ({
   id: text(row, 'id'),
   actor_uid: text(row, 'actor_uid'),
   display_name: nullable(row, 'display_name'),
@@ -117,38 +117,38 @@ const agentRow = (row: Row): AgentRow => ({
   removed_at: nullable(row, 'removed_at'),
   claim_key_hash: nullable(row, 'claim_key_hash'),
 });
-const pairRow = (row: Row): PairRow => ({
+export const pairRow = (row: Row): PairRow => ({
   pair: text(row, 'pair'),
   speaker: text(row, 'speaker'),
   at: integer(row, 'at'),
   turns: text(row, 'turns'),
 });
-const pauseRow = (row: Row): PauseRow => ({
+export const pauseRow = (row: Row): PauseRow => ({
   scope: row['scope'] as PauseScope,
   paused_by: text(row, 'paused_by'),
   at: text(row, 'at'),
   until: nullable(row, 'until'),
 });
-const inviteRow = (row: Row): InviteRow => ({
+export const inviteRow = (row: Row): InviteRow => ({
   code_hash: text(row, 'code_hash'),
   agent_id: text(row, 'agent_id'),
   created_at: text(row, 'created_at'),
   expires_at: text(row, 'expires_at'),
 });
-const sessionRow = (row: Row): SessionRow => ({
+export const sessionRow = (row: Row): SessionRow => ({
   id_hash: text(row, 'id_hash'),
   token_id: text(row, 'token_id'),
   token_hash: text(row, 'token_hash'),
   created_at: text(row, 'created_at'),
   expires_at: text(row, 'expires_at'),
 });
-const scopeRow = (row: Row): ScopeRow => ({
+export const scopeRow = (row: Row): ScopeRow => ({
   agent_id: text(row, 'agent_id'),
   scope: text(row, 'scope'),
   start_seq: integer(row, 'start_seq'),
   settled_seq: integer(row, 'settled_seq'),
 });
-const positionRow = (row: Row): PositionRow => ({
+export const positionRow = (row: Row): PositionRow => ({
   agent_id: text(row, 'agent_id'),
   conversation: row['conversation'] as ConversationKey,
   acked_seq: integer(row, 'acked_seq'),

@@ -69,7 +69,7 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
           await thread.close().finally(() => lock.release());
         },
       };
-      return new SqliteStore(kind, networkId, reader, side, thread.openedAt);
+      return new SqliteStore('sqlite', networkId, reader, side, thread.openedAt);
     } catch (error) {
       await thread.close();
       throw error;
@@ -151,6 +151,12 @@ class SqliteStore implements Store {
   get head(): number {
     return this.#head;
   }
+
+  // One server has the file: there is nobody to follow.
+  readonly position = 0;
+  readonly behind = 0;
+  follow(): void {}
+  catchUp(): undefined {}
 
   async commit(writes: readonly Writes[], run?: number): Promise<number[][]> {
     if (this.#closing) throw closed();

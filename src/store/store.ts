@@ -1,5 +1,5 @@
 /**
- * What a storage engine does. SQLite (file and memory) today, Postgres later, behind this one interface; the contract
+ * What a storage engine does. SQLite (file and memory) and Postgres behind this one interface; the contract
  * suite in test/contract/store.ts runs on every engine. A write is plain data (EventWrite, RowWrite): it crosses a
  * thread or a wire without thought. Reads are indexed and bounded (at most 500 rows), so that they may run on the
  * main thread; all return promises because an engine may be remote.
@@ -453,6 +453,26 @@ export interface SearchRows {
   unindexed: number;
 }
 
+/** A row that another server committed, of those that servers hold in memory. */
+export interface ForeignRow {
+  /** A whole conversation row too; then the three below say what a first row would take. */
+  row: RowWrite;
+  /** seq of its event, or of the newest before it. */
+  seq: number;
+  /** Of a conversation that is new to us. */
+  first_seq?: number;
+  /** seq at which a hold began; `keep_hold`: unless one stands already. */
+  held_seq?: number;
+  keep_hold?: boolean;
+}
+/** One batch that another server committed. */
+export interface ForeignBatch {
+  /** In order of seq. */
+  events: LogEvent[];
+  /** In their order. */
+  rows: ForeignRow[];
+}
+
 export interface Store {
   readonly kind: 'sqlite' | 'memory' | 'postgres';
   readonly networkId: string;
@@ -464,14 +484,31 @@ export interface Store {
    * Commits all writes, in order, in one durable transaction, and resolves with the seqs: seqs[i][j] is that of
    * writes[i].events[j]. Rejects with ConstraintError when a unique id is taken, with StorageError when the engine
    * cannot write now, with StateMovedError when what the writes were decided on is not what is stored: nothing was
-   * stored, whichever it is.
+   * stored, whichever it is. `decidedAt` is the position at which the deciding began: when another server has changed
+   * since what these writes were decided on, that is StateMovedError, and what was missed has been given to the follower.
    *
    * A commit may be asked for before the one before it is done; they are done in the order in which they were asked
    * for. `run` names those that were decided over each other: when one of a run has failed, all of the same run that
    * come after it are rejected with StateMovedError, unlooked at. Who has seen the failure goes on with a new run.
    * (An engine that waits for each answer keeps this by remembering the run that failed.)
    */
-  commit(writes: readonly Writes[], run?: number): Promise<number[][]>;
+  commit(writes: readonly Writes[], run?: number, decidedAt?: number): Promise<number[][]>;
+
+  /** How far what other servers commit has come here; grows. Always 0 for an engine that has one server. */
+  readonly position: number;
+  /**
+   * Calls with every batch that another server commits, from the opening of the store on, in order of seq, and in
+   * that order with commits of our own: before a commit resolves, everything before it was given. One at most.
+   * Must not throw: what is in memory would no longer follow the log.
+   */
+  follow(follower: (batch: ForeignBatch) => void): void;
+  /**
+   * Resolves when everything that was committed before this call was given to the follower. Rejects with StorageError.
+   * Undefined for an engine that has one server: there is nothing to wait for.
+   */
+  catchUp(): Promise<void> | undefined;
+  /** Milliseconds for which it is not known that there is nothing new from other servers; 0 where there are none. */
+  readonly behind: number;
 
   /** Sessions that expire after this time (RFC 3339), the first to expire first. */
   sessions(now: string): Promise<SessionRow[]>;

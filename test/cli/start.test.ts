@@ -85,8 +85,8 @@ describe('start', () => {
 
   it.each([
     [
-      'storage: {kind: postgres, postgres: {dsn: "postgres://h/d"}}',
-      /^moltnet: storage\.kind postgres is not available in this version/,
+      'storage: {kind: postgres, postgres: {dsn: "postgres://u:secret@h/d?sslmode=perhaps"}}',
+      /^moltnet: storage\.postgres\.dsn has sslmode "perhaps"; write disable, .*\n$/,
     ],
     ['netwrok: {}', /^moltnet: Moltnet:1:1: netwrok: is not a key of this place; did you mean network\?\n$/],
   ])('CFG-14 CFG-3 refuses %s', async (text, expected) => {

@@ -165,7 +165,7 @@ it('HTTP-13 what cannot be started is explained', async () => {
   expect(await reason({ server: { listen_addr: '203.0.113.7:0' } })).toMatch(
     /203\.0\.113\.7 is no address of this machine/,
   );
-  expect(await reason({ storage: { kind: 'postgres' } })).toMatch(/storage\.kind/);
+  expect(await reason({ storage: { kind: 'postgres' } })).toMatch(/storage\.kind postgres needs an address/);
   expect(await reason({ rooms: [{ id: 'a b', members: [] }] })).toMatch(/a b/);
 });
 

@@ -1,4 +1,3 @@
-import { unavailable } from '../../config/available.ts';
 import { loadServerConfig } from '../../config/server.ts';
 import type { ServerConfig } from '../../config/types.ts';
 import { createLog, type Logger } from '../../server/log.ts';
@@ -42,10 +41,6 @@ export const command: Command = {
     const read = (): ServerConfig =>
       loadServerConfig({ cwd: io.cwd, env, ...(file === undefined ? {} : { path: file }) });
     const config = read();
-    const missing = unavailable(config);
-    const fatal = missing.find((item) => item.fatal);
-    if (fatal) throw new Failure(fatal.text);
-    for (const { text } of missing) io.err(`moltnet: ${text}\n`);
     const warning = bindWarning(config);
     if (warning !== undefined) io.err(`moltnet: warning: it ${warning}\n`);
 
@@ -60,11 +55,13 @@ export const command: Command = {
     let running: RunningServer | undefined;
     const stopping = untilStopped(() => void (running && reloadNow(running, log)));
     const onBatch = youngGeneration();
-    const server = await startServer(config, { log, version: VERSION, reload: read, onBatch }).catch(
-      (error: unknown) => {
-        throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
-      },
-    );
+    const patience = new AbortController();
+    void stopping.requested.then(() => patience.abort());
+    const { signal } = patience;
+    const options = { log, version: VERSION, reload: read, onBatch, signal };
+    const server = await startServer(config, options).catch((error: unknown) => {
+      throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
+    });
     running = server;
     try {
       const about = {

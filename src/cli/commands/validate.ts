@@ -1,6 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { unavailable } from '../../config/available.ts';
 import { NODE_FILES, SERVER_FILES } from '../../config/discover.ts';
 import { ConfigError, type ConfigIssue } from '../../config/issues.ts';
 import { loadBridgeConfig, loadNodeConfig } from '../../config/node.ts';
@@ -72,7 +71,6 @@ async function check(kind: Kind, file: string, io: Io): Promise<void> {
   else if (kind === 'client') (await import('../../config/client.ts')).readClientFile(file);
   else {
     const config = loadServerConfig({ cwd: io.cwd, env: io.env, path: file });
-    for (const { text } of unavailable(config)) io.err(`moltnet: ${file}: ${text}\n`);
     const warning = bindWarning(config);
     if (warning !== undefined) io.err(`moltnet: ${file}: ${warning}\n`);
   }

@@ -1,0 +1,78 @@
+/** What Postgres's and the network's errors mean to the store: a taken id, a database that does not work now, or a fault. */
+import { ConstraintError, StateMovedError, StorageError } from './store.ts';
+
+/** The index that says that a batch was given up (postgres-commit-sql.ts). */
+const GIVEN_UP = 'changes_batch';
+const TAKEN = '23505';
+
+/** Classes of SQLSTATE that are about the database and not about the statement. */
+const AWAY: Readonly<Record<string, string>> = {
+  '08': 'the connection broke',
+  '25': 'it takes no writes (a standby, or a transaction that may only read)',
+  '28': 'it does not let this user in',
+  '40': 'it broke the transaction off',
+  '53': 'it is out of disk, memory or connections',
+  '55': 'another transaction holds what is needed',
+  '57': 'it is starting, stopping or ended the query',
+  '58': 'its machine reported an error',
+  XX: 'it reported damage',
+  '3D': 'there is no such database',
+  '42501': 'this user may not do that there',
+};
+/** Ended by the server, perhaps after the commit: what became of it has to be looked up. */
+const UNSURE = new Set(['57P01', '57P02', '57P05', '08006', '08003', '08000']);
+/** Being asked again will not help. */
+const HOPELESS = /^(28|3D|42|0A|22|26)/;
+
+export const sqlState = (error: unknown): string | undefined => {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && isFromServer(error) ? code : undefined;
+};
+const isFromServer = (error: unknown): boolean =>
+  typeof (error as { severity?: unknown }).severity === 'string';
+
+/** The statement may have been carried out, although its answer did not come. */
+export function isUnsure(error: unknown): boolean {
+  const code = sqlState(error);
+  return code === undefined ? !(error instanceof ConstraintError) : UNSURE.has(code);
+}
+
+/** Nobody answers now, or nobody who can serve: worth another try later. */
+export function isAway(error: unknown): boolean {
+  const code = sqlState(error);
+  return code === undefined || !HOPELESS.test(code);
+}
+
+/** A named statement is not there, or is there already: a pooler gives each transaction another session. */
+export const isLostStatement = (error: unknown): boolean =>
+  ['26000', '42P05'].includes(sqlState(error) ?? '');
+
+/** The commit was given up, and found so: nothing of it was stored. */
+export const isGivenUp = (error: unknown): boolean =>
+  sqlState(error) === TAKEN && (error as { constraint?: unknown }).constraint === GIVEN_UP;
+
+/** The error as the Store interface has it. Faults of our own (a wrong statement, a NOT NULL) stay what they are. */
+export function asStoreError(error: unknown, shown: string): unknown {
+  if ([ConstraintError, StorageError, StateMovedError].some((known) => error instanceof known)) return error;
+  if (!(error instanceof Error)) return error;
+  const code = sqlState(error);
+  if (code === TAKEN) return new ConstraintError(error.message, { cause: error });
+  if (code === undefined) return isOfConnection(error) ? away(shown, error) : error;
+  const what = AWAY[code] ?? AWAY[code.slice(0, 2)];
+  return what === undefined
+    ? error
+    : new StorageError(`the database ${shown}: ${what} (${error.message})`, { cause: error });
+}
+
+const away = (shown: string, error: Error): StorageError =>
+  new StorageError(
+    `the database ${shown} cannot be reached (${error.message || (error as NodeJS.ErrnoException).code})`,
+    {
+      cause: error,
+    },
+  );
+
+/** Of a socket or of pg's client; a TypeError of ours is none of them. */
+const isOfConnection = (error: Error): boolean =>
+  typeof (error as NodeJS.ErrnoException).code === 'string' ||
+  /connection|timeout|terminated|not queryable|socket|SSL|certificate/i.test(error.message);

@@ -1,0 +1,273 @@
+/**
+ * A batch as the commit function takes it: JSON texts, in which rows of one kind stand together and of each key only
+ * the last row. Numbers of events (`i`, from 1; 0 for what comes before the first) stand for seqs, which nobody knows
+ * before the commit has its turn.
+ */
+import type { ConversationRow, EventWrite, PairRow, RowWrite, Writes } from './store.ts';
+
+export interface PackedBatch {
+  /** Events in it. */
+  count: number;
+  events: string | null;
+  conversations: string | null;
+  pairs: string | null;
+  groups: string | null;
+  /** What the other servers fold: ChangedRow[]. */
+  changed: string;
+  /** Something that decisions go by, beside conversations and pairs. */
+  moves: boolean;
+  /** The batch is of decisions: refuse it when what they saw has changed. */
+  decides: boolean;
+}
+
+/** One row of `changes.rows`: a row and the number of its event. */
+export interface ChangedRow {
+  i: number;
+  /** Of a conversation: the event that began it, if it is new; the one that began its hold, if it is a new one; and whether a stored hold stays instead. */
+  first?: number;
+  held_first?: number;
+  keep_hold?: boolean;
+  row: RowWrite;
+}
+
+type Conversation = Extract<RowWrite, { op: 'conversation' }>['row'];
+
+/** A conversation of the batch: as ConversationRows in sqlite-conversation-rows.ts, with numbers in the place of seqs. */
+interface PackedConversation extends Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'> {
+  first: number;
+  touched: number;
+  /** Number of the event at which its hold began; null when held_seq says it. */
+  held_first: number | null;
+  /** A hold that is stored already keeps its seq. */
+  keep_hold: boolean;
+}
+
+/** Milliseconds after its last turn for which a pair's row is kept, and between two looks for those that are over. */
+const PAIR_KEPT = 3_600_000;
+
+/** Of which rows only the last of a key is written, by that key. A group of the others is written as it is. */
+const KEYED: { readonly [op in RowWrite['op']]?: (row: never) => string } = {
+  room: (row: { id: string }) => row.id,
+  agent: (row: { id: string }) => row.id,
+  meta: (row: { key: string }) => row.key,
+  pause: (row: { scope: string }) => row.scope,
+  invite: (row: { agent_id: string }) => row.agent_id,
+  session: (row: { id_hash: string }) => row.id_hash,
+  scope: (row: { agent_id: string; scope: string }) => `${row.agent_id}\n${row.scope}`,
+  position: (row: { agent_id: string; conversation: string }) => `${row.agent_id}\n${row.conversation}`,
+  'wake.open': (row: { wake_id: string }) => row.wake_id,
+  'wake.close': (row: { wake_id: string }) => row.wake_id,
+  bindings: (row: { agent_id: string }) => row.agent_id,
+  pairing: (row: { id: string }) => row.id,
+  redact: (row: { message_id: string }) => row.message_id,
+};
+/** Of these, two of one key cannot be in one statement, and both count: each goes alone. */
+const ALONE: ReadonlySet<string> = new Set(['usage', 'skip', 'wake.retry', 'room.remove', 'agent.remove']);
+
+/** What no decision of another server goes by. */
+const DELIVERY: ReadonlySet<RowWrite['op']> = new Set([
+  'scope',
+  'position',
+  'positions.clear',
+  'wake.open',
+  'wake.close',
+  'wake.retry',
+  'wake.drop',
+  'skip',
+  'handed',
+  'bindings',
+  'usage',
+  'deliveries.prune',
+  'bootstrap',
+  'session',
+  'session.remove',
+  'relay.begin',
+  'relay.settled',
+  'relay.position',
+  'relay.refusal',
+]);
+/** What no other server holds in memory. */
+const UNSHARED: ReadonlySet<RowWrite['op']> = new Set([
+  'message',
+  'mention',
+  'artifact',
+  'participant',
+  'redact',
+  'scope',
+  'position',
+  'positions.clear',
+  'skip',
+  'handed',
+  'deliveries.prune',
+  'bootstrap',
+  'relay.begin',
+  'relay.settled',
+  'relay.position',
+  'relay.refusal',
+]);
+/** State of its own, with its own versions, or nothing that a decision reads. */
+const STILL: ReadonlySet<RowWrite['op']> = new Set([
+  'message',
+  'mention',
+  'artifact',
+  'conversation',
+  'pair',
+  'redact',
+  ...DELIVERY,
+]);
+
+interface Group {
+  op: string;
+  rows: object[];
+}
+
+export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
+  let looked = 0;
+
+  return (writes) => {
+    const events: object[] = [];
+    const conversations = new Map<string, PackedConversation>();
+    const pairs = new Map<string, PairRow>();
+    const groups: Group[] = [];
+    const keys = new Map<string, number>();
+    const changed: ChangedRow[] = [];
+    let moves = false;
+    let decides = false;
+    let newestPair = 0;
+    let i = 0;
+
+    const add = (op: string, row: object): void => {
+      let group = groups.at(-1);
+      if (group?.op !== op || ALONE.has(op)) {
+        groups.push((group = { op, rows: [] }));
+        keys.clear();
+      }
+      const key = KEYED[op as RowWrite['op']]?.(row as never);
+      const before = key === undefined ? undefined : keys.get(key);
+      // A room that is made and changed in one batch was made at the first of its rows.
+      if (before !== undefined && op === 'room')
+        group.rows[before] = { ...row, i: (group.rows[before] as { i: number }).i };
+      else if (before !== undefined) group.rows[before] = row;
+      else {
+        if (key !== undefined) keys.set(key, group.rows.length);
+        group.rows.push(row);
+      }
+    };
+
+    const put = (row: RowWrite, event: EventWrite | undefined): void => {
+      if (!DELIVERY.has(row.op)) decides = true;
+      if (!STILL.has(row.op)) moves = true;
+      switch (row.op) {
+        case 'message':
+          throw new Error(event ? 'an event has one message' : 'a message row belongs to an event');
+        case 'conversation':
+          putConversation(conversations, row.row, i, row.touch);
+          return;
+        case 'pair':
+          pairs.set(row.row.pair, row.row);
+          newestPair = Math.max(newestPair, row.row.at);
+          break;
+        case 'mention':
+        case 'artifact':
+          if (!event) throw new Error(`a ${row.op} row belongs to an event`);
+          add(row.op, {
+            ...row,
+            i,
+            ...(row.op === 'mention' && { room_id: event.room_id ?? null }),
+          });
+          return;
+        case 'positions.clear':
+          if (row.scope !== 'dms' && !row.scope.startsWith('room:'))
+            throw new Error(`positions.clear: a scope is room:ID or dms, not ${JSON.stringify(row.scope)}`);
+          add(row.op, row);
+          break;
+        default:
+          add(row.op, 'row' in row ? { ...row.row, i } : { ...row, i });
+      }
+      if (!UNSHARED.has(row.op)) changed.push({ i, row });
+    };
+
+    for (const { events: own, rows } of writes) {
+      for (const event of own) {
+        i++;
+        decides = true;
+        const { rows: carried, participants, held, ...plain } = event;
+        let message: object | undefined;
+        for (const row of carried) {
+          if (row.op === 'message' && !message) {
+            const { id, origin_network, origin_id, content_hash, sender } = row;
+            message = { message_id: id, origin_network, origin_id, content_hash, sender };
+          } else put(row, event);
+        }
+        events.push({
+          i,
+          ...plain,
+          held: held ? 1 : 0,
+          ...(participants && { participants: JSON.stringify(participants) }),
+          ...message,
+        });
+      }
+      for (const row of rows) put(row, undefined);
+    }
+    if (newestPair - looked >= PAIR_KEPT) {
+      looked = newestPair;
+      add('pairs.forget', { before: newestPair - PAIR_KEPT });
+    }
+    for (const packed of conversations.values()) changed.push(changedConversation(packed));
+    return {
+      count: i,
+      events: jsonOf(events),
+      conversations: jsonOf([...conversations.values()]),
+      pairs: jsonOf([...pairs.values()]),
+      groups: jsonOf(groups),
+      changed: JSON.stringify(changed),
+      moves,
+      decides,
+    };
+  };
+}
+
+const jsonOf = (rows: readonly object[]): string | null => (rows.length === 0 ? null : JSON.stringify(rows));
+
+function putConversation(
+  into: Map<string, PackedConversation>,
+  row: Conversation,
+  i: number,
+  touch: boolean,
+): void {
+  const before = into.get(row.key);
+  const next: PackedConversation = {
+    ...row,
+    first: before?.first ?? i,
+    touched: touch ? i : (before?.touched ?? 0),
+    held_first: null,
+    keep_hold: false,
+  };
+  if (row.held_seq === HELD) {
+    // A hold that stands, of an earlier row of this batch or stored, keeps its seq.
+    next.held_first = before ? before.held_first : i;
+    next.held_seq = before ? before.held_seq : null;
+    next.keep_hold = before ? before.keep_hold : true;
+    if (before && before.held_first === null && before.held_seq === null) next.held_first = i;
+  }
+  into.set(row.key, next);
+}
+
+/** In held_seq: held, since the event of the row or since when it is stored. */
+const HELD = -1;
+
+/** As a row that can be folded, with the numbers of the events that it goes by. */
+function changedConversation({
+  first,
+  touched,
+  held_first,
+  keep_hold,
+  ...row
+}: PackedConversation): ChangedRow {
+  return {
+    i: touched || first,
+    first,
+    ...(held_first !== null && { held_first, keep_hold }),
+    row: { op: 'conversation', row, touch: touched > 0 },
+  };
+}

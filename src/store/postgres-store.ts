@@ -1,0 +1,409 @@
+/** The Postgres store: reads over a pool, commits one after the other over one connection, and what others commit. */
+import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'pg';
+import type { ConversationKey } from '../protocol/conversation.ts';
+import type { OpenStoreOptions } from './open.ts';
+import { postgresTarget } from './postgres-dsn.ts';
+import { asStoreError, isAway, isLostStatement, isUnsure } from './postgres-errors.ts';
+import { Feed, newServerId } from './postgres-feed.ts';
+import { createLogReads } from './postgres-log-reads.ts';
+import { migratePostgres } from './postgres-migrations.ts';
+import { createPacker, type PackedBatch } from './postgres-packing.ts';
+import { createPageReads } from './postgres-page-reads.ts';
+import { drop, run, Sessions, type Statement } from './postgres-sessions.ts';
+import { createSearch } from './postgres-search.ts';
+import { createStateReads } from './postgres-state-reads.ts';
+import {
+  StateMovedError,
+  StorageError,
+  type ForeignBatch,
+  type MessagePlace,
+  type PageRequest,
+  type SearchRequest,
+  type Store,
+  type UsageRow,
+  type Writes,
+} from './store.ts';
+
+/** Milliseconds: a commit; opening and migrating; how long the end of a broken commit is looked for. */
+const COMMIT = 8_000;
+const OPEN = 60_000;
+const RESOLVE = 5_000;
+/** After a connection failed: until when nobody tries again, and between two tries at the start. */
+const PAUSE = 250;
+const PING = 2_500;
+/** While it is another server's turn. */
+const WAIT = 3;
+const START_AGAIN = 1_000;
+/** Between two looks for old rows of \`changes\`, and how many one look removes. */
+const FORGET = 60_000;
+
+const COMMIT_SQL: Statement = {
+  name: 'moltnet_commit_1',
+  text: 'SELECT * FROM moltnet_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
+};
+const RESOLVE_SQL: Statement = {
+  name: 'moltnet_resolve_1',
+  text: 'SELECT * FROM moltnet_resolve_1($1, $2, $3)',
+};
+const FORGET_SQL: Statement = {
+  name: 'moltnet_forget',
+  text: `DELETE FROM changes WHERE stamp IN (SELECT stamp FROM changes ORDER BY stamp LIMIT 5000)
+    AND at < clock_timestamp() - interval '10 minutes'`,
+};
+
+interface Outcome {
+  verdict: 'done' | 'moved' | 'wait' | 'void';
+  before: number;
+  after_stamp: number;
+  missed: string | null;
+}
+
+export async function openPostgresStore({ dsn, networkId, log, signal }: OpenStoreOptions): Promise<Store> {
+  if (!dsn)
+    throw new StorageError(
+      'storage.kind postgres needs an address: set storage.postgres.dsn or MOLTNET_POSTGRES_DSN.',
+    );
+  const target = described(() => postgresTarget(dsn));
+  const sessions = new Sessions(target);
+  const warn = (message: string): void => log?.warn({}, message);
+  try {
+    for (let tries = 0; ; tries++) {
+      try {
+        const client = await sessions.connect(OPEN);
+        try {
+          await migratePostgres(client, target.shown, networkId);
+          const { rows } = await client.query<{ stamp: number; seq: number; place: string }>(
+            'SELECT stamp, seq, current_database() || current_schema() AS place FROM log_head',
+          );
+          const { stamp, seq, place } = rows[0]!;
+          const channel = `moltnet_${createHash('sha256').update(place).digest('hex').slice(0, 24)}`;
+          if (tries > 0) warn(`the database ${target.shown} answers`);
+          return new PostgresStore(networkId, sessions, target.shown, channel, { stamp, head: seq }, warn);
+        } finally {
+          drop(client);
+        }
+      } catch (error) {
+        const known = asStoreError(error, target.shown);
+        if (error instanceof StorageError || !(known instanceof StorageError) || !isAway(error)) throw known;
+        if (tries % 15 === 0) warn(`${known.message}; waiting for it`);
+        await delay(START_AGAIN, undefined, { ...(signal && { signal }) }).catch(() => {
+          throw new StorageError(`${known.message}; it was not waited for any longer`);
+        });
+      }
+    }
+  } catch (error) {
+    await sessions.close().catch(() => {});
+    throw error;
+  }
+}
+
+function described<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof StorageError ? new StorageError(`storage.postgres.dsn ${error.message}`) : error;
+  }
+}
+
+class PostgresStore implements Store {
+  readonly kind = 'postgres';
+  readonly networkId: string;
+  readonly #sessions: Sessions;
+  readonly #shown: string;
+  readonly #channel: string;
+  readonly #feed: Feed;
+  readonly #pack = createPacker();
+  readonly #pages: ReturnType<typeof createPageReads>;
+  readonly #log: ReturnType<typeof createLogReads>;
+  readonly #state: ReturnType<typeof createStateReads>;
+  readonly #search: ReturnType<typeof createSearch>;
+  readonly #forget: NodeJS.Timeout;
+  #client: Client | undefined;
+  #failed: { until: number; error: unknown } | undefined;
+  /** Commits go one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #failedRun: number | undefined;
+  /** Commits in a row that others were faster than: it gets its turn. */
+  #moved = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    networkId: string,
+    sessions: Sessions,
+    shown: string,
+    channel: string,
+    at: { stamp: number; head: number },
+    warn: (message: string) => void,
+  ) {
+    this.networkId = networkId;
+    this.#sessions = sessions;
+    this.#shown = shown;
+    this.#channel = channel;
+    this.#feed = new Feed({
+      sessions,
+      channel,
+      ...at,
+      warn,
+      fault: (error) => void failed(error),
+    });
+    this.#pages = createPageReads(sessions);
+    this.#log = createLogReads(sessions);
+    this.#state = createStateReads(sessions);
+    this.#search = createSearch(sessions);
+    this.#forget = setInterval(() => void sessions.read(FORGET_SQL).catch(() => {}), FORGET).unref();
+  }
+
+  get head(): number {
+    return this.#feed.head;
+  }
+  get position(): number {
+    return this.#feed.applied;
+  }
+  get behind(): number {
+    return this.#feed.behind;
+  }
+  follow(follower: (batch: ForeignBatch) => void): void {
+    this.#feed.follow(follower);
+  }
+  catchUp = () => this.#read(() => this.#feed.catchUp());
+
+  async commit(writes: readonly Writes[], run?: number, decidedAt?: number): Promise<number[][]> {
+    if (this.#closing) throw closed();
+    const turn = this.#turn(this.#last, writes, run, decidedAt);
+    this.#last = turn.catch(() => {});
+    let seq = await turn;
+    this.#search.news();
+    return writes.map(({ events }) => events.map(() => ++seq));
+  }
+
+  /** After the commits before it, as STO-42 has it. Resolves with the head from before it. */
+  async #turn(
+    before: Promise<unknown>,
+    writes: readonly Writes[],
+    run: number | undefined,
+    decidedAt: number | undefined,
+  ): Promise<number> {
+    await before;
+    if (run !== undefined && run === this.#failedRun)
+      throw new StateMovedError('a commit before this one in its run has failed');
+    try {
+      return await this.#commit(this.#pack(writes), decidedAt);
+    } catch (error) {
+      this.#failedRun = run;
+      throw asStoreError(error, this.#shown);
+    }
+  }
+
+  async #commit(packed: PackedBatch, decidedAt: number | undefined): Promise<number> {
+    const committed = this.#feed.committing();
+    try {
+      for (let broken = 0; ;) {
+        const outcome = await this.#attempt(packed, decidedAt);
+        switch (outcome.verdict) {
+          case 'done':
+            this.#moved = 0;
+            this.#feed.own(outcome.after_stamp, outcome.before + packed.count);
+            return outcome.before;
+          case 'moved':
+            this.#moved++;
+            throw new StateMovedError('another server has changed what this was decided on');
+          case 'wait':
+            await delay(WAIT);
+            continue;
+          case 'void':
+            if (broken++ > 0)
+              throw new StorageError(`the database ${this.#shown} breaks the connection again and again`);
+        }
+      }
+    } finally {
+      committed();
+    }
+  }
+
+  async #attempt(packed: PackedBatch, decidedAt: number | undefined): Promise<Outcome> {
+    const feed = this.#feed;
+    const client = await this.#connected();
+    const batch = randomUUID();
+    const seen = decidedAt ?? feed.applied;
+    const { events, conversations, pairs, groups, changed, moves, decides } = packed;
+    const checks = decides && decidedAt !== undefined;
+    const values = [batch, feed.server, seen, checks, this.#moved, moves, this.#channel];
+    let outcome: Outcome;
+    try {
+      const { rows } = await run(
+        client,
+        COMMIT_SQL,
+        [...values, events, conversations, pairs, groups, changed],
+        !this.#sessions.pooled,
+      );
+      outcome = rows[0] as Outcome;
+    } catch (error) {
+      if (isLostStatement(error)) {
+        this.#sessions.pooled = true;
+        return { verdict: 'void', before: 0, after_stamp: 0, missed: null };
+      }
+      if (!isUnsure(error)) throw error;
+      this.#disconnect();
+      outcome = await this.#resolve(batch, error);
+      await feed.take(null, outcome.after_stamp - 1, 0);
+      if (outcome.verdict === 'void') feed.own(outcome.after_stamp, 0);
+      return outcome;
+    }
+    const { verdict, after_stamp, missed } = outcome;
+    // Everything before our own commit, and nothing of it: that is the caller's to make the state.
+    await feed.take(missed, verdict === 'done' ? after_stamp - 1 : after_stamp, seen);
+    return outcome;
+  }
+
+  /** What became of a commit whose answer was lost. Rejects with StorageError when the database stays away. */
+  async #resolve(batch: string, cause: unknown): Promise<Outcome> {
+    const until = performance.now() + RESOLVE;
+    for (;;) {
+      try {
+        const client = await this.#connected();
+        const { rows } = await run(
+          client,
+          RESOLVE_SQL,
+          [batch, this.#feed.server, this.#channel],
+          !this.#sessions.pooled,
+        );
+        return { ...(rows[0] as Outcome), missed: null };
+      } catch (error) {
+        this.#disconnect();
+        if (performance.now() < until && (isAway(error) || isLostStatement(error))) {
+          await delay(PAUSE);
+          continue;
+        }
+        // If it was stored after all, it comes back to us as somebody else's.
+        this.#feed.server = newServerId();
+        throw new StorageError(
+          `the database ${this.#shown} went away during a commit, which may have been stored: repeat it with the same message id`,
+          { cause },
+        );
+      }
+    }
+  }
+
+  async #connected(): Promise<Client> {
+    if (this.#client) return this.#client;
+    if (this.#failed && performance.now() < this.#failed.until) throw this.#failed.error;
+    try {
+      const client = await this.#sessions.connect(COMMIT);
+      client.once('end', () => {
+        if (this.#client === client) this.#client = undefined;
+      });
+      this.#failed = undefined;
+      return (this.#client = client);
+    } catch (error) {
+      const known = asStoreError(error, this.#shown);
+      const failure =
+        known instanceof StorageError
+          ? known
+          : new StorageError(`the database ${this.#shown} cannot be reached`, { cause: error });
+      this.#failed = { until: performance.now() + PAUSE, error: failure };
+      throw failure;
+    }
+  }
+
+  #disconnect(): void {
+    if (this.#client) drop(this.#client);
+    this.#client = undefined;
+  }
+
+  loadTopology = () => this.#read(() => this.#state.loadTopology());
+  meta = (key: string) => this.#read(() => this.#state.meta(key));
+  sessions = (now: string) => this.#read(() => this.#state.sessions(now));
+  messages = (ids: readonly string[]) => this.#read(() => this.#pages.messages(ids));
+  conversations = (keys: readonly ConversationKey[]) => this.#read(() => this.#pages.conversations(keys));
+  messagePage = (conversation: ConversationKey, page: PageRequest) =>
+    this.#read(() => this.#pages.messagePage(conversation, page));
+  artifactPage = (of: Parameters<Store['artifactPage']>[0], page: PageRequest) =>
+    this.#read(() => this.#pages.artifactPage(of, page));
+  artifactExists = (of: Parameters<Store['artifactExists']>[0], id: string) =>
+    this.#read(() => this.#pages.artifactExists(of, id));
+  threadPage = (roomId: string, page: PageRequest) => this.#read(() => this.#pages.threadPage(roomId, page));
+  dmPage = (participant: string | undefined, page: PageRequest) =>
+    this.#read(() => this.#pages.dmPage(participant, page));
+
+  eventSeq = (id: string) => this.#read(() => this.#log.eventSeq(id));
+  eventBounds = () => this.#read(() => this.#log.eventBounds());
+  events = (audience: Parameters<Store['events']>[0], after: number, limit: number) =>
+    this.#read(() => this.#log.events(audience, after, limit, this.head));
+  conversationEvents = (conversation: ConversationKey, after: number, limit: number, upTo = this.head) =>
+    this.#read(() => this.#log.conversationEvents(conversation, after, limit, Math.min(upTo, this.head)));
+  roomConversationsAfter = (roomId: string, after: number, limit: number) =>
+    this.#read(() => this.#log.roomConversationsAfter(roomId, after, limit));
+  dmConversationsAfter = (participant: string, after: number, limit: number) =>
+    this.#read(() => this.#log.dmConversationsAfter(participant, after, limit));
+  mentionsAfter = (agentId: string, roomId: string | undefined, after: number, limit: number) =>
+    this.#read(() => this.#log.mentionsAfter(agentId, roomId, after, limit));
+
+  scopes = (agentId: string) => this.#read(() => this.#state.scopes(agentId));
+  positions = (agentId: string) => this.#read(() => this.#state.positions(agentId));
+  openWakes = (agentId: string) => this.#read(() => this.#state.openWakes(agentId));
+  failedWakes = (agentId: string | undefined, limit: number) =>
+    this.#read(() => this.#state.failedWakes(agentId, limit));
+  bootstraps = (agentId: string) => this.#read(() => this.#state.bootstraps(agentId));
+  deliveryFacts = (place: MessagePlace, agents: readonly string[]) =>
+    this.#read(() => this.#state.deliveryFacts(place, agents));
+  wake = (wakeId: string) => this.#read(() => this.#state.wake(wakeId));
+  allOpenWakes = (limit: number) => this.#read(() => this.#state.allOpenWakes(limit));
+  bindings = () => this.#read(() => this.#state.bindings());
+  answerAfter = (conversation: ConversationKey, seq: number, sender: string) =>
+    this.#read(() => this.#state.answerAfter(conversation, seq, sender));
+  countMessages = (conversation: ConversationKey, after: number, upTo: number, most: number) =>
+    this.#read(() => this.#state.countMessages(conversation, after, upTo, most));
+  search = (request: SearchRequest) => this.#read(() => this.#search.search(request, this.head));
+  threadsOf = (sender: string, after: string, limit: number) =>
+    this.#read(() => this.#state.threadsOf(sender, after, limit));
+  threadSpeakers = (conversation: ConversationKey, limit: number) =>
+    this.#read(() => this.#state.threadSpeakers(conversation, limit));
+  usage = (since: string, after: UsageRow | undefined, limit: number) =>
+    this.#read(() => this.#state.usage(since, after, limit));
+
+  relayState = (pairingId: string) => this.#read(() => this.#state.relayState(pairingId));
+  relayRefusals = (pairingId: string, limit: number) =>
+    this.#read(() => this.#state.relayRefusals(pairingId, limit));
+  relayRefusal = (pairingId: string, seq: number) =>
+    this.#read(() => this.#state.relayRefusal(pairingId, seq));
+
+  async ping(): Promise<void> {
+    const waited = new AbortController();
+    const late = delay(PING, undefined, { signal: waited.signal }).then(
+      () => Promise.reject(new StorageError(`the database ${this.#shown} does not answer`)),
+      () => undefined,
+    );
+    await Promise.race([this.meta(''), late]).finally(() => waited.abort());
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#forget);
+    await this.#last;
+    await this.#feed.close();
+    await this.#search.close();
+    this.#disconnect();
+    await this.#sessions.close();
+  }
+
+  async #read<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw closed();
+    try {
+      return await read();
+    } catch (error) {
+      throw this.#closing ? closed() : asStoreError(error, this.#shown);
+    }
+  }
+}
+
+/** Out as an unhandled rejection: the next process begins from the database. */
+async function failed(error: unknown): Promise<never> {
+  throw error;
+}
+
+const closed = (): StorageError => new StorageError('the store is closed');
