@@ -32,9 +32,17 @@ import type {
   Thread,
   UpdateRoomRequest,
 } from '../../../src/protocol/rooms.ts';
+import type {
+  MessageRelay,
+  MessageRelays,
+  Pairing,
+  PairingAccepted,
+  PairingInvite,
+  PairingInviteList,
+  PairingPage,
+} from '../../../src/protocol/pairings.ts';
 import type { SearchPage } from '../../../src/protocol/search.ts';
 import type { AgentInvite, AgentRegistration, AgentSummary, WakeTest } from '../../../src/protocol/agents.ts';
-import type { Pairing } from '../model/state.ts';
 
 /** A refusal of the server, or no answer at all (`status` 0). `code` is one of the protocol's error codes. */
 export class ApiError extends Error {
@@ -155,15 +163,38 @@ export const api = {
   /** None where the server has no pairings or the caller may not see them. */
   async pairings(): Promise<Pairing[]> {
     try {
-      return await all<{ pairings: Pairing[]; page: PageInfo }, Pairing>(
-        '/v1/pairings',
-        (page) => page.pairings,
-      );
+      return await all<PairingPage, Pairing>('/v1/pairings', (page) => page.pairings);
     } catch (error) {
       if (error instanceof ApiError && [401, 403, 404].includes(error.status)) return [];
       throw error;
     }
   },
+  removePairing: (id: string) => request<unknown>('DELETE', `/v1/pairings/${encodeURIComponent(id)}`),
+  /** Undefined where the server makes no codes or the caller may not. */
+  async pairingInvites(): Promise<PairingInviteList['invites'] | undefined> {
+    try {
+      return (await request<PairingInviteList>('GET', '/v1/pairing-invites')).invites;
+    } catch (error) {
+      if (error instanceof ApiError && [401, 403, 404].includes(error.status)) return undefined;
+      throw error;
+    }
+  },
+  invitePairing: (rooms: readonly string[]) =>
+    request<PairingInvite>('POST', '/v1/pairing-invites', { rooms, url: location.origin }),
+  removePairingInvite: (id: string) =>
+    request<unknown>('DELETE', `/v1/pairing-invites/${encodeURIComponent(id)}`),
+  acceptPairing: (code: string) => request<PairingAccepted>('POST', '/v1/pairings/accept', { code }),
+  /** None where the message is shared with nobody. */
+  async relays(messageId: string): Promise<MessageRelay[]> {
+    try {
+      const path = `/v1/messages/${encodeURIComponent(messageId)}/relays`;
+      return (await request<MessageRelays>('GET', path)).relays;
+    } catch (error) {
+      if (error instanceof ApiError && error.status < 500 && error.status > 0) return [];
+      throw error;
+    }
+  },
+  message: (id: string) => request<Message>('GET', `/v1/messages/${encodeURIComponent(id)}`),
   usage: (days: number) => request<UsageReport>('GET', `/v1/usage${query({ days })}`),
   deliveries: async (state: string, agent?: string): Promise<DeliveryItem[]> =>
     (await request<DeliveryList>('GET', `/v1/deliveries${query({ state, agent })}`)).deliveries,

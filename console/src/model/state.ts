@@ -4,6 +4,7 @@ import type { Message } from '../../../src/protocol/messages.ts';
 import type { Network } from '../../../src/protocol/network.ts';
 import type { DirectConversation, Room, Thread } from '../../../src/protocol/rooms.ts';
 import type { CallerIdentity } from '../../../src/protocol/identity.ts';
+import type { Pairing } from '../../../src/protocol/pairings.ts';
 import type { Pause } from '../../../src/protocol/pauses.ts';
 import type { DeliveryItem, Receipt } from '../../../src/protocol/receipts.ts';
 import type { ConversationKey } from './conversation.ts';
@@ -23,16 +24,6 @@ export interface Outgoing {
   error?: string;
   /** Failed without an answer: worth another try by itself when the connection is back. */
   unanswered?: boolean;
-}
-
-/** A link to another network, as GET /v1/pairings tells it. */
-export interface Pairing {
-  id: string;
-  remote_network_id?: string;
-  remote_network_name?: string;
-  remote_base_url?: string;
-  status?: string;
-  diagnostics?: { checked_at?: string; reason?: string; message?: string };
 }
 
 export interface Unread {

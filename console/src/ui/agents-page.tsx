@@ -35,8 +35,9 @@ export function AgentsPage() {
         about={agents.length > 0 && texts.connectedCount(connected, agents.length)}
       >
         {boot === 'ready' && (
-          <Button onClick={() => setAdding(true)}>
-            <Icon name="plus" size={14} /> {texts.addAgentShort}
+          <Button narrow aria-label={texts.addAgentShort} onClick={() => setAdding(true)}>
+            <Icon name="plus" size={14} />
+            <span>{texts.addAgentShort}</span>
           </Button>
         )}
         {agents.length > 0 && <PauseButton scope="*" name={texts.everything} label={texts.pauseAll} />}

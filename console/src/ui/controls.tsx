@@ -22,10 +22,21 @@ export const Hidden = ({ children }: { children: ReactNode }) => (
 
 export function Button({
   kind,
+  narrow,
   className,
   ...rest
-}: ComponentProps<'button'> & { kind?: 'primary' | 'danger' }) {
-  return <button type="button" className={cx(styles.button, kind && styles[kind], className)} {...rest} />;
+}: ComponentProps<'button'> & {
+  kind?: 'primary' | 'danger' | undefined;
+  /** On a narrow screen its icon stands for it: the words are in a span. */
+  narrow?: boolean;
+}) {
+  return (
+    <button
+      type="button"
+      className={cx(styles.button, kind && styles[kind], narrow && styles.narrowIcon, className)}
+      {...rest}
+    />
+  );
 }
 
 /** A button that shows an icon; its label is its name and its tooltip. */

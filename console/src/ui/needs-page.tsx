@@ -169,8 +169,15 @@ function NotifyButton() {
   const [on, setOn] = useState(notifies);
   if (!mayNotify()) return null;
   return (
-    <Button aria-pressed={on} onClick={() => void setNotifies(!on).then(setOn)} title={texts.notifyHelp}>
-      <Icon name="bell" size={14} /> {on ? texts.notifyOn : texts.notifyOff}
+    <Button
+      narrow
+      aria-pressed={on}
+      aria-label={on ? texts.notifyOn : texts.notifyOff}
+      onClick={() => void setNotifies(!on).then(setOn)}
+      title={texts.notifyHelp}
+    >
+      <Icon name="bell" size={14} />
+      <span>{on ? texts.notifyOn : texts.notifyOff}</span>
     </Button>
   );
 }

@@ -3,8 +3,6 @@ import { api } from '../live/api.ts';
 import { useApp } from '../live/client.ts';
 import { mayAdminister, maySeeGuard } from '../model/me.ts';
 import { agentName, plainName } from '../model/names.ts';
-import type { Pairing } from '../model/state.ts';
-import { exactTime, millis, shortTime } from '../model/times.ts';
 import { dollars, shortCount, usageByAgent, usageByDay } from '../model/usage.ts';
 import { texts } from '../texts.ts';
 import { DayChart, Meter } from './chart.tsx';
@@ -16,6 +14,7 @@ import { Icon } from './icons.tsx';
 import { Link, LinkButton } from './link.tsx';
 import { Empty, PageHeader } from './page.tsx';
 import styles from './panel.module.css';
+import { Pairings } from './pairings.tsx';
 import { PauseButton, PausedNote } from './pause.tsx';
 import { paths } from './router.ts';
 import { tell } from './toast.tsx';
@@ -71,8 +70,15 @@ function ReloadButton() {
     });
   return (
     <>
-      <Button onClick={() => void reload()} disabled={working} title={texts.reloadHelp}>
-        <Icon name="gear" size={14} /> {texts.reload}
+      <Button
+        narrow
+        onClick={() => void reload()}
+        disabled={working}
+        title={texts.reloadHelp}
+        aria-label={texts.reload}
+      >
+        <Icon name="gear" size={14} />
+        <span>{texts.reload}</span>
       </Button>
       {error !== undefined && (
         <span role="alert" className={styles.bad}>
@@ -253,51 +259,5 @@ function Pauses() {
         ))}
       </ul>
     </section>
-  );
-}
-
-function Pairings() {
-  const pairings = useApp((state) => state.pairings);
-  return (
-    <section className={styles.section} aria-label={texts.pairings}>
-      <h2>{texts.pairings}</h2>
-      <p>{pairings.length === 0 ? texts.noPairings : texts.pairingsText}</p>
-      <ul className={styles.list}>
-        {pairings.map((pairing) => (
-          <PairingLine key={pairing.id} pairing={pairing} />
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function PairingLine({ pairing }: { pairing: Pairing }) {
-  const { status = 'unknown', diagnostics } = pairing;
-  const tone = status === 'connected' ? styles.good : status === 'pending' ? styles.warn : styles.bad;
-  return (
-    <li className={styles.line}>
-      <Icon name="network" size={15} />
-      <div className={styles.wide}>
-        <p>
-          <bdi className={styles.name}>
-            {plainName(pairing.remote_network_name ?? '') ||
-              plainName(pairing.remote_network_id ?? pairing.id)}
-          </bdi>{' '}
-          <bdi className={styles.about}>{plainName(pairing.remote_base_url ?? '')}</bdi>
-        </p>
-        {diagnostics?.message && status !== 'connected' && (
-          <code className={styles.code}>{plainName(diagnostics.message).slice(0, 400)}</code>
-        )}
-      </div>
-      <span className={status === 'unknown' ? styles.end : `${styles.end} ${tone}`}>
-        {texts.pairingStatus[status] ?? plainName(status)}
-        {diagnostics?.checked_at && millis(diagnostics.checked_at) > 0 && (
-          <time dateTime={diagnostics.checked_at} title={exactTime(diagnostics.checked_at)}>
-            {' '}
-            · {shortTime(diagnostics.checked_at)}
-          </time>
-        )}
-      </span>
-    </li>
   );
 }

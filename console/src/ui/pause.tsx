@@ -43,9 +43,9 @@ export function PauseButton({
           disabled={state === 'working'}
         />
       ) : (
-        <Button onClick={change} disabled={state === 'working'} title={words} aria-label={words}>
+        <Button narrow onClick={change} disabled={state === 'working'} title={words} aria-label={words}>
           <Icon name={paused ? 'play' : 'pause'} size={13} />
-          {paused ? texts.unpause : (label ?? texts.pause)}
+          <span>{paused ? texts.unpause : (label ?? texts.pause)}</span>
         </Button>
       )}
       {typeof state === 'object' && (

@@ -1,6 +1,8 @@
 import { useEffect, useState } from 'react';
 import type { Message } from '../../../src/protocol/messages.ts';
+import type { MessageRelay } from '../../../src/protocol/pairings.ts';
 import type { Receipt } from '../../../src/protocol/receipts.ts';
+import { api } from '../live/api.ts';
 import { useApp, useClient } from '../live/client.ts';
 import { plainName } from '../model/names.ts';
 import { exactTime, millis, shortTime } from '../model/times.ts';
@@ -32,9 +34,12 @@ export function ReceiptLine({ messageId }: { messageId: string }) {
 export function DeliveryDialog({ message, onClose }: { message: Message; onClose: () => void }) {
   const client = useClient();
   const [state, setState] = useState<Receipt[] | { error: string } | undefined>();
+  const [relays, setRelays] = useState<readonly MessageRelay[]>([]);
+  const paired = useApp((appState) => appState.pairings.length > 0);
   useEffect(() => {
+    if (paired) api.relays(message.id).then(setRelays, () => {});
     client.receipts(message.id).then(setState, (error: unknown) => setState({ error: wordsOf(error) }));
-  }, [client, message.id]);
+  }, [client, message.id, paired]);
   return (
     <Dialog title={texts.deliveryTitle} onClose={onClose}>
       {state === undefined ? (
@@ -55,6 +60,19 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
                 </time>
               )}
               {receipt.error && <code dir="auto">{receipt.error.slice(0, 600)}</code>}
+            </li>
+          ))}
+        </ul>
+      )}
+      {relays.length > 0 && (
+        <ul className={styles.list} aria-label={texts.pairings}>
+          {relays.map((relay) => (
+            <li key={relay.pairing_id}>
+              <bdi className={styles.name}>{plainName(relay.remote_network_id ?? relay.pairing_id)}</bdi>
+              <span className={cx(styles.receipt, relay.state === 'refused' && styles.failed)}>
+                {texts.relayStates[relay.state]}
+              </span>
+              {relay.reason && <code dir="auto">{plainName(relay.reason).slice(0, 400)}</code>}
             </li>
           ))}
         </ul>

@@ -93,8 +93,8 @@ export function ParentMessage({ roomId, messageId }: { roomId: string; messageId
   useEffect(() => {
     if (loaded) return;
     let current = true;
-    api.messagesAround(roomKey(roomId), messageId, 1).then(
-      ({ messages }) => current && setRead(messages.find((message) => message.id === messageId)),
+    api.message(messageId).then(
+      (message) => current && setRead(message),
       () => {},
     );
     return () => {

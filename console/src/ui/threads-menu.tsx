@@ -41,8 +41,15 @@ export function ThreadsMenu({ threads }: { threads: readonly Thread[] }) {
         box.current?.querySelector('button')?.focus();
       }}
     >
-      <Button aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
-        <Icon name="thread" size={14} /> {texts.threadsCount(threads.length)}
+      <Button
+        aria-label={texts.threadsCount(threads.length)}
+        aria-expanded={open}
+        aria-controls={id}
+        onClick={() => setOpen(!open)}
+      >
+        <Icon name="thread" size={14} />
+        <span className={styles.wideWords}>{texts.threadsCount(threads.length)}</span>
+        <span className={styles.narrowWords}>{threads.length}</span>
       </Button>
       {open && (
         <ul id={id} className={styles.list} aria-label={texts.threads}>
