@@ -24,6 +24,8 @@ const HOSTILE = [
   '[['.repeat(4_000),
   '> '.repeat(2_000) + 'deep',
   '*'.repeat(8_000),
+  '@alpha '.repeat(10_000),
+  '<@molt://local/agents/alpha> '.repeat(400),
   '# '.repeat(3_000),
   '|a'.repeat(4_000) + '\n' + '|-'.repeat(4_000),
   '<@molt://local/agents/"><img src=x onerror=window.pwned=1>>',
@@ -32,7 +34,9 @@ const HOSTILE = [
 it('CON-4 text of others runs nothing, loads nothing and stays in its place', async () => {
   const server = await startTestServer({ rooms: [GENERAL] });
   for (const [index, text] of HOSTILE.entries()) await post(server, `(${index}) ${text}`);
-  const { page, feed, shows, wrong } = await open(server);
+  const { page, feed, shows, wrong } = await open(server, undefined, {
+    viewport: { width: 1280, height: 3_000 },
+  });
   await page.getByRole('combobox').waitFor();
   for (const index of HOSTILE.keys()) {
     const message = feed.getByRole('article').filter({ hasText: `(${index})` });
@@ -41,7 +45,7 @@ it('CON-4 text of others runs nothing, loads nothing and stays in its place', as
     const inView = async () => {
       await page.evaluate(drawn);
       if ((await message.count()) > 0) return true;
-      await feed.evaluate(scrollBy(-300));
+      await feed.evaluate(scrollBy(-1_500));
       return false;
     };
     await eventually(inView).toBe(true);
@@ -111,5 +115,63 @@ it('CON-4 names, files, data and huge words of others keep to their place', asyn
   expect(await page.evaluate(overflow)).toBe(0);
   expect(await feed.evaluate(widerThanItself)).toBe(0);
   expect(await page.evaluate(pwned)).toBe('no');
+  expect(wrong).toEqual([]);
+});
+
+it('CON-4 hostile names of rooms, agents, files and networks do nothing on any page', async () => {
+  const evil = '\u202E<img src=x onerror="window.pwned=1">\u2066' + 'W'.repeat(60);
+  const server = await startTestServer({ rooms: [GENERAL] });
+  const send = (path: string, body: object) =>
+    fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await send('/v1/agents/register', { requested_agent_id: 'mallory', name: evil.slice(0, 100) });
+  await send('/v1/rooms', {
+    id: 'evil',
+    name: evil.slice(0, 100),
+    visibility: 'public',
+    write_policy: 'registered_agents',
+  });
+  await post(
+    server,
+    [
+      { kind: 'text', text: `zebra @operator ${evil}`, data: undefined },
+      { kind: 'file', filename: evil, url: 'molt://local/artifacts/x', data: undefined },
+      { kind: 'image', filename: 'x', url: 'https://evil.example/p.png', data: undefined },
+    ],
+    { from: 'mallory', target: { kind: 'room', room_id: 'evil' } },
+  );
+  await post(server, `psst ${evil}`, {
+    from: 'mallory',
+    target: { kind: 'dm', participant_ids: ['operator', 'mallory'] } as never,
+  });
+  const { page, wrong } = await open(server, '/console/rooms/evil', {
+    viewport: { width: 390, height: 800 },
+  });
+  await page.getByText('zebra').first().waitFor();
+  const pages: [path: string, text: RegExp][] = [
+    ['/console/rooms/evil/files', /File/],
+    ['/console/agents', /@mallory/],
+    ['/console/agents/mallory', /Turns/],
+    ['/console/dms', /Write to somebody/],
+    ['/console/search?q=zebra', /1 message/],
+    ['/console/events', /What happened/],
+    ['/console/network', /Storm guard/],
+  ];
+  for (const [path, text] of pages) {
+    await page.goto(server.url + path);
+    await page.getByRole('main').getByText(text).first().waitFor();
+    expect(await page.evaluate(pwned), path).toBe('no');
+    expect(await page.locator('img, iframe, object, embed').count(), path).toBe(0);
+    expect(await page.evaluate(overflow), path).toBeLessThanOrEqual(0);
+    const links = await page.getByRole('link').evaluateAll(addresses);
+    expect(
+      links.every((link) => /^https?:|^mailto:/.test(link)),
+      path,
+    ).toBe(true);
+    expect(await page.title()).not.toMatch(/\u202E/);
+  }
   expect(wrong).toEqual([]);
 });

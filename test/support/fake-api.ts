@@ -12,6 +12,7 @@ import type { GuardState } from '../../src/protocol/events.ts';
 import type { CallerIdentity } from '../../src/protocol/identity.ts';
 import type { Message } from '../../src/protocol/messages.ts';
 import type { NetworkWarning } from '../../src/protocol/network.ts';
+import type { Pairing } from '../../src/protocol/pairings.ts';
 import type { Pause } from '../../src/protocol/pauses.ts';
 import type { DeliveryItem, Receipt, UsageReport } from '../../src/protocol/receipts.ts';
 import type { DirectConversation, Room, Thread } from '../../src/protocol/rooms.ts';
@@ -28,7 +29,7 @@ export interface FakeNetwork {
   failed?: DeliveryItem[];
   receipts?: Receipt[];
   dms?: DirectConversation[];
-  pairings?: Record<string, unknown>[];
+  pairings?: Pairing[];
   usage?: UsageReport;
   /** Who the page is; everybody of mode none when left out. With no scopes at all nothing else is answered. */
   identity?: CallerIdentity;
@@ -191,6 +192,7 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
         warnings: network.warnings,
       });
     } else if (collection === 'dms' && !id) json({ dms: network.dms ?? [], page });
+    else if (collection === 'pairing-invites') json({ invites: [] });
     else if (collection === 'pairings') json({ pairings: network.pairings ?? [], page });
     else if (collection === 'rooms' && rest === 'threads')
       json({ threads: network.threads.filter((thread) => thread.room_id === id), page });
@@ -218,6 +220,9 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
     else if (collection === 'pauses') json({ pauses: network.pauses ?? [] });
     else if (collection === 'deliveries')
       json({ deliveries: url.searchParams.get('state') === 'open' ? [] : (network.failed ?? []) });
+    else if (rest === 'relays') json({ message_id: id, relays: [] });
+    else if (collection === 'messages' && rest === undefined)
+      json(network.messages.find((message) => message.id === id) ?? {});
     else if (rest === 'receipts') json({ message_id: id, receipts: network.receipts ?? [] });
     else json({ code: 'not_found', error: 'no such route' }, 404);
   }
