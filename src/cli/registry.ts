@@ -86,6 +86,28 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     'Look after',
     () => import('./commands/guard-resume.ts'),
   ),
+  'pair invite': one(
+    'a code with which another network pairs with this one',
+    'Look after',
+    () => import('./commands/pair-invite.ts'),
+  ),
+  'pair accept': one(
+    'pair with the network that made a code',
+    'Look after',
+    () => import('./commands/pair-accept.ts'),
+  ),
+  'pair list': one('paired networks and open codes', 'Look after', () => import('./commands/pair-list.ts')),
+  'pair show': one(
+    'what waits for a paired network, and what it refused',
+    'Look after',
+    () => import('./commands/pair-show.ts'),
+  ),
+  'pair share': one(
+    'with which paired networks a room is shared',
+    'Look after',
+    () => import('./commands/pair-share.ts'),
+  ),
+  'pair revoke': one('end a pairing, or a code', 'Look after', () => import('./commands/pair-revoke.ts')),
   'room list': one('list the rooms', 'Look after', () => import('./commands/room-list.ts')),
   'room create': one('create a room', 'Look after', () => import('./commands/room-create.ts')),
   'room remove': one(
@@ -162,6 +184,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   attachment: 'bridge run',
   guard: 'guard list',
   deliveries: 'deliveries list',
+  pair: 'pair list',
   '--version': 'version',
   '-version': 'version',
   '-v': 'version',

@@ -16,6 +16,17 @@ import type { GuardState } from '../protocol/events.ts';
 import type { SearchPage, SearchQuery } from '../protocol/search.ts';
 import type { CallerIdentity, ConsoleTicket, LoginRequest, ReloadResult } from '../protocol/identity.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
+import type {
+  MessageRelays,
+  Pairing,
+  PairingAccepted,
+  PairingDetail,
+  PairingExchanged,
+  PairingExchangeRequest,
+  PairingInvite,
+  PairingInviteList,
+  PairingPage,
+} from '../protocol/pairings.ts';
 import type { Pause, PauseChange, PauseList } from '../protocol/pauses.ts';
 import type {
   DeliveryItem,
@@ -165,6 +176,19 @@ export interface Client {
   /** Lets a held conversation go on. */
   resumeGuard(conversation: string): Promise<GuardState>;
 
+  /** Every one, by id. */
+  pairings(): Promise<Pairing[]>;
+  pairing(id: string): Promise<PairingDetail>;
+  invitePairing(request: { rooms: string[]; expires_in?: number; url?: string }): Promise<PairingInvite>;
+  pairingInvites(): Promise<PairingInviteList>;
+  /** Of a pairing. */
+  revokePairing(id: string): Promise<RemoveResult>;
+  revokePairingInvite(id: string): Promise<RemoveResult>;
+  acceptPairing(request: { code: string; url?: string; rooms?: string[] }): Promise<PairingAccepted>;
+  /** Between the two servers. */
+  exchangePairing(request: PairingExchangeRequest): Promise<PairingExchanged>;
+  relays(messageId: string): Promise<MessageRelays>;
+
   /** Who this client is to the server. */
   identity(): Promise<CallerIdentity>;
   /** The server reads its configuration again. */
@@ -298,6 +322,20 @@ export function createClient(options: ClientOptions): Client {
     guard: (page) => list('/v1/guard', 'conversations', page),
     guardOf: (conversation) => get(`/v1/guard/${segment(conversation)}`),
     resumeGuard: (conversation) => call('POST', '/v1/guard/resume', { conversation }),
+
+    pairings: () =>
+      everyItem(
+        (page) => list<'pairings', PairingPage>('/v1/pairings', 'pairings', page),
+        (page) => page.pairings,
+      ),
+    pairing: (id) => get(`/v1/pairings/${segment(id)}`),
+    invitePairing: (request) => call('POST', '/v1/pairing-invites', request),
+    pairingInvites: () => get('/v1/pairing-invites'),
+    revokePairing: (id) => call('DELETE', `/v1/pairings/${segment(id)}`),
+    revokePairingInvite: (id) => call('DELETE', `/v1/pairing-invites/${segment(id)}`),
+    acceptPairing: (request) => call('POST', '/v1/pairings/accept', request),
+    exchangePairing: (request) => call('POST', '/v1/pairings/exchange', request),
+    relays: (id) => get(`/v1/messages/${segment(id)}/relays`),
 
     identity: () => get('/v1/identity'),
     reload: () => call('POST', '/v1/reload', {}),

@@ -24,6 +24,7 @@ export interface PairingInvited {
   id: string;
   secret: string;
   rooms: string[];
+  fingerprint: string;
   expires_at: string;
 }
 

@@ -19,6 +19,7 @@ import type { Command } from './commands.ts';
 import { FIRST_ROOM, declarationKey } from './declaration.ts';
 import type { PairingIdentity } from './identity.ts';
 import { derivedMessageId } from '../protocol/ids.ts';
+import { FINGERPRINT } from './pairing-rules.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
 import type { Topology } from './topology.ts';
@@ -211,6 +212,10 @@ function collect(need: Need, topology: Topology, base: Base, command: Command): 
       if (claims && isLocalAgentId(id) && !base.agentRecord(id)) need.claimed.add(id);
       return;
     }
+    case 'pairing.invite':
+    case 'pairing.exchange':
+      need.metas.add(FINGERPRINT);
+      return;
     case 'guard.resume':
       wantConversation(need, topology, base, command.conversation);
       return;

@@ -18,6 +18,9 @@ import { sharedSince } from './sharing.ts';
 import type { State } from './state.ts';
 import { updateEvents } from './update-room.ts';
 
+/** meta key: a name of this store, by which a code knows it again. */
+export const FINGERPRINT = 'network.fingerprint';
+
 const DAY = 86_400;
 const LONGEST = 30 * DAY;
 
@@ -45,13 +48,16 @@ export const invitePairing: Rule<'pairing.invite'> = (state, command, random) =>
     created_at: at,
     expires_at: new Date(Date.parse(at) + expires_in * 1_000).toISOString(),
   };
+  const known = state.meta(FINGERPRINT);
+  const fingerprint = known ?? random.suffix() + random.suffix();
   const rows: RowWrite[] = [
+    ...(known === undefined ? [{ op: 'meta', key: FINGERPRINT, value: fingerprint } as const] : []),
     ...lapsed.map(({ code_hash }): RowWrite => ({ op: 'pairing.invite.remove', code_hash })),
     { op: 'pairing.invite', row },
   ];
   return {
     writes: { events: [], rows },
-    answer: { id: row.id, secret, rooms, expires_at: row.expires_at },
+    answer: { id: row.id, secret, rooms, fingerprint, expires_at: row.expires_at },
   };
 };
 
@@ -75,6 +81,7 @@ export const exchangePairing: Rule<'pairing.exchange'> = (state, command, random
       'the code is not known here, was used or revoked, or has expired',
     );
   const token = random.pairToken();
+  const fingerprint = state.meta(FINGERPRINT);
   const row = pairingRow(
     state,
     command,
@@ -92,6 +99,7 @@ export const exchangePairing: Rule<'pairing.exchange'> = (state, command, random
       network_name: state.settings.name,
       token,
       rooms: rooms.map((id) => ({ id, name: state.room(id)!.row.name })),
+      ...(fingerprint !== undefined && { fingerprint }),
     },
   };
 };

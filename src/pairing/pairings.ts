@@ -12,6 +12,7 @@ import { isId, messageEventId } from '../protocol/ids.ts';
 import type { Message, MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
 import type { MessageRelay, Pairing, PairingDetail } from '../protocol/pairings.ts';
 import type { LogEvent, Store, StoredMessage } from '../store/store.ts';
+import { Links } from './links.ts';
 import { createQuota, type Quota } from './quota.ts';
 import { isRelayed } from './relay-message.ts';
 import { PairingRelay, type RelayOptions, type RelayResult } from './relay.ts';
@@ -23,10 +24,8 @@ export interface PairingsOptions {
   tail: Pick<Tail, 'announce' | 'head' | 'listen'>;
   /** Those of the server's file, as they are now. */
   file(): readonly FilePairing[];
-  /** The open link of a pairing. */
-  link?: (pairing_id: string) => Transport | undefined;
-  /** The pairings, or how they are reached, are others now. */
-  onSpecs?: (specs: ReadonlyMap<string, PairingSpec>) => void;
+  /** Asks this very server, as the holder of the token: for what comes over links. */
+  serve(token: string): Transport;
   onResult(result: RelayResult): void;
   onFault(error: unknown): void;
   quota?: Quota;
@@ -40,6 +39,7 @@ const SHOWN = 100;
 export class Pairings {
   readonly #options: PairingsOptions;
   readonly #quota: Quota;
+  readonly links: Links;
   readonly #relays = new Map<string, PairingRelay>();
   #following: (() => void) | undefined;
   #settling: Promise<void> = Promise.resolve();
@@ -48,6 +48,12 @@ export class Pairings {
   constructor(options: PairingsOptions) {
     this.#options = options;
     this.#quota = options.quota ?? createQuota(undefined, options.clock);
+    const { network, serve } = options;
+    this.links = new Links({
+      tokenHash: (id) => network.topology.pairing(id)?.token_hash,
+      serve,
+      onChange: (id) => this.nudge(id),
+    });
   }
 
   /** Everything that is said from now on is relayed; what was said while the server was down too. */
@@ -200,6 +206,7 @@ export class Pairings {
     this.#closed = true;
     this.#following?.();
     await this.#settling;
+    this.links.close();
     await Promise.all(this.list().map((relay) => relay.close()));
   }
 
@@ -215,7 +222,7 @@ export class Pairings {
 
   async #settle(): Promise<void> {
     if (this.#closed) return;
-    const { network, file, onSpecs } = this.#options;
+    const { network, file } = this.#options;
     const specs = specsOf(file(), network.topology.pairings());
     for (const [id, relay] of this.#relays) {
       const spec = specs.get(id);
@@ -223,8 +230,8 @@ export class Pairings {
       this.#relays.delete(id);
       await relay.close();
     }
-    onSpecs?.(specs);
     for (const spec of specs.values()) if (!this.#relays.has(spec.id)) await this.#begin(spec);
+    this.links.settle(specs);
     // A reload gives the rules the file's words, which may leave out which network it is.
     for (const { spec } of this.#relays.values()) {
       const known = network.settings.pairings.get(spec.id);
@@ -233,7 +240,7 @@ export class Pairings {
   }
 
   async #begin(spec: PairingSpec): Promise<void> {
-    const { network, store, tail, link, onResult, onFault, clock, membersEvery } = this.#options;
+    const { network, store, tail, onResult, onFault, clock, membersEvery } = this.#options;
     let state = await store.relayState(spec.id);
     if (!state) {
       await network.execute('relay.begin', { pairing_ids: [spec.id] }, server);
@@ -244,7 +251,7 @@ export class Pairings {
       spec,
       network,
       store,
-      ...(link && spec.link !== 'none' && { link: () => link(spec.id) }),
+      ...(spec.link !== 'none' && { link: () => this.links.transport(spec.id) }),
       onChange: (relay) => this.#announce(relay),
       onResult,
       onFault,

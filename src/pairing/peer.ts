@@ -29,6 +29,7 @@ export interface PeerOptions {
   clock?: () => number;
 }
 
+const NO_LINK = { kind: 'away', reason: 'no_link', message: 'it keeps no link open now' } as const;
 const FRESH = 5 * 60_000;
 /** For one request with its answer. */
 const TIMEOUT = 10_000;
@@ -80,8 +81,10 @@ export class Peer {
       const now = this.#clock();
       if (now < this.#blocked) await this.#pause.wait(Math.min(this.#blocked - now, 5_000));
       else if (this.#mayDo(kind) && now - this.#checked < FRESH) return true;
-      else if (!this.client) await this.#pause.wait(1_000);
-      else {
+      else if (!this.client) {
+        if (this.status !== 'pending' && this.status !== 'error') this.#lost(NO_LINK);
+        await this.#pause.wait(1_000);
+      } else {
         await this.check();
         if (!this.#mayDo(kind) && this.#clock() >= this.#blocked) this.#block();
       }
@@ -96,7 +99,7 @@ export class Peer {
 
   async send(request: SendRequest): Promise<Outcome> {
     const { client } = this;
-    if (!client) return this.#lost({ kind: 'away', reason: 'no_link', message: 'it keeps no link open now' });
+    if (!client) return this.#lost(NO_LINK);
     try {
       const outcome = outcomeOfAnswer(await client.send(request));
       this.#reached();

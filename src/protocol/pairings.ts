@@ -12,6 +12,9 @@ export const RELAY_HEADER = 'x-moltnet-relay';
 /** Additive, in capabilities of the network document: it takes RELAY_HEADER, and keeps links. */
 export const RELAY_VERSION = 1;
 
+/** A WebSocket between two servers of ours (pairing/link.ts). */
+export const LINK_PATH = '/v1/pair-link';
+
 export const PAIRING_STATUSES = [
   'connected',
   'pending',

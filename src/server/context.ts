@@ -45,6 +45,8 @@ export interface ServerContext {
   readonly origins: OriginRules;
   /** `http://host:port` under which this machine itself reaches the server. */
   readonly url: string;
+  /** Where it listens; an empty host for every interface. */
+  readonly bound: { readonly host: string; readonly port: number };
   readonly credentials: Credentials;
   readonly sessions: Sessions;
   readonly rates: Rates;

@@ -1,9 +1,11 @@
 /** The pairings of a server: made of its configuration and its store, and told what it needs of the rest of the process. */
+import { createTransport } from '../client/http-request.ts';
 import type { ServerConfig } from '../config/types.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import { Pairings } from '../pairing/pairings.ts';
 import type { NetworkWarning } from '../protocol/network.ts';
+import { RELAY_HEADER } from '../protocol/pairings.ts';
 import type { Store } from '../store/store.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -15,14 +17,33 @@ export interface PairingsOptions {
   tail: Tail;
   metrics: Metrics;
   log: Logger;
+  /** `http://host:port` under which this machine reaches the server. */
+  url(): string;
 }
 
-export const createPairings = ({ config, network, store, tail, metrics, log }: PairingsOptions): Pairings =>
+export const createPairings = ({
+  config,
+  network,
+  store,
+  tail,
+  metrics,
+  log,
+  url,
+}: PairingsOptions): Pairings =>
   new Pairings({
     network,
     store,
     tail,
     file: () => config.pairings,
+    serve: (token) =>
+      createTransport({
+        baseUrl: url(),
+        token,
+        timeoutMs: 10_000,
+        maxBytes: 2 * 1_048_576,
+        keepAlive: true,
+        headers: { [RELAY_HEADER]: '1' },
+      }),
     onResult: (result) => metrics.relay.inc({ result }),
     onFault: (error) =>
       log.error({ component: 'rooms.relay', err: error }, 'relay to a paired network failed here'),

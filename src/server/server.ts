@@ -243,13 +243,13 @@ async function assemble(
     isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
     holdOf: holds.of,
   });
-  const pairings = createPairings({ config, network, store, tail, metrics, log });
+  let url = '';
+  const pairings = createPairings({ config, network, store, tail, metrics, log, url: () => url });
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
 
   let bound = { host: '', port: 0 };
   let origins: OriginRules | undefined;
-  let url = '';
   let stopping = false;
   const reload = createReload({
     config,
@@ -290,6 +290,9 @@ async function assemble(
     },
     get url() {
       return url;
+    },
+    get bound() {
+      return bound;
     },
     get stopping() {
       return stopping;

@@ -219,6 +219,7 @@ export const administration: Row[] = [
   },
 ];
 
+const PAIRS = '401 401 403 403 201 403 403';
 /** Pairings; there is none in this world. */
 export const pairings: Row[] = [
   administered('DELETE /v1/pairings/{pairingID}', {
@@ -226,6 +227,34 @@ export const pairings: Row[] = [
     none: 404,
     bearer: '401 401 403 403 404 403 403',
   }),
+  administered('POST /v1/pairing-invites', { body: () => ({ rooms: ['den'] }), none: 201, bearer: PAIRS }),
+  administered('GET /v1/pairing-invites'),
+  // An upgrade that is none: who may not keep a link is told nothing else.
+  {
+    route: 'GET /v1/pair-link',
+    none: 400,
+    bearer: '400 400 400 400 400 400 400',
+    but: { all: everyone('400~n5') },
+  },
+  administered('DELETE /v1/pairing-invites/{inviteID}', {
+    at: '/v1/pairing-invites/nowhere',
+    none: 404,
+    bearer: '401 401 403 403 404 403 403',
+  }),
+  // A code that is none.
+  administered('POST /v1/pairings/accept', {
+    body: () => ({ code: 'moltnet-pair:x' }),
+    none: 403,
+    bearer: '401 401 403 403 403 403 403',
+  }),
+  // Its credential is the secret in the body, and this is none; a token that nobody has is not even read.
+  {
+    route: 'POST /v1/pairings/exchange',
+    body: () => ({ secret: 'guessed', network_id: 'net_b', token: 'x' }),
+    none: 403,
+    bearer: '403 403 403 403 403 403 403',
+    but: { all: everyone('403~n5') },
+  },
 ];
 
 export const writes: Row[] = [

@@ -1,4 +1,5 @@
 /** Who may sign as whom, and write where: wire.md 4.3 and 4.4 as one table, from the document. */
+import { RELAY_HEADER } from '../../src/protocol/pairings.ts';
 import { expect, it } from 'vitest';
 import { startAuthLab, type AuthLab, type Caller, type Mode } from '../support/auth-lab.ts';
 import { parseCell } from './matrix.ts';
@@ -97,6 +98,10 @@ const CASES: readonly Case[] = [
   { as: 'member', from: 'agent member#net_b', cells: '409', open: '403' },
 ];
 
+const ROUTE = 'POST /v1/messages';
+/** A relay that is told a refusal by its status (RLY-22). */
+const RELAYED = { [RELAY_HEADER]: '1' };
+
 function request(n: string, from: string, place: string): object {
   const [, type, id, sign, network] = /^(\w+) ([\w-]+)(?:([@#])(\w+))?$/.exec(from)!;
   const actor = { type, id, ...(network && { network_id: network }) };
@@ -128,7 +133,7 @@ for (const mode of ['bearer', 'claims', 'open'] as const)
       for (const [place, text] of PLACES.map((each, i) => [each, columns[i] ?? columns[0]!] as const)) {
         const cell = parseCell(text);
         if (!cell) continue;
-        const reply = await lab.call(as, 'POST /v1/messages', request(`w${index}-${place}`, from, place));
+        const reply = await lab.call(as, ROUTE, request(`w${index}-${place}`, from, place), RELAYED);
         if (reply.status !== cell.status || (reply.code ?? cell.code) !== cell.code)
           wrong.push(
             `${mode}: ${as} as ${from} into ${place}: expected ${text}, got ${reply.status} ${reply.text.slice(0, 160)}`,
@@ -151,7 +156,7 @@ it('AUTH-92 what pair tokens relay names its network in one voice, and people of
     ['r4', { network_id: 'net_b', id: 'net_c:rem' }],
     ['r5', { network_id: 'local' }],
   ] as const)
-    expect((await lab.call('pair', 'POST /v1/messages', relayed(n, from))).status, n).toBe(409);
+    expect((await lab.call('pair', ROUTE, relayed(n, from), RELAYED)).status, n).toBe(409);
   const none = await startRooms('none');
   for (const [from, status] of [
     ['agent stranger', 202],
@@ -162,8 +167,9 @@ it('AUTH-92 what pair tokens relay names its network in one voice, and people of
     for (const place of PLACES) {
       const reply = await none.call(
         'anon',
-        'POST /v1/messages',
+        ROUTE,
         request(`n-${from.replace(/\W/g, '')}-${place}`, from, place),
+        RELAYED,
       );
       expect(reply.status, `${from} ${place} ${reply.text}`).toBe(status);
     }

@@ -1,6 +1,10 @@
 /** GET /v1/attach: a WebSocket. The upgrade comes past fastify, and is held to the same rules here. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { LINK_FRAME } from '../../pairing/link.ts';
+import type { Identity } from '../../network/identity.ts';
+import { LINK_PATH } from '../../protocol/pairings.ts';
 import { requireAccess } from '../../network/access.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
@@ -11,6 +15,7 @@ import { limitRequests } from './rates.ts';
 import { requestId } from './request-id.ts';
 
 const PATH = '/v1/attach';
+const PATHS: ReadonlySet<string> = new Set([PATH, LINK_PATH]);
 
 export async function attachRoutes(app: App): Promise<void> {
   app.get(
@@ -37,13 +42,28 @@ export async function attachRoutes(app: App): Promise<void> {
       );
     },
   );
+
+  app.get(
+    LINK_PATH,
+    {
+      config: { live: true },
+      schema: {
+        summary: 'Between two servers: the link of a paired network, a WebSocket',
+        tags: ['pairings'],
+        response: answers({}, 'bad_request', 'unauthorized', 'forbidden'),
+      },
+    },
+    () => {
+      throw new MoltnetError('bad_request', 'this is a WebSocket');
+    },
+  );
 }
 
 /** Whether a request that asks for an upgrade is a WebSocket for us; any other is answered as if it had not asked. */
 export function isAttachUpgrade(request: IncomingMessage): boolean {
   const { method, headers } = request;
   return (
-    pathOf(request) === PATH &&
+    PATHS.has(pathOf(request)) &&
     method === 'GET' &&
     /^websocket$/i.test((headers.upgrade ?? '').trim()) &&
     /^(?:13|8)$/.test(headers['sec-websocket-version'] ?? '') &&
@@ -53,6 +73,7 @@ export function isAttachUpgrade(request: IncomingMessage): boolean {
 
 /** Takes the upgrades of an HTTP server. */
 export function serveUpgrades(server: Server, context: ServerContext): void {
+  const links = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: LINK_FRAME });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const began = performance.now();
     socket.on('error', () => socket.destroy());
@@ -63,13 +84,14 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       context.origins.requireOrigin(request.headers);
       if (context.credentials.sessionOf(request)) context.origins.requireOwnPage(request.headers);
       // Node before 24.9 sends every request here that asks for any upgrade.
-      if (pathOf(request) !== PATH) throw new MoltnetError('not_found');
+      if (!PATHS.has(pathOf(request))) throw new MoltnetError('not_found');
       if (!isAttachUpgrade(request))
         throw new MoltnetError(
           'bad_request',
           'the only upgrade here is websocket, by GET with Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key',
         );
       const identity = context.identify(request);
+      if (pathOf(request) === LINK_PATH) return takeLink(context, links, request, socket, head, identity);
       requireAccess(context.network.settings, identity, 'attach');
       context.gateway.handleUpgrade(request, socket, head, identity, context.peer(request));
       socket.once('close', () =>
@@ -80,7 +102,7 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       const id = requestId(request.headers['x-request-id']);
       context.metrics.request(
         'GET',
-        pathOf(request) === PATH ? `GET ${PATH}` : undefined,
+        PATHS.has(pathOf(request)) ? `GET ${pathOf(request)}` : undefined,
         refusal.status,
         (performance.now() - began) / 1_000,
       );
@@ -97,6 +119,20 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       socket.end(rawRefusal(refusal, id));
     }
   });
+}
+
+/** A paired network keeps its link here. Throws `forbidden` for everybody else. */
+function takeLink(
+  { pairings }: ServerContext,
+  links: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  { pairing }: Identity,
+): void {
+  if (!pairing || !pairings.links.awaits(pairing.id))
+    throw new MoltnetError('forbidden', 'a link is kept by a paired network that has no address of its own');
+  links.handleUpgrade(request, socket, head, (open) => pairings.links.take(pairing.id, open));
 }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0]!;

@@ -1,0 +1,131 @@
+/** Pairing by a code: the two commands `pair invite` and `pair accept`, as the two servers carry them out. */
+import { createClient } from '../client/http.ts';
+import { ConnectionError, RefusedError } from '../client/errors.ts';
+import { server, type Identity } from '../network/identity.ts';
+import type { Network } from '../network/network.ts';
+import { hashSecret, newPairToken } from '../protocol/credentials.ts';
+import { MoltnetError } from '../protocol/errors.ts';
+import type { PairingExchanged, PairingExchangeRequest, PairingInvite } from '../protocol/pairings.ts';
+import { decodePairingCode, encodePairingCode } from './code.ts';
+
+export interface InviteOptions {
+  rooms: string[];
+  expires_in?: number | undefined;
+  /** Where this server is reached by the other. */
+  url: string;
+}
+
+export async function invite(
+  network: Network,
+  identity: Identity,
+  options: InviteOptions,
+): Promise<PairingInvite> {
+  const { rooms, expires_in, url } = options;
+  const made = await network.execute(
+    'pairing.invite',
+    { rooms, ...(expires_in !== undefined && { expires_in }) },
+    identity,
+  );
+  const { id, secret, fingerprint, expires_at } = made;
+  const code = encodePairingCode({
+    url,
+    network_id: network.settings.id,
+    secret,
+    fingerprint,
+    rooms: made.rooms,
+    expires_at,
+  });
+  return { id, code, rooms: made.rooms, expires_at };
+}
+
+export interface AcceptOptions {
+  code: string;
+  /** Where the other server reaches this one; without it this one keeps a link. */
+  url?: string | undefined;
+  /** Private rooms of this network that may be shared. */
+  rooms?: readonly string[] | undefined;
+  clock?: () => number;
+}
+
+/** Resolves when both sides have stored the pairing. Rejects with MoltnetError; then this side has not. */
+export async function accept(
+  network: Network,
+  identity: Identity,
+  { code: text, url, rooms = [], clock = Date.now }: AcceptOptions,
+): Promise<{ pairing_id: string; rooms: string[] }> {
+  const code = decodePairingCode(text);
+  const { settings, topology } = network;
+  if (Date.parse(code.expires_at) <= clock())
+    throw new MoltnetError(
+      'invalid_pairing_code',
+      `the code has expired at ${code.expires_at}: ask for a new one`,
+    );
+  if (code.network_id === settings.id)
+    throw new MoltnetError(
+      'conflict',
+      `the code is of a network that is called ${code.network_id} as this one is: one of the two needs another network.id`,
+    );
+  const closed = code.rooms.filter(
+    (id) => topology.room(id)?.row.visibility === 'private' && !rooms.includes(id),
+  );
+  if (closed.length > 0)
+    throw new MoltnetError(
+      'conflict',
+      `${closed.join(', ')}: a private room here has this name; to share it with ${code.network_id}, name it: --room ${closed[0]}`,
+    );
+  const token = newPairToken();
+  const given = await exchange(code.url, {
+    secret: code.secret,
+    network_id: settings.id,
+    network_name: settings.name,
+    token,
+    base_url: url,
+  });
+  if (given.network_id !== code.network_id || given.fingerprint !== code.fingerprint)
+    throw new MoltnetError(
+      'invalid_pairing_code',
+      `at ${code.url} another network answers than the one that made the code; end what it has stored there`,
+    );
+  const { pairing_id } = await network.execute(
+    'pairing.accept',
+    {
+      network_id: given.network_id,
+      network_name: given.network_name,
+      base_url: code.url,
+      token: given.token,
+      token_hash: hashSecret(token),
+      link: url === undefined,
+      rooms: given.rooms.filter(({ id }) => code.rooms.includes(id)),
+    },
+    identity,
+  );
+  return { pairing_id, rooms: given.rooms.map(({ id }) => id) };
+}
+
+async function exchange(url: string, request: PairingExchangeRequest): Promise<PairingExchanged> {
+  const client = createClient({ baseUrl: url });
+  try {
+    return await client.exchangePairing(request);
+  } catch (error) {
+    if (error instanceof ConnectionError)
+      throw new MoltnetError('bad_gateway', error.message, { cause: error });
+    if (error instanceof RefusedError)
+      throw new MoltnetError(
+        error.status < 500 ? error.code : 'bad_gateway',
+        `${url} says: ${error.message}`,
+        { cause: error },
+      );
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** The other half of it, at the server that has invited. */
+export async function exchanged(
+  network: Network,
+  request: PairingExchangeRequest,
+): Promise<PairingExchanged> {
+  const { secret, network_id, network_name, token, base_url } = request;
+  return network.execute('pairing.exchange', { secret, network_id, network_name, token, base_url }, server);
+}
