@@ -5,9 +5,9 @@
  */
 import { setFlagsFromString } from 'node:v8';
 
-/** Commands in one batch of the writer that are a load. */
-const LOAD = 16;
-/** Milliseconds after the last such batch for which it counts. */
+/** So many commands within so many milliseconds are a load: more than come with attachments, one or two each. */
+const LOAD = { commands: 500, within: 100 };
+/** Milliseconds after the last of it for which it counts. */
 const LASTS = 10_000;
 
 const mayGrow = (may: boolean): void => setFlagsFromString(`--semi-space-growth-factor=${may ? 2 : 1}`);
@@ -15,13 +15,22 @@ const mayGrow = (may: boolean): void => setFlagsFromString(`--semi-space-growth-
 /** To be told the size of each batch; from now on the young generation grows only as they say. */
 export function youngGeneration(): (commands: number) => void {
   let timer: NodeJS.Timeout | undefined;
+  let since = 0;
+  let counted = 0;
   const end = (): void => {
     timer = undefined;
     mayGrow(false);
   };
   mayGrow(false);
   return (commands) => {
-    if (commands < LOAD) return;
+    const now = performance.now();
+    if (now - since > LOAD.within) {
+      since = now;
+      counted = 0;
+    }
+    counted += commands;
+    if (counted < LOAD.commands) return;
+    counted = 0;
     if (timer) return void timer.refresh();
     mayGrow(true);
     timer = setTimeout(end, LASTS).unref();
