@@ -27,6 +27,7 @@ export type Fact =
   | { t: 'said'; agent: string; wake: string; id: string; key: string; target: string }
   /** The node runs a turn of this wake again, because one had failed. */
   | { t: 'retry'; agent: string; wake: string }
+  /** It is gone, and not there again yet. */
   | { t: 'kill'; what: 'server' | 'node' | 'runtime'; name: string }
   /** Something that must not happen, seen where it happened. */
   | { t: 'trouble'; at: string; text: string };

@@ -164,17 +164,18 @@ class Run implements Chaos {
 
   async #killServer(server: ChaosServer): Promise<void> {
     if (!server.up) return;
-    this.#of.facts.add({ t: 'kill', what: 'server', name: server.name });
     // A restart as an operator makes it is another way to end.
     await (this.#of.random.next() < 0.25 ? server.stop() : server.kill());
+    this.#of.facts.add({ t: 'kill', what: 'server', name: server.name });
     await sleep(this.#of.random.next() * 300);
     await server.start();
   }
 
   async #killNode(node: ChaosNode): Promise<void> {
     if (!node.up) return;
-    this.#of.facts.add({ t: 'kill', what: 'node', name: node.name });
     await (this.#of.random.next() < 0.25 ? node.stop() : node.kill());
+    // Now that it is gone: until then it may have begun more.
+    this.#of.facts.add({ t: 'kill', what: 'node', name: node.name });
     await sleep(this.#of.random.next() * 300);
     node.start();
   }
