@@ -46,6 +46,11 @@ say(
   `soak of ${values.minutes} minutes on ${world.kind}, seed ${seed}, Node ${process.version}, ${new Date().toISOString()}`,
 );
 const chaos = await startChaos({ world, folder, seed });
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    say(`ended by ${signal}; kept: ${folder}`);
+    void chaos.close().finally(() => process.exit(130));
+  });
 
 const MB = 1_048_576;
 /** Resident memory of the servers together; NaN where there is no /proc. */

@@ -9,8 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** `facts`: the file; `peers`: ids of all agents; `fails`: share of runs that fail, 0 to 1; `pace`: ms at most between sends. */
-const { facts, seed, peers, fails, pace } = JSON.parse(process.env.MOLTNET_FAKE_OPTIONS);
+/** `facts`: the file; `peers`: ids of all agents; `fails`: share of runs that fail, 0 to 1; `pace`: ms at most between sends; `life`: of the node. */
+const { facts, seed, peers, fails, pace, life } = JSON.parse(process.env.MOLTNET_FAKE_OPTIONS);
 const note = (fact) => appendFileSync(facts, `${JSON.stringify(fact)}\n`);
 /** 0 to 1, the same for the same words. */
 const chance = (...words) =>
@@ -25,14 +25,14 @@ const HOPS = 3;
 let agent;
 let wake;
 
-/** Plays the turn; the directives that end it. `life`: says that it is alive; `env`: of what it runs. */
-export async function turn(prompt, life, env) {
+/** Plays the turn; the directives that end it. `alive`: says that it is; `env`: of what it runs. */
+export async function turn(prompt, alive, env) {
   wake = JSON.parse(readFileSync(path.join(env.MOLTNET_WAKE, 'wake.json'), 'utf8'));
   agent = /^Moltnet: .* for you, @(\S+), in /.exec(prompt)[1];
   const { wake_id, conversation } = wake;
   const shown = [...prompt.matchAll(/^\[\d+\/\d+\] from .*, id (\S+)$/gm)].map(([, id]) => id);
   const hidden = Number(/^(\d+) older/m.exec(prompt)?.[1] ?? 0);
-  note({ t: 'run', agent, wake: wake_id, conversation, shown, hidden, pid: process.pid });
+  note({ t: 'run', agent, wake: wake_id, conversation, shown, hidden, life, pid: process.pid });
   if (prompt.includes('poison')) return [{ name: 'crash' }];
   const roll = chance(wake_id, wake.run, 'fate') / fails;
   if (roll < 0.2) return [{ name: 'crash' }];
@@ -40,7 +40,7 @@ export async function turn(prompt, life, env) {
   if (roll < 0.5) return [{ name: 'http', value: '500' }];
   if (roll < 0.56) return [{ name: 'http', value: '401' }];
   if (roll < 0.7) return [{ name: 'exit', value: '3' }];
-  const alive = setInterval(life, 300);
+  const heartbeat = setInterval(alive, 300);
   try {
     await speak(prompt, roll < 1, env);
   } catch (error) {
@@ -50,7 +50,7 @@ export async function turn(prompt, life, env) {
       note({ t: 'trouble', at: `${agent} ${wake_id}`, text });
     return [{ name: 'http', value: '500' }];
   } finally {
-    clearInterval(alive);
+    clearInterval(heartbeat);
   }
   return roll < 1 ? [{ name: 'crash' }] : [];
 }

@@ -189,25 +189,25 @@ function checkTurns({ facts, agents, conversations }: ChaosRecord): string[] {
 }
 
 /**
- * How often a wake was run: once, and once more for each failure and for each kill of its node in between; by a runtime
- * that dedupes never again after it had ended well.
+ * How often a wake was run: once in each life of its node, and once more for each failure; by a runtime that dedupes
+ * never again after it had ended well.
  */
 function checkRuns({ facts, agents }: ChaosRecord): string[] {
   const wrong: string[] = [];
-  for (const { id, node, dedupes } of agents) {
-    const counts = new Map<string, { runs: number; most: number; done: boolean }>();
+  for (const { id, dedupes } of agents) {
+    const wakes = new Map<string, { runs: number; lives: Set<number>; retries: number; done: boolean }>();
     for (const fact of facts) {
-      if (fact.t === 'kill' && fact.what === 'node' && fact.name === node)
-        for (const count of counts.values()) count.most = Math.max(count.most, count.runs + 1);
       if ((fact.t !== 'run' && fact.t !== 'done' && fact.t !== 'retry') || fact.agent !== id) continue;
-      const count = counts.get(fact.wake) ?? { runs: 0, most: 1, done: false };
-      counts.set(fact.wake, count);
-      if (fact.t === 'retry') count.most = Math.max(count.most, count.runs + 1);
-      else if (fact.t === 'done') count.done = true;
+      const wake = wakes.get(fact.wake) ?? { runs: 0, lives: new Set(), retries: 0, done: false };
+      wakes.set(fact.wake, wake);
+      if (fact.t === 'retry') wake.retries++;
+      else if (fact.t === 'done') wake.done = true;
       else {
-        if (dedupes && count.done) wrong.push(`runs of ${id}: ${fact.wake} was run again after it had ended`);
-        else if (++count.runs > count.most)
-          wrong.push(`runs of ${id}: ${fact.wake} was run ${count.runs} times, ${count.most} are explained`);
+        wake.lives.add(fact.life);
+        const most = wake.lives.size + wake.retries;
+        if (dedupes && wake.done) wrong.push(`runs of ${id}: ${fact.wake} was run again after it had ended`);
+        else if (++wake.runs > most)
+          wrong.push(`runs of ${id}: ${fact.wake} was run ${wake.runs} times, ${most} are explained`);
       }
     }
   }

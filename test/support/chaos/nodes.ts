@@ -58,24 +58,19 @@ export function chaosNodes(options: NodesOptions): ChaosNode[] {
   mkdirSync(bin, { recursive: true });
   const launcher = `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${main}' "$@"\n`;
   writeFileSync(path.join(bin, 'moltnet'), launcher, { mode: 0o755 });
-  const env = {
+  const peers = AGENTS.map(({ id }) => id);
+  const environment = (life: number): NodeJS.ProcessEnv => ({
     ...process.env,
     MOLTNET_FAKE_SCRIPT: pathToFileURL(here('agent.mjs')).href,
-    MOLTNET_FAKE_OPTIONS: JSON.stringify({
-      facts: facts.file,
-      seed,
-      peers: AGENTS.map(({ id }) => id),
-      fails,
-      pace,
-    }),
-  };
+    MOLTNET_FAKE_OPTIONS: JSON.stringify({ facts: facts.file, seed, peers, fails, pace, life }),
+  });
   const names = [...new Set(AGENTS.map(({ node }) => node))];
   return names.map((name, index) => {
     const attachments = AGENTS.filter(({ node }) => node === name).map((agent) =>
       attachmentOf(agent, world.servers[index % world.servers.length]!.url, folder),
     );
     const settings: NodeSettings = { name, attachments, bin, folder, facts: facts.file };
-    return nodeProcess(settings, env);
+    return nodeProcess(settings, environment);
   });
 }
 
@@ -96,8 +91,9 @@ function attachmentOf({ id, dedupes, rooms }: ChaosAgent, url: string, folder: s
   });
 }
 
-function nodeProcess(settings: NodeSettings, env: NodeJS.ProcessEnv): ChaosNode {
+function nodeProcess(settings: NodeSettings, environment: (life: number) => NodeJS.ProcessEnv): ChaosNode {
   let child: ChildProcess | undefined;
+  let lives = 0;
   let gone = Promise.resolve();
   const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
     child?.kill(signal);
@@ -117,7 +113,7 @@ function nodeProcess(settings: NodeSettings, env: NodeJS.ProcessEnv): ChaosNode 
       child = spawn(
         process.execPath,
         ['--disable-warning=ExperimentalWarning', here('node-child.ts'), JSON.stringify(settings)],
-        { env, stdio: ['ignore', 'ignore', 'inherit'] },
+        { env: environment(++lives), stdio: ['ignore', 'ignore', 'inherit'] },
       );
       const { promise, resolve } = Promise.withResolvers<void>();
       child.once('exit', () => resolve());

@@ -11,7 +11,7 @@ export type Fact =
   | { t: 'accepted'; id: string; by: string }
   /** A sender that gave up without an answer: it may be stored, or not. */
   | { t: 'unknown'; id: string; by: string }
-  /** A runtime began a turn (one that dedupes: and had not run it to its end before). `shown`: message ids. */
+  /** A runtime began a turn. `shown`: message ids. `life`: how often its node had been started. */
   | {
       t: 'run';
       agent: string;
@@ -19,6 +19,7 @@ export type Fact =
       conversation: string;
       shown: string[];
       hidden: number;
+      life: number;
       pid: number;
     }
   /** The runtime has in its own history that this turn ended well. */

@@ -263,7 +263,7 @@ class Run implements Chaos {
 
   async close(): Promise<void> {
     const { nodes, world, readers, people, facts, folder } = this.#of;
-    await Promise.all(this.#pending);
+    await Promise.allSettled(this.#pending);
     await Promise.all(readers.map((reader) => reader.stop()));
     await Promise.all(nodes.map((node) => node.stop()));
     for (const { pid } of liveRuntimes(facts, folder)) signal(pid, 'SIGKILL');
