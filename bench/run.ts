@@ -12,8 +12,10 @@ import { fanout } from './cases/fanout.ts';
 import { history } from './cases/history.ts';
 import { memory } from './cases/memory.ts';
 import { post } from './cases/post.ts';
+import { reconnect } from './cases/reconnect.ts';
 import { search } from './cases/search.ts';
 import { send } from './cases/send.ts';
+import { wake } from './cases/wake.ts';
 import type { Row } from './lib/stats.ts';
 
 const { values } = parseArgs({
@@ -33,6 +35,8 @@ const cases: Record<string, (options: { pairs: number; seconds: number; url?: st
   d: history,
   f: catchUp,
   g: send,
+  h: wake,
+  i: reconnect,
   s: search,
 };
 const only = values.only?.split(',') ?? (values.url ? ['a', 'b'] : Object.keys(cases));

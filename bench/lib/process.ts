@@ -106,3 +106,12 @@ export function rssKb(pid: number): number {
     return Number.NaN;
   }
 }
+
+/** The most resident memory that it ever had, in KB. NaN where there is no /proc. */
+export function peakRssKb(pid: number): number {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN);
+  } catch {
+    return Number.NaN;
+  }
+}
