@@ -12,7 +12,7 @@ import { DeliverySaver } from './delivery-saver.ts';
 import { stops, type Feed, type Outstanding, type Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
 import { passedIn } from './passed.ts';
-import { LogEntry } from './entry.ts';
+import type { LogEntry } from './entry.ts';
 
 const PER_CONVERSATION = limits.outstanding_per_conversation.value;
 /** Milliseconds in which it is written down that a message was handed over: sooner than it counts as missed (catch-up.ts). */
@@ -168,7 +168,7 @@ export class DeliveryBook {
 
   /** The ring's entry if it still has it, for the frames that are prepared there. */
   entry(event: LogEvent): LogEntry {
-    return this.options.tail.ring.get(event.seq) ?? new LogEntry(event);
+    return this.options.tail.entryOf(event);
   }
 
   fault(error: unknown): void {

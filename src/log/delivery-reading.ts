@@ -2,7 +2,6 @@
  * What a delivery cannot be pushed it reads here, by index: first the wakes that were begun, then conversations by
  * their last message or by mentions, then each of these from its position on (DLV-13).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../protocol/limits.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
@@ -72,10 +71,7 @@ export class DeliveryReading {
         for (const scope of book.searching) await this.#search(scope);
         for (const feed of book.waiting) {
           if (book.closed || book.full) break;
-          const before = book.outstanding;
           await this.#readOn(feed);
-          // A long stretch in which nothing wakes must not keep the event loop from the others.
-          if (book.outstanding === before) await nextTurn();
         }
       } while (!book.closed && (this.#again || this.#hasWork()));
     } catch (error) {
@@ -89,13 +85,14 @@ export class DeliveryReading {
   /** Looks for conversations of the scope that hold something: one page, unless enough wait. */
   async #search(scope: Scope): Promise<void> {
     const book = this.#book;
+    if (!scope.scan || scope.hold) return;
+    await book.options.tail.pace.turn();
     const { version, scan } = scope;
     if (!scan || scope.hold || book.closed || book.full || book.waiting.size >= WAITING) return;
     const { head } = book.options.tail;
     const { of, end } = scope.stretch(scope.passed, scan.after, head);
     if (of === 'mentions' && !scan.followed) await this.#searchFollowed(scope);
     const rows = of === 'nothing' ? [] : await this.#candidates(scope, of, scan.after);
-    await nextTurn();
     if (book.closed || book.scopes.get(scope.name) !== scope || scope.scan !== scan) return;
     for (const { conversation, seq } of rows) {
       if (of === 'mentions' && seq > end) break;
@@ -158,6 +155,8 @@ export class DeliveryReading {
   /** Reads one conversation on until it is at its end, or full. */
   async #readOn(feed: Feed): Promise<void> {
     const book = this.#book;
+    await book.options.tail.pace.turn();
+    if (!book.has(feed)) return;
     const { version } = feed;
     const upTo = book.options.tail.head;
     const { of, end } = feed.scope.stretch(feed.passed, feed.read, upTo);
@@ -183,7 +182,17 @@ export class DeliveryReading {
       MESSAGES,
       end,
     );
-    for (const event of events) if (!(await this.#offer(feed, event))) return false;
+    for (let next = 0; next < events.length; next++) {
+      // What needs not be looked up goes out in one piece.
+      const offered = this.#book.options.tail.burst(() => {
+        for (; next < events.length; next++) {
+          const result = this.#offer(feed, events[next]!);
+          if (result !== true) return result;
+        }
+        return true;
+      });
+      if (!(await offered)) return false;
+    }
     return events.length < MESSAGES;
   }
 
@@ -202,7 +211,7 @@ export class DeliveryReading {
   }
 
   /** Sends one event out of storage if it wakes. False when it could not be consumed now. */
-  async #offer(feed: Feed, event: LogEvent): Promise<boolean> {
+  #offer(feed: Feed, event: LogEvent): boolean | Promise<boolean> {
     const book = this.#book;
     if (!book.has(feed)) return false;
     if (event.seq <= feed.read) return true;
@@ -212,15 +221,19 @@ export class DeliveryReading {
       feed.read = event.seq;
       return true;
     }
+    const send = (): boolean => {
+      if (!book.has(feed) || !book.hasRoom(feed)) return false;
+      book.send(feed, entry, reason);
+      return true;
+    };
+    if (!event.held) return send();
     const { version } = feed;
-    if (event.held && (await this.#isHeld(event))) {
+    return this.#isHeld(event).then((held) => {
+      if (!held) return send();
       // A resume that came while storage was asked counts.
       if (feed.version === version) feed.held = true;
       return false;
-    }
-    if (!book.has(feed) || !book.hasRoom(feed)) return false;
-    book.send(feed, entry, reason);
-    return true;
+    });
   }
 
   async #isHeld(event: LogEvent): Promise<boolean> {
@@ -234,6 +247,7 @@ export class DeliveryReading {
   async #sendOwed(feed: Feed): Promise<void> {
     const book = this.#book;
     const row = feed.owed!;
+    await book.options.tail.pace.turn();
     const found = await this.#eventsOfRange(row, feed.scope);
     // What was posted before this attachment; what comes from here on is pushed.
     const answer = await book.options.store.answerAfter(row.conversation, row.opened_seq, book.self);
@@ -254,7 +268,9 @@ export class DeliveryReading {
       const { earlier } = parsePassed(passed);
       const { conversation } = feed;
       book.options.sink.wake({ wake_id, conversation, cursor, attempt, ...(earlier > 0 && { earlier }) });
-      for (const { entry, reason } of found) book.send(feed, entry, reason);
+      book.options.tail.burst(() => {
+        for (const { entry, reason } of found) book.send(feed, entry, reason);
+      });
       feed.read = Math.max(read, last_seq);
       book.queue(feed);
     } else {

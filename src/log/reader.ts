@@ -10,7 +10,6 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import type { LogEvent, Store } from '../store/store.ts';
 import { lastBefore } from './ages.ts';
 import type { LogEntry } from './entry.ts';
-import { LogEntry as Entry } from './entry.ts';
 import { heldAfter, PAGE } from './held-range.ts';
 import { matches, type Interest, type Subscriber, type Tail } from './tail.ts';
 
@@ -233,25 +232,24 @@ export class LogReader implements Subscriber {
 
   /** One page out of storage. False when the sink is full. */
   async #pullPage(): Promise<boolean> {
-    if (!this.#sink.ready()) return false;
+    await this.#tail.pace.turn();
+    if (this.#closed || !this.#sink.ready()) return false;
     const head = this.#tail.head;
     const interest = this.#interest;
     const events = await this.#tail.store.events(audienceOf(interest), this.#position, PAGE);
     if (this.#closed) return false;
     // What a new interest adds may not be on this page.
     if (interest !== this.#interest) return true;
-    let taken = 0;
-    for (const event of events) {
-      if (matches(interest, event)) {
-        if (!this.#offer(this.#entry(event))) return this.#range !== undefined;
-        taken++;
+    const all = this.#tail.burst(() => {
+      for (const event of events) {
+        if (matches(interest, event) && !this.#offer(this.#entry(event))) return false;
+        this.#position = event.seq;
       }
-      this.#position = event.seq;
-    }
+      return true;
+    });
+    if (!all) return this.#range !== undefined;
     // A short page held all that was committed when it was read, hence all up to the head of that moment.
     if (events.length < PAGE && this.#position < head) this.#position = head;
-    // Pages of which nothing is wanted must not keep the event loop from the others.
-    if (taken === 0) await new Promise(setImmediate);
     return true;
   }
 
@@ -288,7 +286,8 @@ export class LogReader implements Subscriber {
     const { store } = this.#tail;
     range.after ??= await heldAfter(store, range.resumed);
     while (!this.#closed) {
-      if (!this.#sink.ready()) return false;
+      await this.#tail.pace.turn();
+      if (this.#closed || !this.#sink.ready()) return false;
       const events = await store.conversationEvents(
         range.conversation,
         range.after,
@@ -308,7 +307,7 @@ export class LogReader implements Subscriber {
 
   /** The ring's entry if it still has it, for the frames that are prepared there. */
   #entry(event: LogEvent): LogEntry {
-    return this.#tail.ring.get(event.seq) ?? new Entry(event);
+    return this.#tail.entryOf(event);
   }
 }
 

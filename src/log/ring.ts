@@ -25,11 +25,11 @@ export class Ring {
 
   add(entry: LogEntry): void {
     this.#entries.push(entry);
-    this.#bytes += cost(entry);
+    this.#bytes += costOf(entry);
     while (this.size > 1 && (this.size > this.#maxCount || this.#bytes > this.#maxBytes)) {
       const oldest = this.#entries[this.#start]!;
       this.#floor = oldest.seq;
-      this.#bytes -= cost(oldest);
+      this.#bytes -= costOf(oldest);
       this.#start++;
     }
     // Cut the dead front off when it is the larger half: constant work per event.
@@ -43,7 +43,7 @@ export class Ring {
   forget(upTo: number): void {
     const end = this.#indexAfter(upTo);
     if (end === this.#start) return;
-    for (let i = this.#start; i < end; i++) this.#bytes -= cost(this.#entries[i]!);
+    for (let i = this.#start; i < end; i++) this.#bytes -= costOf(this.#entries[i]!);
     this.#floor = Math.max(this.#floor, upTo);
     this.#entries = this.#entries.slice(end);
     this.#start = 0;
@@ -78,4 +78,4 @@ export class Ring {
 }
 
 /** The payload, and up to two prepared copies of it. */
-const cost = (entry: LogEntry): number => 3 * entry.event.payload.length + 512;
+export const costOf = (entry: LogEntry): number => 3 * entry.event.payload.length + 512;

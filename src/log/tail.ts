@@ -7,7 +7,8 @@ import { messageEventId, newEventId } from '../protocol/ids.ts';
 import type { EventType } from '../protocol/events.ts';
 import type { LogEvent, Store } from '../store/store.ts';
 import { LogEntry } from './entry.ts';
-import { Ring } from './ring.ts';
+import { Pace } from './pace.ts';
+import { costOf, Ring } from './ring.ts';
 
 /** What a reader may and wants to see. */
 export interface Interest {
@@ -54,6 +55,9 @@ export interface TailOptions {
   onFault?: (error: unknown) => void;
 }
 
+/** Bytes of what was read from storage that are kept, and of what was prepared of it. */
+const READ_BYTES = 4 * 1_048_576;
+
 export const matches = (interest: Interest, event: LogEvent): boolean => {
   const { rooms, open, participants, agents, observer } = interest;
   const { room_id, dm_id, agent_id } = event;
@@ -67,6 +71,11 @@ export const matches = (interest: Interest, event: LogEvent): boolean => {
 export class Tail {
   readonly store: Store;
   readonly ring: Ring;
+  /** For whoever reads what it missed. */
+  readonly pace = new Pace();
+  /** What was read from storage of late, by seq: many miss the same. */
+  readonly #read = new Map<number, LogEntry>();
+  #readBytes = 0;
   readonly #clock: () => number;
   readonly #onFault: (error: unknown) => void;
   /** Tells that a reader fell behind. */
@@ -113,6 +122,25 @@ export class Tail {
     return this.#clock();
   }
 
+  /**
+   * The entry of an event that was read from storage: the one that the ring or another reader has, if it says the same.
+   * So what is prepared of it is made once, also for a thousand that missed it.
+   */
+  entryOf(event: LogEvent): LogEntry {
+    const known = this.ring.get(event.seq) ?? this.#read.get(event.seq);
+    if (known?.event.payload === event.payload) return known;
+    const entry = new LogEntry(event);
+    this.#read.delete(event.seq);
+    this.#read.set(event.seq, entry);
+    this.#readBytes += costOf(entry);
+    for (const [seq, oldest] of this.#read) {
+      if (this.#readBytes <= READ_BYTES) break;
+      this.#read.delete(seq);
+      this.#readBytes -= costOf(oldest);
+    }
+    return entry;
+  }
+
   /** Takes committed events, in seq order. Called by the writer before it answers. */
   publish(events: readonly LogEvent[]): void {
     if (events.length === 0) return;
@@ -123,13 +151,14 @@ export class Tail {
       if (entry.event.type === 'message.redacted') this.#forgetRedacted(entry);
     }
     this.#head = events.at(-1)!.seq;
-    const batch = entries.length > 1 ? (this.#afterBatch = []) : undefined;
-    for (const entry of entries) {
-      for (const listener of this.#listeners) this.#guarded(() => listener(entry.event));
-      this.#route(entry);
-    }
-    this.#afterBatch = undefined;
-    if (batch) for (const flush of batch) this.#guarded(flush);
+    const push = (): void => {
+      for (const entry of entries) {
+        for (const listener of this.#listeners) this.#guarded(() => listener(entry.event));
+        this.#route(entry);
+      }
+    };
+    if (entries.length > 1) this.burst(push);
+    else push();
     for (const entry of entries) entry.forget();
   }
 
@@ -183,9 +212,22 @@ export class Tail {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Several events are sent in this piece of work, which must not wait for anything. */
+  burst<T>(work: () => T): T {
+    // Within another one: its end is theirs.
+    if (this.#afterBatch) return work();
+    const batch: (() => void)[] = (this.#afterBatch = []);
+    try {
+      return work();
+    } finally {
+      this.#afterBatch = undefined;
+      for (const flush of batch) this.#guarded(flush);
+    }
+  }
+
   /**
-   * Within `publish` of several events: runs the function when the last of them is pushed, and answers true. Else
-   * answers false. Lets a socket write a burst at once.
+   * Within a burst: runs the function at its end, and answers true. Else answers false. Lets a socket write the burst
+   * at once.
    */
   atEndOfBatch(flush: () => void): boolean {
     this.#afterBatch?.push(flush);

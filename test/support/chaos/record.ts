@@ -30,6 +30,8 @@ export type Fact =
   | { t: 'retry'; agent: string; wake: string }
   /** It is gone, and not there again yet. */
   | { t: 'kill'; what: 'server' | 'node' | 'runtime'; name: string }
+  /** `*`, `agent:ID` or `room:ID`; not for long. */
+  | { t: 'pause'; scope: string }
   /** Something that must not happen, seen where it happened. */
   | { t: 'trouble'; at: string; text: string };
 

@@ -88,10 +88,13 @@ class Run implements Chaos {
   #conversations = 0;
   #pauses = 0;
   #frozen = 0;
+  /** In half of all runs: then existing clients see another order (check.ts). */
+  readonly #pausesRooms: boolean;
   #fault: unknown;
 
   constructor(parts: Parts) {
     this.#of = parts;
+    this.#pausesRooms = parts.random.next() < 0.5;
   }
 
   /** Resolves when everybody is there: what is said before is shown to nobody. */
@@ -201,7 +204,13 @@ class Run implements Chaos {
 
   async #pause(): Promise<void> {
     const { random, people } = this.#of;
-    const scope = random.of(['*', 'agent:cl1', 'agent:cx2', 'room:work', 'room:plaza']);
+    const scope = random.of([
+      '*',
+      'agent:cl1',
+      'agent:cx2',
+      ...(this.#pausesRooms ? ['room:work', 'room:plaza'] : []),
+    ]);
+    this.#of.facts.add({ t: 'pause', scope });
     this.#pauses++;
     await people.ask((client) => client.pause({ scope }));
     await sleep(random.next() * 1_500);
