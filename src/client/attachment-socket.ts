@@ -91,6 +91,9 @@ class Attachment implements AttachmentSocket {
   wake(wake: PresentedWake): void {
     this.#write({ op: 'WAKE', ...wake });
   }
+  bootstrapped(rooms: readonly string[]): void {
+    this.#write({ op: 'BOOTSTRAP', rooms: [...rooms], done: true });
+  }
   bootstrap(rooms: readonly string[]): void {
     this.#write({ op: 'BOOTSTRAP', rooms });
   }

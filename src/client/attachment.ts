@@ -112,6 +112,8 @@ export interface AttachmentSocket {
   wake(wake: PresentedWake): void;
   /** BOOTSTRAP: asks which of the rooms need a first wake. */
   bootstrap(rooms: readonly string[]): void;
+  /** BOOTSTRAP: the first wake of these rooms has ended. */
+  bootstrapped(rooms: readonly string[]): void;
   /** STATUS, to a server that wants to know. */
   status(status: AttachmentStatus): void;
   readonly live: boolean;

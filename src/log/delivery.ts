@@ -161,17 +161,24 @@ export class Delivery implements Subscriber {
     beginWake(this.#book, frame);
   }
 
-  /** Which of these rooms were never bootstrapped for this agent; they count as bootstrapped from now on. */
+  /** Which of these rooms were never bootstrapped for this agent. */
   async bootstrap(rooms: readonly string[]): Promise<string[]> {
-    const { store, agent, save, tail } = this.#options;
+    const { store, agent } = this.#options;
     const done = new Set(await store.bootstraps(agent.id));
-    const todo = [...new Set(rooms)].filter(
-      (room) => this.#book.scopes.has(`room:${room}`) && !done.has(room),
-    );
+    return this.#own(rooms).filter((room) => !done.has(room));
+  }
+
+  /** These rooms were: their first wake has ended. */
+  async bootstrapped(rooms: readonly string[]): Promise<void> {
+    const { agent, save, tail } = this.#options;
     const at = new Date(tail.now()).toISOString();
+    const todo = this.#own(rooms);
     if (todo.length > 0)
       await save(todo.map((room_id) => ({ op: 'bootstrap', agent_id: agent.id, room_id, at })));
-    return todo;
+  }
+
+  #own(rooms: readonly string[]): string[] {
+    return [...new Set(rooms)].filter((room) => this.#book.scopes.has(`room:${room}`));
   }
 
   /** Ends the delivery and writes the positions down. Idempotent; resolves when they are stored or cannot be. */

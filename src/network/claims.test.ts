@@ -306,6 +306,32 @@ describe('rotating a token', () => {
     expect(JSON.stringify(lab.events)).not.toContain(rotated.agent_token);
   });
 
+  it('AGENT-22 a new DM names few ids that nobody has; known ones, people and a DM that is there count nothing', async () => {
+    const lab = await openRegistration();
+    const { registration } = await claim(lab, 'alpha');
+    const names = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+    const dm = (participants: string[], dm_id?: string) =>
+      codeOf(
+        lab.execute(
+          'message.send',
+          {
+            request: {
+              from: { type: 'agent', id: 'alpha' },
+              target: { kind: 'dm', participant_ids: ['alpha', ...participants], dm_id },
+              parts: [{ kind: 'text', text: 'hi' }],
+            } as never,
+          },
+          owner(registration.agent_token),
+        ),
+      );
+    expect(await dm(names('x', 17))).toBe('too_many_participants');
+    expect(await codeOf(claim(lab, 'x0'))).toBe('accepted');
+    expect(await dm(['x0', ...names('y', 16)], 'many')).toBe('accepted');
+    expect(await codeOf(claim(lab, 'y0'))).toBe('claim_reserved');
+    expect(await dm(names('net_b:z', 30))).toBe('accepted');
+    expect(await dm(['x0', ...names('y', 16)], 'many')).toBe('accepted');
+  });
+
   it('AGENT-22 what was said to an id in a DM is not for whoever claims it first', async () => {
     const lab = await openRegistration();
     const { registration } = await claim(lab, 'alpha');

@@ -122,13 +122,20 @@ describe('a hold of a pair', () => {
 
     await lab.send('agent:b', 'dm:d4@a,b', 'nor here');
     expect(lab.network.guardStates()).toHaveLength(2);
+    await lab.send('agent:c', 'room:general', 'no part of it');
+    const before = lab.events.length;
     await resume(lab, 'dm:d3');
+    // What this pair held elsewhere goes on with it.
+    expect(lab.events.slice(before).map(({ type, conversation }) => [type, conversation])).toEqual([
+      ['conversation.resumed', 'dm:d3'],
+      ['conversation.resumed', 'dm:d4'],
+    ]);
+    expect(lab.network.guardStates()).toEqual([]);
     expect(lab.network.topology.pair(`${A} ${B}`)).toMatchObject({ turns: '' });
     expect((await lab.store.loadTopology()).pairs).toEqual([lab.network.topology.pair(`${A} ${B}`)]);
     await pingPong(lab, 'dm:d3', 3);
     expect(lastMessage(lab)).toEqual(['agent', false]);
-    // What was held elsewhere waits for its own resume.
-    expect(lab.network.guardStates()).toMatchObject([{ conversation: 'dm:d4' }]);
+    expect((await lab.store.conversations(['dm:d4'])).get('dm:d4')).toMatchObject({ held_by: null });
   });
 
   it('GUARD-9 people are no pair with anybody', async () => {

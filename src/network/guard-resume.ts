@@ -8,7 +8,13 @@ import { emptyRow } from './guard-turn.ts';
 import { unchanged, type Rule } from './rule.ts';
 import type { State } from './state.ts';
 
-/** An operator lets a held conversation go on. One that is not held is answered as it is. */
+/** Conversations that one resume lets go at most; another one takes the rest. */
+const AT_ONCE = 500;
+
+/**
+ * An operator lets a held conversation go on, and with one that a pair holds all that the pair holds: it has its turns
+ * again. One that is not held is answered as it is.
+ */
 export const resumeGuard: Rule<'guard.resume'> = (state, command, random) => {
   const { at } = command;
   requireAccess(state.settings, command.identity, 'guard.resume');
@@ -17,10 +23,16 @@ export const resumeGuard: Rule<'guard.resume'> = (state, command, random) => {
   if (row.held_by === null) return unchanged(guardState(row, max, Date.parse(at)));
   const { pair } = holdOf(row.held_by);
   const known = pair === undefined ? undefined : state.pair(pair);
-  return {
-    writes: { events: [resumedEvent(random, at, row, max, 'operator', known)], rows: [] },
-    answer: resumedState(at, row, max, 'operator'),
-  };
+  const events = [resumedEvent(random, at, row, max, 'operator', known)];
+  for (const other of pair === undefined ? [] : state.held()) {
+    if (other.key === row.key || holdOf(other.held_by!).pair !== pair) continue;
+    const room = other.room_id === null ? undefined : state.room(other.room_id);
+    // Of a removed room nothing goes on.
+    if (other.room_id !== null && !room) continue;
+    events.push(resumedEvent(random, at, other, guardLimits(state.settings, room), 'operator'));
+    if (events.length === AT_ONCE) break;
+  }
+  return { writes: { events, rows: [] }, answer: resumedState(at, row, max, 'operator') };
 };
 
 /**

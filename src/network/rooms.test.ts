@@ -93,7 +93,14 @@ describe('changing a room', () => {
     await patch({ visibility: 'public', name: ' Ops ' });
     await patch({});
     expect(lab.typesSince(mark)).toEqual(['room.updated']);
-    expect(await patch({ name: '', guard: {} })).not.toHaveProperty('guard');
+    expect(await patch({ name: '', guard: { hour_turns: 50 } })).toMatchObject({
+      guard: { turns: 'off', hour_turns: 50 },
+    });
+    expect(await patch({ guard: {} })).toMatchObject({ guard: { turns: 'off', hour_turns: 50 } });
+    expect(await patch({ guard: { turns: null, pair_turns: 7 } })).toMatchObject({
+      guard: { hour_turns: 50, pair_turns: 7 },
+    });
+    expect(await patch({ guard: null })).not.toHaveProperty('guard');
     expect(lab.network.topology.room('ops')!.row).toMatchObject({ name: 'ops', guard: '{}' });
     expect(await codeOf(patch({ visibility: 'secret' }))).toBe('unprocessable_entity');
     expect(await codeOf(lab.execute('room.update', { room_id: 'nowhere', request: {} }))).toBe('not_found');

@@ -1,7 +1,7 @@
 /** Where a message goes: its target as the network knows the conversation (wire.md 4.2, 4.6, W17, W18). */
 import { conversationKey, type ConversationKey } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { canonicalMemberId, dmIdOf, isHashedDmId, requireId } from '../protocol/ids.ts';
+import { canonicalMemberId, dmIdOf, isHashedDmId, isLocalAgentId, requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { SendMessageRequest, Target } from '../protocol/messages.ts';
 import type { ConversationRow } from '../store/store.ts';
@@ -115,6 +115,7 @@ function dmPlace(state: State, target: TargetRequest, sender: string): Place {
   }
   if (participants.length < 2)
     throw new MoltnetError('invalid_target', 'target.participant_ids: a dm needs at least two participants');
+  if (!row) requireKnown(state, participants, sender);
   if (!row && isHashedDmId(dm_id) && dm_id !== dmIdOf(participants, state.settings.id)) {
     throw new MoltnetError(
       'reserved_id',
@@ -128,6 +129,25 @@ function dmPlace(state: State, target: TargetRequest, sender: string): Place {
     room_id: null,
     participants,
   };
+}
+
+/** An id that a DM names is not claimed by whoever comes first (AGENT-22): so one DM names few that nobody has. */
+function requireKnown(state: State, participants: readonly string[], sender: string): void {
+  const most = limits.dm_strangers.value;
+  if (participants.length <= most) return;
+  const strangers = participants.filter(
+    (id) =>
+      id !== sender &&
+      isLocalAgentId(id) &&
+      !state.agent(id) &&
+      !state.settings.people.has(id) &&
+      state.roomsOf(id).size === 0,
+  );
+  if (strangers.length > most)
+    throw new MoltnetError(
+      'too_many_participants',
+      `target.participant_ids: ${strangers.length} of them are nobody here (${strangers[0]}, …), at most ${most} in a new DM`,
+    );
 }
 
 function participantsOf(list: readonly string[], networkId: string): string[] {

@@ -1,7 +1,7 @@
 /** PATCH /v1/rooms/{id}: what is given changes, the rest stays. Nothing changed: nothing is written or told. */
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
-import type { Federation, UpdateRoomRequest } from '../protocol/rooms.ts';
+import type { Federation, GuardSettings, UpdateRoomRequest } from '../protocol/rooms.ts';
 import type { EventWrite, RoomRow, RowWrite } from '../store/store.ts';
 import { requireAccess } from './access.ts';
 import { guardLimits } from './guard.ts';
@@ -16,7 +16,11 @@ import { membersOf, roomWire } from './views.ts';
 export const updateRoom: Rule<'room.update'> = (state, command, random) => {
   requireAccess(state.settings, command.identity, 'administer');
   const room = requireRoom(state, command.room_id);
-  const row = updatedRow(room.row, command.request);
+  const { guard, ...request } = command.request;
+  const row = updatedRow(room.row, {
+    ...request,
+    ...(guard !== undefined && { guard: merged(room.guard, guard) }),
+  });
   const shared = requireKnown(state, command.request.federation, room);
   const events = updateEvents(state, random, command.at, room, row, shared);
   const shares = sharesAfter(room.shares, shared);
@@ -46,7 +50,24 @@ export function requireRoom(state: State, given: string): RoomState {
   return room;
 }
 
-export function updatedRow(row: RoomRow, request: UpdateRoomRequest): RoomRow {
+function merged(
+  before: GuardSettings,
+  change: NonNullable<UpdateRoomRequest['guard']> | null,
+): GuardSettings {
+  const after: GuardSettings = { ...(change && before) };
+  for (const limit of ['turns', 'hour_turns', 'pair_turns'] as const) {
+    const value = change?.[limit];
+    if (value === null) delete after[limit];
+    else if (value !== undefined) after[limit] = value;
+  }
+  return after;
+}
+
+/** `guard` takes the place of the one that there was. */
+export function updatedRow(
+  row: RoomRow,
+  request: Omit<UpdateRoomRequest, 'guard'> & { guard?: GuardSettings | undefined },
+): RoomRow {
   return {
     ...row,
     ...(request.name !== undefined && { name: roomName(request.name, row.id) }),

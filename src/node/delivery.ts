@@ -4,7 +4,7 @@
  * again, and a wake that was begun comes again under its id.
  */
 import type { AttachmentSocket, PresentedWake } from '../client/attachment.ts';
-import { conversationOf, type ConversationKey } from '../protocol/conversation.ts';
+import { conversationOf, parseConversation, type ConversationKey } from '../protocol/conversation.ts';
 import type { Event } from '../protocol/events.ts';
 import { messageEventId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
@@ -34,6 +34,8 @@ export class DeliveryLink {
   readonly #answers = new Map<string, (begun: PresentedWake | undefined) => void>();
   /** How wakes ended: a connection that broke may have taken the ACK with it. */
   readonly #ended = new Map<string, { end: WakeEnd; attempt: number }>();
+  /** First wakes of rooms, which no message began. */
+  readonly #first = new Map<string, 'begun' | 'ended'>();
   /** Events of wakes that ended here: sent again, they need no second turn. */
   readonly #handled = new RecentSet(4_096);
 
@@ -94,7 +96,14 @@ export class DeliveryLink {
   }
 
   bootstrap(rooms: readonly string[]): void {
-    for (const room of rooms) this.#queue(`room:${room}`).bootstrap();
+    for (const room of rooms) {
+      const known = this.#first.get(room);
+      // It ended, and the connection took what was said of it.
+      if (known === 'ended') this.#socket?.bootstrapped([room]);
+      if (known) continue;
+      this.#first.set(room, 'begun');
+      this.#queue(`room:${room}`).bootstrap();
+    }
   }
 
   #message(entry: Waiting): void {
@@ -181,7 +190,12 @@ export class DeliveryLink {
 
   #settle(wake: RunningWake, end: WakeEnd): void {
     this.#host.ended(wake, end);
-    if (wake.bootstrap) return;
+    if (wake.bootstrap) {
+      const { id } = parseConversation(wake.conversation);
+      this.#first.set(id, 'ended');
+      this.#socket?.bootstrapped([id]);
+      return;
+    }
     for (const { cursor } of wake.entries) this.#handled.add(cursor);
     this.#ended.set(wake.wake_id, { end, attempt: wake.attempt });
     if (this.#ended.size > 1_024) this.#ended.delete(this.#ended.keys().next().value!);

@@ -24,7 +24,8 @@
  * - WAKE of the server carries `earlier` where catch_up passed over messages of the conversation that were missed before
  *   those of the wake: how many, for its text.
  * - node → BOOTSTRAP {rooms}: asks which of these rooms still need their first wake; the server answers BOOTSTRAP
- *   {rooms} with those never bootstrapped for this agent and remembers them as done.
+ *   {rooms} with those never bootstrapped for this agent. node → BOOTSTRAP {rooms, done: true}, which is not answered: the
+ *   first wake of these has ended. Until then they are answered again, so that a node that dies in between loses none.
  * - While the agent, a room or everything is paused, or the agent's daily cap is reached, nothing is sent there. A WAKE
  *   of something that was sent before is answered with ERROR {code: 'paused'}, not permanent: the node comes back, and
  *   is sent it (an open wake under its id) when it goes on.
@@ -119,6 +120,7 @@ export const AttachmentFrame = z.object({
   outcome: z.enum(['ok', 'failed']).optional(),
   classification: z.enum(WAKE_FAILURES).optional(),
   rooms: z.array(z.string()).optional(),
+  done: z.boolean().optional(),
   usage: WakeUsage.optional(),
   cannot_wake: z.string().optional(),
   cannot_wake_cause: z.string().optional(),

@@ -65,6 +65,12 @@ export const limits = {
     code: 'too_many_members',
     what: 'members in one create, add or remove list',
   },
+  dm_strangers: {
+    value: 16,
+    unit: 'count',
+    code: 'too_many_participants',
+    what: 'ids that nobody here has, in a new DM: each is kept from whoever would claim it first',
+  },
   dm_participants: { value: 256, unit: 'count', code: 'too_many_participants', what: 'participants of a DM' },
   room_credential: {
     value: 512,

@@ -58,12 +58,19 @@ export const CreateRoomRequest = z.object({
 });
 export type CreateRoomRequest = z.infer<typeof CreateRoomRequest>;
 
+/** What is given changes; null is the network's default again. */
+const GuardChange = z.object({
+  turns: TurnLimit.nullish(),
+  hour_turns: TurnLimit.nullish(),
+  pair_turns: TurnLimit.nullish(),
+});
+
 /** Body of PATCH /v1/rooms/{id}: only what is given changes. */
 export const UpdateRoomRequest = z.object({
   name: z.string().optional(),
   visibility: z.string().optional(),
   write_policy: z.string().optional(),
-  guard: GuardSettings.optional(),
+  guard: GuardChange.nullish().describe('only the limits that are given change; null clears one, or all'),
   federation: Federation.optional(),
   /** As in CreateRoomRequest. */
   credential: z.string().optional(),

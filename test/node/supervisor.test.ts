@@ -292,6 +292,34 @@ it('NODE-12 bootstrap wakes: none by default; once per room when asked for, also
   expect(again.runtime('alpha').texts[0]).toContain('> later');
 });
 
+it('NODE-12 a node that dies before its bootstrap wake has ended runs it again; a connection that breaks does not', async () => {
+  const server = await startScriptedServer({ delivery: true });
+  const agent = { agent: { id: 'alpha' }, bootstrap: true };
+  const lab = await startLabNode(server.url, [agent], {
+    prepare: (runtime) => void (runtime.script = () => 'hold'),
+  });
+  const alpha = lab.runtime('alpha');
+  const answer = async (): Promise<void> => {
+    await server.until(() => server.last?.of('BOOTSTRAP').length > 0);
+    server.last.send({ op: 'BOOTSTRAP', rooms: ['general'] });
+  };
+  await lab.logged('attached');
+  await answer();
+  await lab.until(() => alpha.turns.length === 1);
+  server.last.hangUp();
+  await server.until(() => server.connections.length === 2);
+  await answer();
+  alpha.turns[0]!.end();
+  const done = (): unknown[] => server.last.of('BOOTSTRAP').filter((frame) => frame['done'] === true);
+  await server.until(() => done().length === 1);
+  expect(done()).toMatchObject([{ rooms: ['general'] }]);
+  server.last.hangUp();
+  await server.until(() => server.connections.length === 3);
+  await answer();
+  await server.until(() => done().length === 1);
+  expect(alpha.turns).toHaveLength(1);
+});
+
 it('NODE-15 a token that the server mints is stored privately and used from then on', async () => {
   const server = await startScriptedServer({ ready: false });
   const token_path = path.join(await temporaryFolder(), 'tokens', 'alpha');

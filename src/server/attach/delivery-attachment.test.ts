@@ -233,6 +233,13 @@ describe('what is delivered', () => {
     client.send({ op: 'BOOTSTRAP', rooms: ['research', 'unbound', 'research'] });
     await client.until(() => client.has('BOOTSTRAP'));
     expect(client.of('BOOTSTRAP')[0]!.rooms).toEqual(['research']);
+    // Its first wake has not ended.
+    client.send({ op: 'BOOTSTRAP', rooms: ['research'] });
+    await client.until(() => client.of('BOOTSTRAP').length === 2);
+    expect(client.of('BOOTSTRAP')[1]!.rooms).toEqual(['research']);
+    client.send({ op: 'BOOTSTRAP', rooms: ['research', 'unbound'], done: true });
+    await client.settle();
+    expect(client.of('BOOTSTRAP')).toHaveLength(2);
     await first.stop();
     const second = await lab({ path });
     const again = await attach(second, bind({ research: 'all', other: 'all' }));

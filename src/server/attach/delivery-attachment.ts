@@ -270,7 +270,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       case 'STATUS':
         return this.#status(frame);
       case 'BOOTSTRAP':
-        return void this.#bootstrap(rooms(frame));
+        return void this.#bootstrap(rooms(frame), frame['done'] === true);
       default:
         throw new MoltnetError(
           'bad_frame',
@@ -355,8 +355,9 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       this.receipt({ conversation, room_id: messages[0]!.room_id, state: 'handed', messages });
   }
 
-  async #bootstrap(asked: string[]): Promise<void> {
+  async #bootstrap(asked: string[], done: boolean): Promise<void> {
     try {
+      if (done) return await this.#delivery.bootstrapped(asked);
       this.#connection.write(frameOf('BOOTSTRAP', { rooms: await this.#delivery.bootstrap(asked) }));
     } catch (error) {
       this.fail(error);
