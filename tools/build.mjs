@@ -14,7 +14,7 @@ await build({
   entryPoints: {
     moltnet: 'src/cli/main.ts',
     'sqlite-worker': 'src/store/sqlite-worker.ts',
-    'sqlite-search-worker': 'src/store/sqlite-search-worker.ts',
+    'sqlite-read-worker': 'src/store/sqlite-read-worker.ts',
   },
   outdir: aside,
   bundle: true,

@@ -1,5 +1,6 @@
 /** `MoltnetNode`, the node's file, and the bridge file with its one attachment (wire.md 10.2 to 10.4). */
 import path from 'node:path';
+import { readAge } from './ages.ts';
 import { limits as MOST } from '../protocol/limits.ts';
 import { CATCH_UP_POLICIES, DEFAULT_CATCH_UP, WAKE_POLICIES, type WakePolicy } from '../protocol/wake.ts';
 import {
@@ -166,7 +167,7 @@ function readCatchUp(block: Section, bridge: boolean): AttachmentConfig['catch_u
   const count = (key: 'max_messages' | 'max_wakes', most: number): number | undefined =>
     given.raw(key) === 'off' ? undefined : (given.number(key, 1, most) ?? DEFAULT_CATCH_UP[key]);
   const age = (key: string, otherwise: number | undefined): number | undefined =>
-    given.raw(key) === 'off' ? undefined : (readAge(given, key) ?? otherwise);
+    given.raw(key) === 'off' ? undefined : (readAge(given, key, MAX_AGE) ?? otherwise);
   const { max_age, max_age_mentions } = DEFAULT_CATCH_UP;
   return {
     policy: given.oneOf('policy', CATCH_UP_POLICIES) ?? DEFAULT_CATCH_UP.policy,
@@ -181,16 +182,6 @@ function readCatchUp(block: Section, bridge: boolean): AttachmentConfig['catch_u
       max_wakes: count('max_wakes', MOST.catch_up_wakes.value),
     }),
   };
-}
-
-/** Seconds, also written as `36h` or `3d`. */
-function readAge(limits: Section, key: string): number | undefined {
-  const raw = limits.raw(key);
-  const match = typeof raw === 'string' ? /^([1-9]\d{0,7})([smhd])$/.exec(raw.trim()) : null;
-  if (!match) return limits.number(key, 1, MAX_AGE);
-  const seconds = Number(match[1]) * { s: 1, m: 60, h: 3_600, d: 86_400 }[match[2] as 's' | 'm' | 'h' | 'd'];
-  if (seconds > MAX_AGE) limits.note(key, `is ${String(raw)}`, 'write at most 365d');
-  return seconds;
 }
 
 function readRooms(check: Check, block: Section, bridge: boolean): { id: string; wake: WakePolicy }[] {

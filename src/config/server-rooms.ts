@@ -3,6 +3,7 @@ import { limits } from '../protocol/limits.ts';
 import type { GuardSettings, Visibility, WritePolicy } from '../protocol/rooms.ts';
 import { idTest, memberTest, note, show, type Check, type Section } from './check.ts';
 import { nameTest } from './server-fields.ts';
+import { readRoomRetention } from './server-retention.ts';
 import type { RoomConfig } from './types.ts';
 
 const VISIBILITIES = ['private', 'public'] as const satisfies readonly Visibility[];
@@ -24,6 +25,7 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
       'guard',
       'credential',
       'federation',
+      'retention',
     ])
     .map((room, index) => {
       const id = room.required('id', idTest);
@@ -49,6 +51,7 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
       const guard = readGuard(room);
       const credential = room.text('credential');
       const federation = readFederation(room);
+      const retention = readRoomRetention(room);
       return {
         id,
         members,
@@ -58,6 +61,7 @@ export function readRooms(check: Check, root: Section): RoomConfig[] {
         ...(guard ? { guard } : {}),
         ...(credential === undefined ? {} : { credential }),
         ...(federation === undefined ? {} : { federation }),
+        ...(retention === undefined ? {} : { retention }),
       };
     });
 }

@@ -380,6 +380,11 @@ rooms:
       'not YAML: Excessive alias count',
     ],
     ['guard: {turns: [1]}', 'guard.turns: is a list'],
+    ['retention: {}', 'retention.max_age: is missing'],
+    ['retention: {max_age: forever}', 'retention.max_age: '],
+    ['rooms: [{id: a, retention: never}]', 'rooms[0].retention: is "never"'],
+    ['rooms: [{id: a, retention: {max_messages: -1}}]', 'rooms[0].retention.max_messages: '],
+    ['rooms: [{id: a, retention: {archive: x, max_age: 1d}}]', 'rooms[0].retention'],
   ])('CFG-3 %s', (text, expected) => {
     write('Moltnet', `${text}\n`);
     expect(mistakes().join('\n')).toContain(expected);

@@ -17,6 +17,7 @@ import { requirePrivate } from './private-files.ts';
 import { readAuth, settleAuth } from './server-auth.ts';
 import { applyServerEnvironment } from './server-env.ts';
 import { readBudgets } from './server-budgets.ts';
+import { readRetention } from './server-retention.ts';
 import {
   DEFAULT_LISTEN_ADDR,
   listenTest,
@@ -95,6 +96,7 @@ function readServer(
     'rooms',
     'guard',
     'budgets',
+    'retention',
     'pairings',
   ]);
   root.text('version', (v) =>
@@ -109,6 +111,7 @@ function readServer(
   const rooms = readRooms(check, root);
   const guard = readGuard(root) ?? {};
   const budgets = readBudgets(root);
+  const retention = readRetention(root);
   const { pairings, secret: pairing } = readPairings(root);
   const joining = rooms.some((room) => room.credential !== undefined) ? 'room credentials' : undefined;
   const database = storage.postgres_dsn === undefined ? undefined : 'a database address';
@@ -123,6 +126,7 @@ function readServer(
       ...(rooms.length > 0 ? { rooms } : {}),
       guard,
       ...(budgets ? { budgets } : {}),
+      ...(retention ? { retention } : {}),
       pairings,
     },
     storage,

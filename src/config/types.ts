@@ -13,6 +13,19 @@ export interface RoomConfig {
   credential?: string;
   /** With which pairings it is shared; none when absent. */
   federation?: 'none' | 'all' | string[];
+  /** `keep`: everything. Undefined: as the network's. */
+  retention?: Retention | 'keep';
+}
+
+/** What is kept: messages younger than max_age seconds, and of them the newest max_messages. */
+export interface Retention {
+  max_age?: number;
+  max_messages?: number;
+}
+/** Of every room that says nothing else, and of DMs. */
+export interface RetentionSettings extends Retention {
+  /** Folder to which what goes is written first. */
+  archive?: string;
 }
 
 /** So many at once, and so many a second after that. */
@@ -78,6 +91,8 @@ export interface ServerConfig {
   /** Undefined when the file declares none: an empty store then gets `general`. */
   rooms?: RoomConfig[];
   guard: GuardSettings;
+  /** Undefined: everything is kept. */
+  retention?: RetentionSettings;
   /** Undefined: no caps. */
   budgets?: BudgetSettings;
   pairings: {

@@ -99,6 +99,8 @@ export interface CommandTypes {
   'pairing.revoke': [{ id: string }, RemoveResult];
   'relay.begin': [{ pairing_ids: string[] }, { saved: true }];
   'relay.save': [{ writes: RelayWrite[] }, { saved: true }];
+  /** Messages that retention removes: the server's own bookkeeping, too. */
+  'history.prune': [{ seqs: readonly number[] }, { saved: true }];
   /** Browser sessions: the server's own bookkeeping. */
   'session.save': [{ writes: SessionWrite[] }, { saved: true }];
 }

@@ -16,6 +16,7 @@ import {
   saveRelay,
 } from './pairing-rules.ts';
 import type { Random } from './random.ts';
+import { pruneHistory } from './prune-history.ts';
 import { redactMessage } from './redact-message.ts';
 import { registerAgent } from './register-agent.ts';
 import { removeAgent } from './remove-agent.ts';
@@ -78,6 +79,8 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return beginRelay(state, command, random);
     case 'relay.save':
       return saveRelay(state, command, random);
+    case 'history.prune':
+      return pruneHistory(state, command, random);
     case 'session.save':
       return saveSession(state, command, random);
   }

@@ -30,6 +30,7 @@ import { createHolds } from './holds.ts';
 import { createPairings } from './pairings.ts';
 import { createPresence, type PresenceOptions } from './presence.ts';
 import { startPruning } from './pruning.ts';
+import { startRetention } from './retention.ts';
 import { createReceipts } from './receipts.ts';
 import { createReload, logNotes } from './reload.ts';
 import { settingsOf } from './settings.ts';
@@ -105,6 +106,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     closing.push(() => context.usage.close());
     closing.push(() => context.pairings.close());
     closing.push(startPruning(context.network));
+    closing.push(startRetention(context));
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());
     closing.push(endPauses(context));

@@ -76,6 +76,11 @@ const ROWS: Readonly<Record<string, string>> = {
       n AS (DELETE FROM mentions USING x WHERE mentions.seq = x.seq),
       s AS (DELETE FROM search_documents USING x WHERE search_documents.seq = x.seq)
     UPDATE messages SET content_hash = NULL FROM x WHERE messages.seq = x.seq`,
+  // The next seq is counted from the newest event, so that one stays.
+  prune: `WITH x AS MATERIALIZED (SELECT s.value::BIGINT AS seq
+        FROM json_to_recordset(g) AS y(seqs JSON), json_array_elements_text(y.seqs) AS s(value)),
+      s AS (DELETE FROM search_documents USING x WHERE search_documents.seq = x.seq)
+    DELETE FROM events USING x WHERE events.seq = x.seq AND events.seq < head.seq AND events.type = 'message.created'`,
   pairing: `INSERT INTO pairings (id, remote_network_id, remote_network_name, remote_base_url, token, token_hash, link, created_at)
     SELECT x.id, x.remote_network_id, x.remote_network_name, x.remote_base_url, x.token, x.token_hash, x.link::INTEGER, x.created_at
     FROM json_to_recordset(g) AS x(id TEXT, remote_network_id TEXT, remote_network_name TEXT, remote_base_url TEXT, token TEXT,

@@ -78,6 +78,7 @@ const DELIVERY: ReadonlySet<RowWrite['op']> = new Set([
   'bindings',
   'usage',
   'deliveries.prune',
+  'prune',
   'bootstrap',
   'session',
   'session.remove',

@@ -12,6 +12,7 @@ import { migratePostgres } from './postgres-migrations.ts';
 import { createPacker, type PackedBatch } from './postgres-packing.ts';
 import { createPageReads } from './postgres-page-reads.ts';
 import { drop, run, Sessions, type Statement } from './postgres-sessions.ts';
+import { prunable } from './postgres-prunable.ts';
 import { createSearch } from './postgres-search.ts';
 import { createStateReads } from './postgres-state-reads.ts';
 import {
@@ -355,6 +356,7 @@ class PostgresStore implements Store {
     this.#read(() => this.#state.answerAfter(conversation, seq, sender));
   countMessages = (conversation: ConversationKey, after: number, upTo: number, most: number) =>
     this.#read(() => this.#state.countMessages(conversation, after, upTo, most));
+  prunable = (...args: Parameters<Store['prunable']>) => this.#read(() => prunable(this.#sessions, ...args));
   search = (request: SearchRequest) => this.#read(() => this.#search.search(request, this.head));
   threadsOf = (sender: string, after: string, limit: number) =>
     this.#read(() => this.#state.threadsOf(sender, after, limit));

@@ -60,6 +60,12 @@ const LOG_SQL = {
   message: `SELECT ${MESSAGE}, e.participants FROM messages m CROSS JOIN events e ON e.seq = m.seq WHERE m.seq = ?`,
 } as const;
 
+/** Messages by id, while they are in the log, or by the seq that they had. */
+export interface Forgotten {
+  message_ids: readonly string[];
+  seqs: readonly number[];
+}
+
 export class SearchIndex {
   readonly #log: Record<keyof typeof LOG_SQL, ReturnType<DatabaseSync['prepare']>>;
   readonly #index: DatabaseSync;
@@ -101,11 +107,13 @@ export class SearchIndex {
     return this.#behind();
   }
 
-  /** Removes a message's text from the index and its files. */
-  forget(messageId: string): void {
-    const row = this.#log.seqOf.get(messageId);
-    if (!row) return;
-    this.#remove(integer(row, 'seq'));
+  /** Removes the texts of messages that were redacted or pruned from the index and its files. */
+  forget({ message_ids, seqs }: Forgotten): void {
+    for (const id of message_ids) {
+      const row = this.#log.seqOf.get(id);
+      if (row) this.#remove(integer(row, 'seq'));
+    }
+    for (const seq of seqs) this.#remove(seq);
     this.#index.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 

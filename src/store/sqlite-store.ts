@@ -11,8 +11,9 @@ import { prepareFiles, requireDatabase, takeLock } from './sqlite-files.ts';
 import { createDeliveryReads, type DeliveryReads } from './sqlite-delivery-reads.ts';
 import { createLogReads, type LogReads } from './sqlite-log-reads.ts';
 import { createPageReads, type PageReads } from './sqlite-page-reads.ts';
-import { searchHere, searchThread, type SearchSide } from './sqlite-search-thread.ts';
 import { createPairingReads, type PairingReads } from './sqlite-pairing-reads.ts';
+import { readHere, readThread, type ReadSide } from './sqlite-read-thread.ts';
+import type { Forgotten } from './sqlite-search-index.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
 import { startStorageThread } from './sqlite-thread.ts';
 import {
@@ -30,7 +31,7 @@ import {
 interface WriteSide {
   commit(writes: readonly Writes[], run?: number): Promise<number>;
   ping(): Promise<void>;
-  readonly search: SearchSide;
+  readonly reads: ReadSide;
   /** Closes the reads and the writes, in the order that leaves nothing behind. */
   close(): Promise<void>;
 }
@@ -42,9 +43,9 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
     const side: WriteSide = {
       commit: async (writes, run) => engine.commit(writes, run),
       ping: async () => engine.ping(),
-      search: searchHere(engine.db),
+      reads: readHere(engine.db),
       close: async () => {
-        await side.search.close();
+        await side.reads.close();
         engine.close();
       },
     };
@@ -61,9 +62,9 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
       const side: WriteSide = {
         commit: (writes, run) => thread.commit(writes, run),
         ping: () => thread.ping(),
-        search: searchThread(file, warn),
+        reads: readThread(file, warn),
         close: async () => {
-          await side.search.close();
+          await side.reads.close();
           // The last connection to go removes the WAL; a reader could not.
           reader.close();
           await thread.close().finally(() => lock.release());
@@ -107,7 +108,7 @@ export async function openSqliteToRead({ path, networkId }: OpenStoreOptions): P
       {
         commit: refuse,
         ping: async () => {},
-        search: { search: refuse, forget: refuse, news: () => {}, close: async () => {} },
+        reads: { search: refuse, prunable: refuse, forget: refuse, news: () => {}, close: async () => {} },
         close: async () => reader.close(),
       },
       head,
@@ -169,10 +170,10 @@ class SqliteStore implements Store {
     );
     // Answers come in the order of the commits, but this may be a batch without events.
     this.#head = Math.max(this.#head, seq);
-    const redacted = redactedIn(writes);
-    if (redacted.length === 0) this.#side.search.news();
-    // A redaction is over when the text is out of the index too.
-    else await this.#side.search.forget(redacted);
+    const gone = goneIn(writes);
+    if (!gone) this.#side.reads.news();
+    // What is removed is gone when its text is out of the index too.
+    else await this.#side.reads.forget(gone);
     return seqs;
   }
 
@@ -234,7 +235,8 @@ class SqliteStore implements Store {
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
 
-  search = (request: SearchRequest) => this.#read(() => this.#side.search.search(request));
+  prunable = (...args: Parameters<Store['prunable']>) => this.#read(() => this.#side.reads.prunable(...args));
+  search = (request: SearchRequest) => this.#read(() => this.#side.reads.search(request));
 
   async ping(): Promise<void> {
     if (this.#closing) throw closed();
@@ -257,17 +259,18 @@ class SqliteStore implements Store {
   }
 }
 
-const NONE: string[] = [];
-function redactedIn(writes: readonly Writes[]): string[] {
-  let ids = NONE;
+/** Messages that these writes redact or prune; undefined for none. */
+function goneIn(writes: readonly Writes[]): Forgotten | undefined {
+  let gone: { message_ids: string[]; seqs: number[] } | undefined;
   const look = (row: RowWrite): void => {
-    if (row.op === 'redact') ids = [...ids, row.message_id];
+    if (row.op === 'redact') (gone ??= { message_ids: [], seqs: [] }).message_ids.push(row.message_id);
+    else if (row.op === 'prune') (gone ??= { message_ids: [], seqs: [] }).seqs.push(...row.seqs);
   };
   for (const { events, rows } of writes) {
-    rows.forEach(look);
-    for (const event of events) event.rows.forEach(look);
+    for (const row of rows) look(row);
+    for (const event of events) for (const row of event.rows) look(row);
   }
-  return ids;
+  return gone;
 }
 
 const closed = (): StorageError => new StorageError('the store is closed');

@@ -124,6 +124,10 @@ export function createCommitter(db: DatabaseSync): Committer {
       case 'meta':
         sql.meta.run(row.key, row.value);
         return;
+      case 'prune':
+        // The next seq is counted from the newest event.
+        for (const pruned of row.seqs) if (pruned < seq) sql.prune.run(pruned);
+        return;
       case 'pair':
         pairs.put(row.row);
         return;
@@ -286,6 +290,7 @@ function statements(db: DatabaseSync) {
          claim_key_hash = excluded.claim_key_hash`,
     ),
     agentRemove: db.prepare('UPDATE agents SET removed_at = ? WHERE id = ?'),
+    prune: db.prepare(`DELETE FROM events WHERE seq = ? AND type = 'message.created'`),
     messageSeq: db.prepare('SELECT seq FROM messages WHERE id = ?'),
     eventPayload: db.prepare('UPDATE events SET payload = ? WHERE seq = ?'),
     artifactsDelete: db.prepare('DELETE FROM artifacts WHERE seq = ?'),

@@ -216,6 +216,8 @@ export type RowWrite =
   /** Replaces the payload of a message's event, deletes its artifacts and mentions, and forgets its content hash. */
   | { op: 'redact'; message_id: string; payload: string }
   | { op: 'meta'; key: string; value: string }
+  /** Removes these messages with all that belongs to them. Never the newest event. Counts of what was said stay. */
+  | { op: 'prune'; seqs: readonly number[] }
   /** In the place of the one that the agent id has. */
   | { op: 'invite'; row: InviteRow }
   | { op: 'invite.remove'; code_hash: string }
@@ -588,6 +590,15 @@ export interface Store {
   /** From a day (`YYYY-MM-DD`) on, or after a row; by day, agent and room. */
   usage(since: string, after: UsageRow | undefined, limit: number): Promise<UsageRow[]>;
 
+  /**
+   * The oldest messages of a room with its threads, or of all DMs, that are not to be kept: older than `before` (RFC
+   * 3339, by their own time), or not among the `newest`. Ascending, at most `limit` (500).
+   */
+  prunable(
+    of: { room_id: string } | { dms: true },
+    keep: { before?: string; newest?: number },
+    limit: number,
+  ): Promise<StoredMessage[]>;
   /** Takes in what was committed before it, as far as that is soon done: see SearchRows.unindexed. */
   search(request: SearchRequest): Promise<SearchRows>;
   /** Undefined for a pairing to which relay never began. */

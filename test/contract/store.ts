@@ -10,6 +10,7 @@ import { deliveryContract } from './store-delivery.ts';
 import { historyContract } from './store-history.ts';
 import { pairingContract } from './store-pairing.ts';
 import { logContract } from './store-log.ts';
+import { retentionContract } from './store-retention.ts';
 import { searchContract } from './store-search.ts';
 
 export interface StoreFactory {
@@ -25,6 +26,7 @@ export function storeContract(factory: StoreFactory): void {
   describe('the log', () => logContract(factory));
   describe('credentials', () => credentialsContract(factory));
   describe('delivery state', () => deliveryContract(factory));
+  describe('retention', () => retentionContract(factory));
   describe('search', () => searchContract(factory));
   describe('pairings', () => pairingContract(factory));
 }

@@ -1,12 +1,14 @@
 /**
- * The search thread: fills the index behind the log while nobody waits for it, and answers searches. It takes a small
- * part of one core at most, because what it does can wait and commits cannot.
+ * The read worker: what reads more than the main thread should. It answers searches and what retention may remove, and
+ * fills the search index behind the log while nobody waits for it, with a small part of one core, because that can wait
+ * and commits cannot.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openConnection } from './sqlite-connection.ts';
 import { errorData } from './sqlite-errors.ts';
 import { SearchIndex } from './sqlite-search-index.ts';
-import type { SearchAnswer, SearchAsk, SearchData } from './sqlite-search-thread.ts';
+import { createPrunable } from './sqlite-prunable.ts';
+import type { ReadAnswer, ReadAsk, ReadData } from './sqlite-read-thread.ts';
 
 /** After a step it rests this many times as long as the step took. */
 const REST = 30;
@@ -14,11 +16,12 @@ const LONGEST_REST = 2_000;
 
 const port = parentPort!;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-const answer = (message: SearchAnswer): void => port.postMessage(message);
+const answer = (message: ReadAnswer): void => port.postMessage(message);
 
-const { path, index: file } = workerData as SearchData;
+const { path, index: file } = workerData as ReadData;
 const log = openConnection({ path, readOnly: true });
 const index = new SearchIndex(log, file);
+const prunable = createPrunable(log);
 let next: NodeJS.Timeout | undefined;
 
 function follow(): void {
@@ -28,7 +31,7 @@ function follow(): void {
   next = behind > 0 ? setTimeout(follow, Math.min(took * REST, LONGEST_REST)) : undefined;
 }
 
-port.on('message', (ask: SearchAsk) => {
+port.on('message', (ask: ReadAsk) => {
   if (ask.op === 'news') {
     next ??= setTimeout(follow, 0);
     return;
@@ -41,11 +44,9 @@ port.on('message', (ask: SearchAsk) => {
     return;
   }
   try {
-    if (ask.op === 'search') answer({ op: 'found', rows: index.search(ask.request) });
-    else {
-      for (const id of ask.message_ids) index.forget(id);
-      answer({ op: 'forgotten' });
-    }
+    if (ask.op === 'search') answer({ op: 'done', result: index.search(ask.request) });
+    else if (ask.op === 'prunable') answer({ op: 'done', result: prunable(...ask.args) });
+    else answer({ op: 'done', result: index.forget(ask.what) });
   } catch (error) {
     answer({ op: 'failed', error: errorData(error) });
   }

@@ -1,36 +1,44 @@
-/** The search side of a SQLite store: a thread with the index of a file, or the same index on this thread for `:memory:`. */
+/** Reads of a SQLite store that are too much for the main thread: the read worker of a file, or the same on this thread for `:memory:`. */
 import { rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { errorOf, type ErrorData } from './sqlite-errors.ts';
 import { makeFile } from './sqlite-files.ts';
-import { SearchIndex } from './sqlite-search-index.ts';
-import { StorageError, type SearchRequest, type SearchRows } from './store.ts';
+import { createPrunable } from './sqlite-prunable.ts';
+import { SearchIndex, type Forgotten } from './sqlite-search-index.ts';
+import {
+  StorageError,
+  type SearchRequest,
+  type SearchRows,
+  type Store,
+  type StoredMessage,
+} from './store.ts';
 
-export interface SearchSide {
+type PrunableArgs = Parameters<Store['prunable']>;
+
+export interface ReadSide {
   search(request: SearchRequest): Promise<SearchRows>;
-  /** These messages were redacted: resolves when their text is out of the index, as far as it ever was in it. */
-  forget(messageIds: readonly string[]): Promise<void>;
+  prunable(...args: PrunableArgs): Promise<StoredMessage[]>;
+  /** Resolves when their text is out of the index, as far as it ever was in it. */
+  forget(what: Forgotten): Promise<void>;
   /** There are new events. Cheap. */
   news(): void;
   close(): Promise<void>;
 }
 
-/** workerData of the search thread. */
-export interface SearchData {
+/** workerData of the read worker. */
+export interface ReadData {
   path: string;
   index: string;
 }
-/** Searches and forgets are answered in the order in which they came. */
-export type SearchAsk =
+/** All but news and close are answered, in the order in which they came. */
+export type ReadAsk =
   | { op: 'search'; request: SearchRequest }
-  | { op: 'forget'; message_ids: readonly string[] }
+  | { op: 'prunable'; args: PrunableArgs }
+  | { op: 'forget'; what: Forgotten }
   | { op: 'news' }
   | { op: 'close' };
-export type SearchAnswer =
-  | { op: 'found'; rows: SearchRows }
-  | { op: 'forgotten' }
-  | { op: 'failed'; error: ErrorData };
+export type ReadAnswer = { op: 'done'; result: unknown } | { op: 'failed'; error: ErrorData };
 
 /** Milliseconds after the first commit until the thread starts: a server that only starts, or a command, needs none. */
 const START = 1_000;
@@ -38,28 +46,30 @@ const START = 1_000;
 const NEWS = 250;
 
 const entry = new URL(
-  import.meta.url.endsWith('.ts') ? './sqlite-search-worker.ts' : './sqlite-search-worker.js',
+  import.meta.url.endsWith('.ts') ? './sqlite-read-worker.ts' : './sqlite-read-worker.js',
   import.meta.url,
 );
 
 /** Indexes when it is asked. */
-export function searchHere(log: DatabaseSync): SearchSide {
+export function readHere(log: DatabaseSync): ReadSide {
+  const prunable = createPrunable(log);
   let index: SearchIndex | undefined;
   return {
     search: async (request) => (index ??= new SearchIndex(log, ':memory:')).search(request),
-    forget: async (ids) => ids.forEach((id) => index?.forget(id)),
+    prunable: async (...args) => prunable(...args),
+    forget: async (what) => index?.forget(what),
     news: () => {},
     close: async () => index?.close(),
   };
 }
 
 interface Waiting {
-  resolve: (answer: SearchAnswer) => void;
+  resolve: (answer: ReadAnswer) => void;
   reject: (error: Error) => void;
 }
 
 /** The index stands beside the database, as `<database>-search`. A thread that fails is started again by the next search. */
-export function searchThread(path: string, warn: (message: string) => void): SearchSide {
+export function readThread(path: string, warn: (message: string) => void): ReadSide {
   const index = `${path}-search`;
   let worker: Worker | undefined;
   let ended: Promise<void> | undefined;
@@ -69,11 +79,11 @@ export function searchThread(path: string, warn: (message: string) => void): Sea
 
   function start(): Worker {
     makeFile(index);
-    const begun = new Worker(entry, { workerData: { path, index } satisfies SearchData, name: 'search' });
+    const begun = new Worker(entry, { workerData: { path, index } satisfies ReadData, name: 'read' });
     const own = (waiting = []) as Waiting[];
     let failure: Error | undefined;
     worker = begun;
-    begun.on('message', (answer: SearchAnswer) => own.shift()?.resolve(answer));
+    begun.on('message', (answer: ReadAnswer) => own.shift()?.resolve(answer));
     begun.on('error', (error: Error) => {
       failure = error;
       // It is derived: whatever is wrong with it, the next one is made from the log.
@@ -92,31 +102,29 @@ export function searchThread(path: string, warn: (message: string) => void): Sea
     return begun;
   }
 
-  function ask(message: SearchAsk): Promise<SearchAnswer> {
+  /** What it resolves with is what the worker answers to that question. */
+  function ask<T>(message: ReadAsk): Promise<T> {
     if (closed) return Promise.reject(new StorageError('the store is closed'));
-    return new Promise<SearchAnswer>((resolve, reject) => {
+    return new Promise<ReadAnswer>((resolve, reject) => {
       const to = worker ?? start();
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
       to.postMessage(message);
       waiting.push({ resolve, reject });
     }).then((answer) => {
       if (answer.op === 'failed') throw errorOf(answer.error);
-      return answer;
+      return answer.result as T;
     });
   }
 
   return {
-    async search(request) {
-      const answer = await ask({ op: 'search', request });
-      if (answer.op !== 'found') throw new StorageError('the search thread answered something else');
-      return answer.rows;
-    },
-    async forget(message_ids) {
+    search: (request) => ask({ op: 'search', request }),
+    prunable: (...args) => ask({ op: 'prunable', args }),
+    async forget(what) {
       try {
-        await ask({ op: 'forget', message_ids });
+        await ask({ op: 'forget', what });
       } catch (error) {
         warn(
-          `${index}: a redacted text may still be in it, until it has caught up with the log: ${String(error)}`,
+          `${index}: a removed text may still be in it, until it has caught up with the log: ${String(error)}`,
         );
       }
     },
@@ -125,7 +133,7 @@ export function searchThread(path: string, warn: (message: string) => void): Sea
         () => {
           timer = undefined;
           // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-          if (!closed) (worker ?? start()).postMessage({ op: 'news' } satisfies SearchAsk);
+          if (!closed) (worker ?? start()).postMessage({ op: 'news' } satisfies ReadAsk);
         },
         worker ? NEWS : START,
       ).unref();
@@ -134,7 +142,7 @@ export function searchThread(path: string, warn: (message: string) => void): Sea
       closed = true;
       clearTimeout(timer);
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-      worker?.postMessage({ op: 'close' } satisfies SearchAsk);
+      worker?.postMessage({ op: 'close' } satisfies ReadAsk);
       await ended;
     },
   };
