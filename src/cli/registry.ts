@@ -71,6 +71,16 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   ),
   'pause list': one('what is paused', 'Look after', () => import('./commands/pause-list.ts')),
   resume: one('end a pause', 'Look after', () => import('./commands/resume.ts')),
+  'sessions list': one(
+    "which session of its runtime an agent's conversation has",
+    'Attach agents',
+    () => import('./commands/sessions-list.ts'),
+  ),
+  'sessions reset': one(
+    'let an agent begin a conversation anew',
+    'Attach agents',
+    () => import('./commands/sessions-reset.ts'),
+  ),
   usage: one(
     'wakes, tokens and cost by agent, room and day',
     'Look after',
@@ -185,6 +195,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   guard: 'guard list',
   deliveries: 'deliveries list',
   pair: 'pair list',
+  sessions: 'sessions list',
   '--version': 'version',
   '-version': 'version',
   '-v': 'version',

@@ -1,12 +1,15 @@
 /** The turns of one attachment: a place in the line, the text of the wake, the runtime, and the log of how it ended. */
 import path from 'node:path';
 import type { AttachmentConfig } from '../config/types.ts';
+import type { Client } from '../client/http.ts';
 import { keepWake, wakeFolder } from '../config/wake-folder.ts';
 import type { Bindings } from '../protocol/wake.ts';
 import type { Runtime, RuntimeContext, TurnOutcome } from '../runtimes/runtime.ts';
 import type { LinkHost } from './delivery.ts';
 import type { Readiness } from './readiness.ts';
+import { publishFinal } from './publish.ts';
 import { sessionKey } from './session-key.ts';
+import { listSessions, resetSession, type NodeSession } from './sessions.ts';
 import type { NodeTimes } from './times.ts';
 import type { Turns } from './turns.ts';
 import type { RunningWake, WakeEnd } from './wake.ts';
@@ -25,12 +28,16 @@ export interface AttachmentTurnsOptions {
   runtime: () => Runtime;
   /** Says when turns may begin, and is told how each ended. */
   readiness: Pick<Readiness, 'waits' | 'wait' | 'turned'>;
+  /** To the attachment's server, with the token of now. */
+  client: () => Client;
   log: RuntimeContext['log'];
 }
 
 export class AttachmentTurns {
   readonly #options: AttachmentTurnsOptions;
   readonly #running = new Set<Promise<unknown>>();
+  /** Session keys. */
+  readonly #inTurn = new Set<string>();
   /** What a link asks of its attachment. */
   readonly host: LinkHost;
 
@@ -80,13 +87,21 @@ export class AttachmentTurns {
         network_id: config.network_id,
         bindings,
         flags,
+        publish: config.publish,
       });
       log('info', `woken in ${conversation}`, {
         ...fieldsOf(wake),
         messages: wake.entries.length + wake.earlier_count,
       });
       const session_key = sessionKey(config, conversation);
-      outcome = await runtime().deliver({ wake_id, attempt, conversation, session_key, text }, {}, signal);
+      this.#inTurn.add(session_key);
+      try {
+        outcome = await runtime().deliver({ wake_id, attempt, conversation, session_key, text }, {}, signal);
+        if (outcome.state === 'ok' && config.publish === 'final')
+          await this.#publish(wake, outcome.final_text);
+      } finally {
+        this.#inTurn.delete(session_key);
+      }
     } catch (error) {
       // A workspace that cannot be written, or an adapter that broke its word.
       outcome = {
@@ -102,6 +117,27 @@ export class AttachmentTurns {
       ...('usage' in outcome && outcome.usage ? { ...outcome.usage } : {}),
     });
     return outcome;
+  }
+
+  /** Before the wake is settled: a node that dies in between comes back to it. */
+  async #publish(wake: RunningWake, text: string | undefined): Promise<void> {
+    const { config, client, signal, log } = this.#options;
+    if (text === undefined)
+      return log('debug', 'publish: final, and the turn had no final text', fieldsOf(wake));
+    const published = await publishFinal(client, config, wake, text, signal);
+    if (published.state === 'failed')
+      log('warn', `what the agent said last could not be posted: ${published.reason}`, fieldsOf(wake));
+    else log('debug', `publish: final: ${published.state}`, fieldsOf(wake));
+  }
+
+  sessions(): Promise<NodeSession[]> {
+    const { config, runtime } = this.#options;
+    return listSessions(config, runtime(), this.#inTurn);
+  }
+
+  resetSession(conversation: string): Promise<boolean> {
+    const { config, runtime } = this.#options;
+    return resetSession(config, runtime(), this.#inTurn, conversation);
   }
 
   #ended(wake: RunningWake, end: WakeEnd): void {

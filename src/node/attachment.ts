@@ -18,6 +18,7 @@ import { AttachmentCredential, type Claim } from './credential.ts';
 import { preflight } from './preflight.ts';
 import { Readiness } from './readiness.ts';
 import { isFinalCode, withAdvice } from './refusals.ts';
+import type { NodeSession } from './sessions.ts';
 import type { NodeTimes } from './times.ts';
 import type { Turns } from './turns.ts';
 
@@ -90,6 +91,7 @@ export class Attachment {
       signal: this.#stop.signal,
       runtime: () => this.#runtime!,
       readiness: this.#readiness,
+      client: () => this.#http(),
       log: (level, message, fields) => this.#log(level, message, fields),
     });
   }
@@ -113,6 +115,15 @@ export class Attachment {
     await this.#socket?.close();
     await this.#done;
     this.#client?.client.close();
+  }
+
+  /** Empty before the runtime could be made. */
+  async sessions(): Promise<NodeSession[]> {
+    return this.#runtime ? this.#turns.sessions() : [];
+  }
+
+  async resetSession(conversation: string): Promise<boolean> {
+    return this.#runtime ? this.#turns.resetSession(conversation) : false;
   }
 
   /** Something was put right, perhaps: a rest ends now. */

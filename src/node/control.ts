@@ -12,6 +12,9 @@ import { ensurePrivateDir } from '../config/private-files.ts';
 
 export interface ControlRequest {
   op: string;
+  /** Of `sessions` and `reset`. */
+  agent?: string | undefined;
+  conversation?: string;
 }
 export type ControlAnswer = { ok: true; result: unknown } | { ok: false; error: string };
 
@@ -33,6 +36,9 @@ export function controlPath(nodeFile: string): string {
     ? beside
     : path.join(tmpdir(), `moltnet-${process.getuid!()}`, `${hash}.sock`);
 }
+
+/** Nobody listens: no node runs with the file. */
+export class NoNode extends Error {}
 
 export interface NodeControl {
   path: string;
@@ -129,7 +135,7 @@ export async function askNode(nodeFile: string, request: ControlRequest): Promis
       throw new Error(`the node of ${nodeFile} runs as another user: ask as that one (${at})`, {
         cause: error,
       });
-    throw new Error(`no node runs with ${nodeFile}; start one: moltnet node start`, { cause: error });
+    throw new NoNode(`no node runs with ${nodeFile}; start one: moltnet node start`, { cause: error });
   });
   try {
     socket.write(`${JSON.stringify(request)}\n`);

@@ -8,6 +8,7 @@ import { createRuntime } from '../runtimes/registry.ts';
 import type { RuntimeContext, RuntimeFactory } from '../runtimes/runtime.ts';
 import { Attachment } from './attachment.ts';
 import { openControl, type NodeControl } from './control.ts';
+import type { NodeSession } from './sessions.ts';
 import { nodeTimes, type NodeTimes } from './times.ts';
 import { Turns } from './turns.ts';
 import { visibleLine } from './visible-text.ts';
@@ -99,14 +100,33 @@ class Node implements RunningNode {
   /** Without it everything but `moltnet reload` works. */
   async #listen(file: string): Promise<void> {
     try {
-      this.#control = await openControl(file, async ({ op }) => {
-        if (op !== 'reload') throw new Error(`a node does not know ${JSON.stringify(op)}`);
-        return this.reload();
+      this.#control = await openControl(file, async (request) => {
+        switch (request.op) {
+          case 'reload':
+            return this.reload();
+          case 'sessions':
+            return this.#sessions(request.agent);
+          case 'reset':
+            return this.#resetSession(request.agent ?? '', request.conversation ?? '');
+          default:
+            throw new Error(`a node does not know ${JSON.stringify(request.op)}`);
+        }
       });
       this.#log('debug', `commands reach this node at ${this.#control.path}`);
     } catch (error) {
       this.#log('warn', `moltnet reload will not reach this node: ${messageOf(error)}`);
     }
+  }
+
+  async #sessions(agent: string | undefined): Promise<Record<string, NodeSession[]>> {
+    const those = [...this.#attachments].filter(([id]) => agent === undefined || id === agent);
+    return Object.fromEntries(await Promise.all(those.map(async ([id, one]) => [id, await one.sessions()])));
+  }
+
+  async #resetSession(agent: string, conversation: string): Promise<boolean> {
+    const one = this.#attachments.get(agent);
+    if (!one) throw new Error(`the node has no attachment of ${JSON.stringify(agent)}`);
+    return one.resetSession(conversation);
   }
 
   /** Made and known, not started. */

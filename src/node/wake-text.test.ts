@@ -10,6 +10,7 @@ const options: WakeTextOptions = {
   agent_id: 'alpha',
   network_id: 'local',
   flags: '',
+  publish: 'explicit',
   bindings: {
     rooms: [
       { id: 'general', wake: 'mentions' },

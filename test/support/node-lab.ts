@@ -27,7 +27,7 @@ export interface FakeTurn {
   end(outcome?: TurnOutcome): void;
 }
 export const ok: TurnOutcome = { state: 'ok' };
-export const failed = (reason: string, permanent = false): TurnOutcome => ({
+export const failed = (reason: string, permanent = false): TurnOutcome & { state: 'failed' } => ({
   state: 'failed',
   permanent,
   reason,
