@@ -448,13 +448,8 @@ it('STO-41 a fault of the rules in what was decided over a batch is told after t
   expect(published).toHaveLength(16);
 });
 
-it('STO-30 a fault after the commit answers what is on disk, and stops the writer', async () => {
-  const store = await openMemory();
-  const { writer } = writerOf(store, {
-    onCommitted: () => {
-      throw new Error('the tail is broken');
-    },
-  });
+/** What leaves as an unhandled rejection during this test. */
+function unhandled(): unknown[] {
   const faults: unknown[] = [];
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');
@@ -463,6 +458,41 @@ it('STO-30 a fault after the commit answers what is on disk, and stops the write
     process.removeAllListeners('unhandledRejection');
     for (const listener of others) process.on('unhandledRejection', listener);
   });
+  return faults;
+}
+
+it('STO-30 storage that takes what was decided over a batch that it refused stops the writer, and all are answered', async () => {
+  const real = await openFile();
+  let commits = 0;
+  const wrong: Store = Object.assign(Object.create(real) as Store, {
+    commit: async (writes: readonly Writes[]) => {
+      if (commits++ > 0) return real.commit(writes);
+      await turn();
+      await turn();
+      throw new StorageError('disk full');
+    },
+  });
+  const { writer } = writerOf(wrong);
+  const faults = unhandled();
+  const first = writer.submit('a');
+  await turn();
+  const second = upTo(16).map((i) => writer.submit(`c${i}`));
+  expect(await outcomes([first, ...second])).toEqual(['storage_unavailable', ...accepted(0, 16)]);
+  expect(await outcomes([writer.submit('late')])).toEqual(['stopping']);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(faults.map(String)).toEqual([
+    'Error: the storage took what was decided over a batch that it refused',
+  ]);
+});
+
+it('STO-30 a fault after the commit answers what is on disk, and stops the writer', async () => {
+  const store = await openMemory();
+  const { writer } = writerOf(store, {
+    onCommitted: () => {
+      throw new Error('the tail is broken');
+    },
+  });
+  const faults = unhandled();
   const ended = await outcomes(upTo(100).map((i) => writer.submit(`c${i}`)));
   // The first batch, and the one that was on its way when the fault came: both are stored.
   const stored = ended.filter((outcome) => outcome.startsWith('answer to'));

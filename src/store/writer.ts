@@ -280,13 +280,14 @@ export class Writer<C, A> {
   async #failed(error: unknown): Promise<void> {
     const [failed, ...over] = this.#pending.splice(0);
     this.#run = ++runs;
-    for (const batch of over) {
-      await batch.done;
-      if (batch.writes.length > 0 && !(batch.outcome instanceof Failed))
-        throw new Error('the storage took what was decided over a batch that it refused');
+    const { commands } = failed!;
+    for (const batch of over) await batch.done;
+    if (over.some(({ writes, outcome }) => writes.length > 0 && !(outcome instanceof Failed))) {
+      for (const { reject } of commands) reject(asRefusal(error));
+      for (const batch of over) answerOnly(batch);
+      throw new Error('the storage took what was decided over a batch that it refused');
     }
     this.#again(...over);
-    const { commands } = failed!;
     if (error instanceof StateMovedError && this.#moved++ < TRIES) {
       try {
         await this.#options.rules.catchUp?.();
