@@ -17,6 +17,8 @@ mkdirSync(folder, { recursive: true });
 
 interface Shot {
   name: string;
+  /** One picture of this size, light, in place of the four. */
+  size?: { width: number; height: number };
   network: () => FakeNetwork;
   path: string;
   /** What is done on the page before the picture. */
@@ -36,6 +38,21 @@ const FAILED: FakeNetwork['failed'] = [
 ];
 const feed = (page: Page) => page.getByRole('feed');
 const shots: Shot[] = [
+  // Those of the README: node console/tools/screenshots.ts docs readme-
+  {
+    name: 'readme-room',
+    size: { width: 1200, height: 720 },
+    network: () => ({ ...fullNetwork(), warnings: [] }),
+    path: '/console/rooms/general?thread=thr_flaky',
+    act: async (page) => void (await page.getByRole('complementary').getByText('bisected').waitFor()),
+  },
+  {
+    name: 'readme-network',
+    size: { width: 1200, height: 720 },
+    network: () => ({ ...fullNetwork(), warnings: [] }),
+    path: '/console/network',
+    act: async (page) => void (await page.getByText('Build Lab').waitFor()),
+  },
   {
     name: 'room',
     network: fullNetwork,
@@ -449,8 +466,9 @@ for (const shot of shots.filter((candidate) => !only || candidate.name.includes(
   ] as const) {
     for (const colorScheme of ['light', 'dark'] as const) {
       if (kind && !`${device}-${colorScheme}`.includes(kind)) continue;
+      if (shot.size && (device === 'phone' || colorScheme === 'dark')) continue;
       const context = await browser.newContext({
-        viewport,
+        viewport: shot.size ?? viewport,
         colorScheme,
         deviceScaleFactor: device === 'phone' ? 2 : 1,
         hasTouch: device === 'phone',
@@ -470,7 +488,14 @@ for (const shot of shots.filter((candidate) => !only || candidate.name.includes(
         console.log(`${shot.name} ${device}: ${String(error).split('\n')[0]}`);
       }
       await page.waitForTimeout(250);
-      await page.screenshot({ path: path.join(folder, `${shot.name}-${device}-${colorScheme}.png`) });
+      await page.screenshot({
+        path: path.join(
+          folder,
+          shot.size
+            ? `${shot.name.replace('readme', 'console')}.png`
+            : `${shot.name}-${device}-${colorScheme}.png`,
+        ),
+      });
       if (shot.name === 'room' && device === 'phone') {
         await page.getByRole('button', { name: 'Rooms and agents' }).click();
         await page.waitForTimeout(300);

@@ -14,11 +14,11 @@ it('CON-26 rooms are made, changed and removed; a change has its way back, a rem
   await page.getByRole('button', { name: 'New room' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel(/^Id/).first().fill('general');
-  await dialog.getByRole('button', { name: 'New room' }).click();
+  await dialog.getByRole('button', { name: 'Create' }).click();
   await dialog.getByRole('alert').waitFor();
   await dialog.getByLabel(/^Id/).first().fill('war-room');
   await dialog.getByLabel('Who reads').selectOption('private');
-  await dialog.getByRole('button', { name: 'New room' }).click();
+  await dialog.getByRole('button', { name: 'Create' }).click();
   await page.getByRole('heading', { level: 1, name: 'war-room' }).waitFor();
   expect(await get(server, '/v1/rooms/war-room')).toMatchObject({ visibility: 'private' });
 

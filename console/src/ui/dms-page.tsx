@@ -34,6 +34,10 @@ export function DmsPage() {
       />
       {!enabled ? (
         <Empty title={texts.dmsOffTitle} text={texts.dmsOffText} />
+      ) : sorted.length === 0 && agents.length === 0 ? (
+        <Empty title={texts.noDmsTitle} text={texts.noDms}>
+          <Link href={paths.agents}>{texts.addAgent}</Link>
+        </Empty>
       ) : (
         <div className={styles.scroller} tabIndex={-1}>
           <div className={styles.column}>

@@ -1,15 +1,17 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { MessageRelay } from '../../../src/protocol/pairings.ts';
 import type { Receipt } from '../../../src/protocol/receipts.ts';
 import { api } from '../live/api.ts';
 import { useApp, useClient } from '../live/client.ts';
+import { mayContinue } from '../model/me.ts';
 import { plainName } from '../model/names.ts';
 import { exactTime, millis, shortTime } from '../model/times.ts';
 import { texts, wordsOf } from '../texts.ts';
 import { Button, Dialog, DialogButtons, DialogError } from './controls.tsx';
 import { cx } from './cx.ts';
 import styles from './receipts.module.css';
+import { useAction } from './use-read.ts';
 
 /** Under a message: what its agents make of it, as far as this window has heard. */
 export function ReceiptLine({ messageId }: { messageId: string }) {
@@ -36,10 +38,12 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
   const [state, setState] = useState<Receipt[] | { error: string } | undefined>();
   const [relays, setRelays] = useState<readonly MessageRelay[]>([]);
   const paired = useApp((appState) => appState.pairings.length > 0);
-  useEffect(() => {
+  const operates = useApp(({ identity }) => mayContinue(identity));
+  const read = useCallback(() => {
     if (paired) api.relays(message.id).then(setRelays, () => {});
     client.receipts(message.id).then(setState, (error: unknown) => setState({ error: wordsOf(error) }));
   }, [client, message.id, paired]);
+  useEffect(read, [read]);
   return (
     <Dialog title={texts.deliveryTitle} onClose={onClose}>
       {state === undefined ? (
@@ -60,6 +64,9 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
                 </time>
               )}
               {receipt.error && <code dir="auto">{receipt.error.slice(0, 600)}</code>}
+              {operates && receipt.state === 'failed' && receipt.wake_id !== undefined && (
+                <RetryButton wakeId={receipt.wake_id} name={receipt.agent_id} onDone={read} />
+              )}
             </li>
           ))}
         </ul>
@@ -83,6 +90,24 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
         </Button>
       </DialogButtons>
     </Dialog>
+  );
+}
+
+/** Runs the wake that failed once more. */
+function RetryButton({ wakeId, name, onDone }: { wakeId: string; name: string; onDone: () => void }) {
+  const client = useClient();
+  const { working, error, run } = useAction();
+  return (
+    <span className={styles.retry}>
+      <Button
+        disabled={working}
+        aria-label={`${texts.retry}: ${plainName(name)}`}
+        onClick={() => void run(() => client.settleWake(wakeId, 'retry')).then((done) => done && onDone())}
+      >
+        {texts.retry}
+      </Button>
+      {error !== undefined && <span role="alert">{error}</span>}
+    </span>
   );
 }
 

@@ -77,7 +77,7 @@ export function CreateRoomDialog({ onClose }: { onClose: () => void }) {
         <DialogButtons>
           <Button onClick={onClose}>{texts.cancel}</Button>
           <Button kind="primary" type="submit" disabled={working || id.trim() === ''}>
-            {texts.createRoom}
+            {texts.create}
           </Button>
         </DialogButtons>
       </form>
