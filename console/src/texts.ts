@@ -31,6 +31,7 @@ export const texts = {
   nameHelp: 'Agents and people see it on your messages. It is remembered in this browser.',
   nameId: (id: string) => `Your id will be ${id}`,
   connectedCount: (connected: number, all: number) => `${connected} of ${all} connected`,
+  moreRooms: (count: number) => `${count.toLocaleString()} more…`,
   moreAgents: (count: number) => `${count} more`,
 
   // jumping and searching
@@ -115,6 +116,12 @@ export const texts = {
   dayValue: (day: string, value: string) => `${day}: ${value}`,
   guard: 'Storm guard',
   guardText: 'How near each room is to being held because agents keep answering each other.',
+  guardNear: (what: string, value: number, limit: number) => `${value} of ${limit} ${what}`,
+  guardTurns: 'turns',
+  guardHour: 'turns in an hour',
+  guardPair: 'turns of two',
+  guardNearHelp:
+    'Agents answer each other. At the limit the storm guard holds the conversation until a person speaks or continues it.',
   guardQuiet: 'All is quiet: no agent has answered another lately.',
   meterTurns: 'Without a person',
   meterHour: 'In an hour',

@@ -131,3 +131,43 @@ it('CON-25 what names the person waits for them until they have looked at it', a
   await page.getByText('Nothing waits for you').waitFor();
   expect(wrong).toEqual([]);
 });
+
+it('CON-25 while the window is hidden the browser tells of what newly waits, for those who want it', async () => {
+  const server = await startTestServer({ rooms: [{ ...GENERAL, guard: { turns: 1 } }] });
+  const { page, wrong } = await open(server, '/console/needs', { permissions: ['notifications'] });
+  // What the browser would show; headless it shows nothing.
+  await page.addInitScript(`
+    window.told = [];
+    window.Notification = class extends EventTarget {
+      static permission = 'granted';
+      static requestPermission = async () => 'granted';
+      constructor(title, options) { super(); window.told.push(title + ': ' + options.body); }
+    };
+    Object.defineProperty(document, 'hidden', { get: () => window.away === true });
+  `);
+  await page.reload();
+  const told = () => page.evaluate<string[]>('window.told');
+  await page.getByRole('button', { name: 'Notify me' }).click();
+  await page.getByRole('button', { name: 'Notifying' }).waitFor();
+  await post(server, 'seen at once, @operator', { from: 'alpha' });
+  await page.getByText('You were named').waitFor();
+  expect(await told()).toEqual([]);
+  await page.evaluate('window.away = true');
+  await post(server, 'and now, @operator?', { from: 'beta' });
+  await eventually(told).toContain('beta: and now, @operator?');
+  await eventually(told).toContain('Conversations that are held: The storm guard holds a conversation.');
+  await page.evaluate('window.away = false; window.told = []');
+  await page.getByRole('button', { name: 'Notifying' }).click();
+  await page.evaluate('window.away = true');
+  await post(server, 'not told, @operator', { from: 'alpha' });
+  await page.getByRole('link', { name: /not told/ }).waitFor();
+  expect(await told()).toEqual([]);
+  expect(wrong).toEqual([]);
+});
+
+it('CON-8 how near a room is to being held is said before it is', async () => {
+  const server = await startTestServer({ rooms: [{ ...GENERAL, guard: { turns: 5 } }] });
+  for (const from of ['alpha', 'beta', 'alpha', 'beta']) await post(server, 'ping', { from });
+  const { page } = await open(server);
+  await page.getByRole('main').getByText('4 of 5 turns', { exact: true }).waitFor();
+});

@@ -4,6 +4,7 @@ import { useApp } from '../live/client.ts';
 import { dmIdOf, dmName } from '../model/dms.ts';
 import { texts } from '../texts.ts';
 import { ConversationView } from './conversation-view.tsx';
+import { GuardChip } from './guard-chip.tsx';
 import { Icon } from './icons.tsx';
 import { Empty, PageHeader } from './page.tsx';
 import { navigate, paths } from './router.ts';
@@ -69,7 +70,9 @@ function Direct({
       : texts.dmOfOthers;
   return (
     <>
-      <PageHeader title={name} mark={<Icon name="dm" />} about={about} />
+      <PageHeader title={name} mark={<Icon name="dm" />} about={about}>
+        <GuardChip conversation={`dm:${id}`} />
+      </PageHeader>
       <ConversationView
         conversation={`dm:${id}`}
         room={undefined}

@@ -8,6 +8,7 @@ import { plainName } from '../model/names.ts';
 import { texts } from '../texts.ts';
 import { IconButton } from './controls.tsx';
 import { ConversationView } from './conversation-view.tsx';
+import { GuardChip } from './guard-chip.tsx';
 import { Icon } from './icons.tsx';
 import { LinkButton } from './link.tsx';
 import { PageHeader } from './page.tsx';
@@ -76,6 +77,7 @@ export function RoomPage({
           mark={<Icon name={room?.visibility === 'private' ? 'lock' : 'hash'} />}
           about={about}
         >
+          <GuardChip conversation={roomKey(id)} />
           <PausedNote scope={`room:${id}`} />
           {threads.length > 0 && <ThreadsMenu threads={threads} />}
           {exists && (

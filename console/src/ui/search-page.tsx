@@ -16,6 +16,8 @@ import { navigate, paths } from './router.ts';
 import styles from './search-page.module.css';
 
 const FILTERS = ['q', 'conversation', 'from', 'since', 'until', 'has'] as const;
+/** So many rooms and agents can be chosen; the others are asked for by their address. */
+const LISTED = 300;
 type Asked = Partial<Record<(typeof FILTERS)[number], string>>;
 
 /** Search over everything that the caller may read; what is asked for is the page's address. */
@@ -80,7 +82,7 @@ function SearchForm({ asked }: { asked: Asked }) {
         >
           <option value="">{texts.anywhere}</option>
           {other && <option value={other}>{other}</option>}
-          {rooms.map((room) => (
+          {rooms.slice(0, LISTED).map((room) => (
             <option key={room.id} value={`room:${room.id}`}>
               #{plainName(room.name) || room.id}
             </option>
@@ -103,7 +105,7 @@ function SearchForm({ asked }: { asked: Asked }) {
             <option value={asked.from}>{asked.from}</option>
           )}
           <option value={me}>{texts.me}</option>
-          {agents.map((agent) => (
+          {agents.slice(0, LISTED).map((agent) => (
             <option key={agent.fqid ?? agent.id} value={agent.id}>
               {agentName(agent)}
             </option>

@@ -16,6 +16,8 @@ import { paths, type Route } from './router.ts';
 import { AgentList, Badge, DmList, RoomItem } from './side-lists.tsx';
 import styles from './sidebar.module.css';
 
+const ROOMS_SHOWN = 100;
+
 /** What is there: the way to everything, what waits for the person, rooms, direct conversations and agents. */
 export function Sidebar({ route }: { route: Route }) {
   const network = useApp((state) => state.network);
@@ -26,6 +28,19 @@ export function Sidebar({ route }: { route: Route }) {
   const waiting = useApp(needsCount);
   const administers = useApp((state) => mayAdminister(state.identity));
   const [creating, setCreating] = useState(false);
+  const unread = useApp((state) => state.unread);
+  const current = route.page === 'room' ? route.id : route.page === 'files' ? route.room : undefined;
+  // Of very many rooms those are listed in which something is new; all are found by their name.
+  const shownRooms =
+    rooms.length <= ROOMS_SHOWN
+      ? rooms
+      : rooms.filter(
+          (room, index) =>
+            index < ROOMS_SHOWN ||
+            room.id === current ||
+            unread[roomKey(room.id)] !== undefined ||
+            held[roomKey(room.id)] !== undefined,
+        );
   const hasDms = useApp(
     (state) =>
       state.network?.capabilities.direct_messages === true &&
@@ -71,17 +86,21 @@ export function Sidebar({ route }: { route: Route }) {
             <p className={styles.quiet}>{texts.loading}</p>
           ) : (
             <ul>
-              {rooms.map((room) => (
+              {shownRooms.map((room) => (
                 <RoomItem
                   key={room.id}
                   room={room}
-                  current={
-                    (route.page === 'room' && route.id === room.id) ||
-                    (route.page === 'files' && route.room === room.id)
-                  }
+                  current={current === room.id}
                   held={held[roomKey(room.id)] !== undefined}
                 />
               ))}
+              {shownRooms.length < rooms.length && (
+                <li>
+                  <button type="button" className={styles.item} onClick={openJump}>
+                    <span className={styles.label}>{texts.moreRooms(rooms.length - shownRooms.length)}</span>
+                  </button>
+                </li>
+              )}
             </ul>
           )}
         </section>
