@@ -265,8 +265,17 @@ export const texts = {
     runtime === undefined ? 'It can be woken.' : `It can be woken (${runtime}).`,
   wakeTestNo: (reason: string) => `It cannot be woken now: ${reason || 'no reason was given'}.`,
   turns: 'Turns',
-  turnsText: 'Those that run now, and how the last ones ended that this window has seen.',
-  noTurns: 'None yet.',
+  turnStates: {
+    open: 'Works',
+    failed: 'Failed',
+    held: 'Held back',
+    dropped: 'Given up',
+    answered: 'Answered',
+    silent: 'Read, and said nothing',
+  },
+  tookTime: (ms: number) =>
+    ms < 60_000 ? `${Math.max(1, Math.round(ms / 1_000))} s` : `${Math.round(ms / 60_000)} min`,
+  noTurns: 'No turn yet: nothing has woken it.',
 
   // signing in
   signIn: 'Sign in',

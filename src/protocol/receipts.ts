@@ -72,17 +72,20 @@ export type ReceiptEvent = z.infer<typeof ReceiptEvent>;
 
 export const DELIVERY_STATES = ['open', 'failed', 'held'] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
+/** What GET /v1/deliveries takes for `state`: also `ended`, the turns of one agent, whatever became of them. */
+export const DELIVERY_LISTS = [...DELIVERY_STATES, 'ended'] as const;
 /** One wake, or one conversation that is held back from an agent. */
 export const DeliveryItem = z.object({
   wake_id: z.string().optional(),
   agent_id: z.string(),
   conversation: z.string(),
-  state: z.enum([...DELIVERY_STATES, 'dropped']),
+  state: z.enum([...DELIVERY_STATES, 'dropped', 'answered', 'silent']),
   reason: z.string().optional(),
   attempts: z.number().int().optional(),
   error: z.string().optional(),
   classification: z.string().optional(),
   message_id: z.string().optional().describe('the last message of the wake'),
+  answer_id: z.string().optional().describe('the last message that the agent posted there during the turn'),
   opened_at: z.string().optional(),
   closed_at: z.string().optional(),
 });

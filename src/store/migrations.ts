@@ -11,6 +11,7 @@ import { deliveries } from './migrations/0005-deliveries.ts';
 import { catchUp } from './migrations/0006-catch-up.ts';
 import { pairings } from './migrations/0007-pairings.ts';
 import { servers } from './migrations/0008-servers.ts';
+import { endedWakes } from './migrations/0009-ended-wakes.ts';
 import { StorageError } from './store.ts';
 
 export interface Migration {
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   catchUp,
   pairings,
   servers,
+  endedWakes,
 ];
 
 /** Key of `meta` that says whose database this is. */

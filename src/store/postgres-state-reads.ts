@@ -108,6 +108,8 @@ export function createStateReads(sessions: Sessions) {
           : await all('failedWakesOf', agentId, bounded(limit));
       return rows.map(wakeRow);
     },
+    endedWakes: async (agentId: string, limit: number) =>
+      (await all('endedWakes', agentId, bounded(limit))).map(wakeRow),
     bootstraps: async (agentId: string) =>
       (await all('bootstraps', agentId)).map((row) => text(row, 'room_id')),
     async deliveryFacts(

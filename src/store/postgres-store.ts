@@ -346,6 +346,7 @@ class PostgresStore implements Store {
   openWakes = (agentId: string) => this.#read(() => this.#state.openWakes(agentId));
   failedWakes = (agentId: string | undefined, limit: number) =>
     this.#read(() => this.#state.failedWakes(agentId, limit));
+  endedWakes = (agentId: string, limit: number) => this.#read(() => this.#state.endedWakes(agentId, limit));
   bootstraps = (agentId: string) => this.#read(() => this.#state.bootstraps(agentId));
   deliveryFacts = (place: MessagePlace, agents: readonly string[]) =>
     this.#read(() => this.#state.deliveryFacts(place, agents));

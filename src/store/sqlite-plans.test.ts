@@ -75,6 +75,7 @@ const PLANS: Record<string, string> = {
   openWakes: 'wakes_open (agent_id=?)',
   failedWakes: 'SCAN wakes USING INDEX wakes_failed',
   failedWakesOf: 'wakes_failed_agent (agent_id=?)',
+  endedWakes: 'wakes_ended (agent_id=? AND closed_at>?)',
   bootstraps: 'bootstraps (agent_id=?)',
   sessions: 'sessions_expiry (expires_at>?)',
   held: 'SCAN c USING INDEX conversations_held',

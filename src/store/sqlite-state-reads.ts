@@ -31,6 +31,7 @@ export const STATE_SQL = {
   openWakes: `SELECT * FROM wakes INDEXED BY wakes_open WHERE agent_id = ? AND state = 'open' ORDER BY opened_at, wake_id`,
   failedWakes: `SELECT * FROM wakes INDEXED BY wakes_failed WHERE state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
   failedWakesOf: `SELECT * FROM wakes INDEXED BY wakes_failed_agent WHERE agent_id = ? AND state = 'failed' ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
+  endedWakes: `SELECT * FROM wakes INDEXED BY wakes_ended WHERE agent_id = ? AND closed_at IS NOT NULL ORDER BY closed_at DESC, wake_id DESC LIMIT ?`,
   bootstraps: 'SELECT room_id FROM bootstraps WHERE agent_id = ? ORDER BY room_id',
   sessions:
     'SELECT * FROM sessions INDEXED BY sessions_expiry WHERE expires_at > ? ORDER BY expires_at, id_hash',
@@ -86,6 +87,8 @@ export function createStateReads(db: DatabaseSync) {
           : sql.failedWakesOf.all(agentId, bounded(limit));
       return rows.map(wakeRow);
     },
+    endedWakes: (agentId: string, limit: number): WakeRow[] =>
+      sql.endedWakes.all(agentId, bounded(limit)).map(wakeRow),
     bootstraps: (agentId: string): string[] => sql.bootstraps.all(agentId).map((row) => text(row, 'room_id')),
     sessions: (now: string): SessionRow[] => sql.sessions.all(now).map(sessionRow),
   };

@@ -569,6 +569,8 @@ export interface Store {
   openWakes(agent_id: string): Promise<WakeRow[]>;
   /** The latest wakes that failed for good, newest first. */
   failedWakes(agent_id: string | undefined, limit: number): Promise<WakeRow[]>;
+  /** The latest wakes of an agent that have ended, however, newest first. */
+  endedWakes(agent_id: string, limit: number): Promise<WakeRow[]>;
   bootstraps(agent_id: string): Promise<string[]>;
   /** Of at most 500 agents, in their order. */
   deliveryFacts(place: MessagePlace, agents: readonly string[]): Promise<DeliveryFacts[]>;

@@ -111,7 +111,7 @@ it('CON-27 on a network with tokens a code is made for the agent, and a lost tok
   // Who only observes is offered none of it.
   await page.goto(`${server.url}/console/agents/reviewer?access_token=watch-secret-token`);
   await page.getByRole('heading', { level: 1, name: 'reviewer' }).waitFor();
-  await page.getByText('None yet.').waitFor();
+  await page.getByText('No turn yet').waitFor();
   for (const name of ['New token…', 'Remove agent…', 'Test the wake', 'New room', 'Pause reviewer'])
     expect(await page.getByRole('button', { name }).count(), name).toBe(0);
   expect(wrong).toEqual([]);

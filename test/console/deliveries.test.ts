@@ -47,5 +47,15 @@ it('CON-20 what becomes of a message is shown where it stands, and a wake that f
   // The node has it again, and the list is empty.
   await alpha.until(() => alpha.frames.slice(before).some(cursorOf));
   await letters.waitFor({ state: 'detached' });
+
+  // It runs again, and answers: the agent's page tells of each turn.
+  await page.getByRole('main').getByRole('link', { name: /alpha/i }).first().click();
+  const turns = page.getByRole('region', { name: 'Turns' });
+  await turns.getByText('Works').waitFor();
+  await post(server, 'I can, now', { from: 'alpha' });
+  alpha.send({ op: 'ACK', cursor, wake_id: 'w1', outcome: 'ok' });
+  await turns.getByText('Answered').waitFor();
+  await turns.getByRole('link', { name: '#general' }).click();
+  await shows('I can, now');
   expect(wrong).toEqual([]);
 });

@@ -120,6 +120,33 @@ export function deliveryContract({ open, reopen }: StoreFactory): void {
     expect(await store.openWakes('alpha')).toEqual([]);
   });
 
+  it('STO-29 the ended wakes of an agent, however they ended, newest first', async () => {
+    const store = await open();
+    const at = (second: number) => `2026-11-21T10:00:0${second}.000Z`;
+    await store.commit([
+      rowsOf(
+        ...[1, 2, 3, 4].map((i) => ({
+          op: 'wake.open' as const,
+          row: wakeOf(`w${i}`, { agent_id: i === 4 ? 'beta' : 'alpha' }),
+        })),
+        ...[2, 1, 4].map((i) => ({
+          op: 'wake.close' as const,
+          wake_id: `w${i}`,
+          state: i === 2 ? ('failed' as const) : ('done' as const),
+          error: i === 2 ? 'e2' : null,
+          closed_at: at(i),
+        })),
+      ),
+    ]);
+    const ended = await store.endedWakes('alpha', 10);
+    expect(ended.map(({ wake_id, state }) => [wake_id, state])).toEqual([
+      ['w2', 'failed'],
+      ['w1', 'done'],
+    ]);
+    expect((await store.endedWakes('alpha', 1)).map(({ wake_id }) => wake_id)).toEqual(['w2']);
+    expect(await store.endedWakes('gamma', 10)).toEqual([]);
+  });
+
   it('RCPT-20 what became of deliveries is forgotten when it is old, and nothing that is open', async () => {
     const store = await open();
     const old = '2026-01-01T00:00:00.000Z';

@@ -93,7 +93,19 @@ it('RCPT-10 the list: of each state, so many, the newest failure first; odd ques
   expect(await ids('?limit=-5')).toHaveLength(1);
   expect(await ids('?limit=1e9')).toHaveLength(3);
   expect(await ids('?agent=beta')).toEqual([]);
-  for (const query of ['?state=odd', '?limit=many', '?agent=a%20b'])
+  // Turns of one agent, however they ended.
+  expect((await list('?state=ended&agent=alpha')).map(({ wake_id, state }) => [wake_id, state])).toEqual([
+    ['w2', 'failed'],
+    ['w1', 'failed'],
+    ['w0', 'failed'],
+  ]);
+  await post('w1/drop');
+  expect((await list('?state=ended&agent=alpha&limit=2')).map(({ state }) => state)).toEqual([
+    'failed',
+    'dropped',
+  ]);
+  expect(await list('?state=ended&agent=beta')).toEqual([]);
+  for (const query of ['?state=odd', '?limit=many', '?agent=a%20b', '?state=ended'])
     expect((await askJson(server, `/v1/deliveries${query}`)).status).toBe(400);
 });
 

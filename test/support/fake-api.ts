@@ -31,6 +31,7 @@ export interface FakeNetwork {
   dms?: DirectConversation[];
   pairings?: Pairing[];
   usage?: UsageReport;
+  turns?: DeliveryItem[];
   /** Who the page is; everybody of mode none when left out. With no scopes at all nothing else is answered. */
   identity?: CallerIdentity;
 }
@@ -219,7 +220,14 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
     else if (collection === 'search') json({ results: resultsOf(network, url), page });
     else if (collection === 'pauses') json({ pauses: network.pauses ?? [] });
     else if (collection === 'deliveries')
-      json({ deliveries: url.searchParams.get('state') === 'open' ? [] : (network.failed ?? []) });
+      json({
+        deliveries:
+          url.searchParams.get('state') === 'failed'
+            ? (network.failed ?? [])
+            : (network.turns ?? []).filter(
+                ({ state }) => (state === 'open') === (url.searchParams.get('state') === 'open'),
+              ),
+      });
     else if (rest === 'relays') json({ message_id: id, relays: [] });
     else if (collection === 'messages' && rest === undefined)
       json(network.messages.find((message) => message.id === id) ?? {});

@@ -152,8 +152,9 @@ export const api = {
   unpause: (scope: string) => request<unknown>('DELETE', `/v1/pauses/${encodeURIComponent(scope)}`),
   failedWakes: async (): Promise<DeliveryItem[]> =>
     (await request<DeliveryList>('GET', '/v1/deliveries?state=failed')).deliveries,
-  settleWake: (wakeId: string, how: 'retry' | 'drop') =>
-    request<DeliveryItem>('POST', `/v1/deliveries/${encodeURIComponent(wakeId)}/${how}`),
+  /** Two agents may have a wake of one id: it is said whose. */
+  settleWake: (wakeId: string, agent: string, how: 'retry' | 'drop') =>
+    request<DeliveryItem>('POST', `/v1/deliveries/${encodeURIComponent(wakeId)}/${how}${query({ agent })}`),
   receipts: async (messageId: string): Promise<Receipt[]> =>
     (await request<MessageReceipts>('GET', `/v1/messages/${encodeURIComponent(messageId)}/receipts`))
       .receipts,
@@ -196,8 +197,8 @@ export const api = {
   },
   message: (id: string) => request<Message>('GET', `/v1/messages/${encodeURIComponent(id)}`),
   usage: (days: number) => request<UsageReport>('GET', `/v1/usage${query({ days })}`),
-  deliveries: async (state: string, agent?: string): Promise<DeliveryItem[]> =>
-    (await request<DeliveryList>('GET', `/v1/deliveries${query({ state, agent })}`)).deliveries,
+  deliveries: async (state: string, agent: string, limit?: number): Promise<DeliveryItem[]> =>
+    (await request<DeliveryList>('GET', `/v1/deliveries${query({ state, agent, limit })}`)).deliveries,
   guardOf: (conversation: string) =>
     request<GuardState>('GET', `/v1/guard/${encodeURIComponent(conversation)}`),
   artifacts: (roomId: string, before?: string) =>

@@ -56,7 +56,7 @@ export interface Client {
   /** `*`, `agent:ID` or `room:ID`. */
   setPaused(scope: string, paused: boolean): Promise<void>;
   /** Tries a wake that failed again, or gives it up. */
-  settleWake(wakeId: string, how: 'retry' | 'drop'): Promise<void>;
+  settleWake(wakeId: string, agent: string, how: 'retry' | 'drop'): Promise<void>;
   receipts(messageId: string): Promise<Receipt[]>;
   /** The last events of the stream, the newest last. */
   recentEvents(): readonly Event[];
@@ -294,8 +294,8 @@ export function createClient(): Client {
       await (paused ? api.pause(scope) : api.unpause(scope));
       await facts.pauses();
     },
-    async settleWake(wakeId, how) {
-      await api.settleWake(wakeId, how);
+    async settleWake(wakeId, agent, how) {
+      await api.settleWake(wakeId, agent, how);
       await facts.failed();
     },
     receipts: (messageId) => api.receipts(messageId),

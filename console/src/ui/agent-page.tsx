@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
-import type { Event } from '../../../src/protocol/events.ts';
+import type { DeliveryItem } from '../../../src/protocol/receipts.ts';
 import { api } from '../live/api.ts';
 import { useApp, useClient } from '../live/client.ts';
 import { mayAdminister, mayContinue, maySeeGuard } from '../model/me.ts';
 import { agentName, plainName } from '../model/names.ts';
-import { exactTime, shortTime } from '../model/times.ts';
+import { exactTime, millis, shortTime } from '../model/times.ts';
 import { dollars, shortCount, usageByDay } from '../model/usage.ts';
 import { texts } from '../texts.ts';
 import { RemoveAgentDialog, RotateTokenDialog } from './agent-dialogs.tsx';
@@ -19,7 +19,6 @@ import { Link, LinkButton } from './link.tsx';
 import { Empty, PageHeader } from './page.tsx';
 import styles from './panel.module.css';
 import { PauseButton, PausedNote } from './pause.tsx';
-import { wordsOfReceipt } from './receipts.tsx';
 import { paths } from './router.ts';
 import { presenceWords } from './side-lists.tsx';
 import { useAction, useRead } from './use-read.ts';
@@ -179,75 +178,77 @@ function WakeTest({ agent }: { agent: AgentSummary }) {
   );
 }
 
-/** Its turns: those that run or failed, out of the server's book, and how those ended that this window has seen. */
+/** Its turns: those that run, and how the last ones ended. */
 function Turns({ agent }: { agent: AgentSummary }) {
   const client = useClient();
-  const nameOf = useConversationName();
-  const [seen, setSeen] = useState<readonly Event[]>(() => ofAgent(client.recentEvents(), agent.id));
-  const read = useCallback(() => api.deliveries('open', agent.id), [agent.id]);
-  const open = useRead(read);
-  const { again } = open;
-  useEffect(
-    () =>
-      client.watch((event) => {
-        if (event.receipt?.agent_id !== agent.id) return;
-        setSeen(ofAgent(client.recentEvents(), agent.id));
+  const read = useCallback(async () => {
+    const [open, ended] = await Promise.all([
+      api.deliveries('open', agent.id),
+      api.deliveries('ended', agent.id, TURNS),
+    ]);
+    return [...open, ...ended];
+  }, [agent.id]);
+  const { value: turns, error, again } = useRead(read);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = client.watch(({ receipt }) => {
+      if (receipt?.agent_id !== agent.id) return;
+      timer ??= setTimeout(() => {
+        timer = undefined;
         again();
-      }),
-    [client, agent.id, again],
-  );
+      }, 700);
+    });
+    return () => {
+      clearTimeout(timer);
+      end();
+    };
+  }, [client, agent.id, again]);
   return (
     <section className={styles.section} aria-label={texts.turns}>
       <h2>{texts.turns}</h2>
-      <p>{texts.turnsText}</p>
+      {error !== undefined && <p role="alert">{error}</p>}
+      {turns?.length === 0 && <p>{texts.noTurns}</p>}
       <ul className={styles.list}>
-        {open.value?.map((item) => (
-          <li key={item.wake_id} className={styles.line}>
-            <Icon name="pulse" size={15} />
-            <span className={styles.name}>{texts.receipt.started}</span>
-            <Link href={paths.conversation(item.conversation, item.message_id)}>
-              {nameOf(item.conversation)}
-            </Link>
-            {item.opened_at && <time className={styles.end}>{shortTime(item.opened_at)}</time>}
-          </li>
-        ))}
-        {seen.map(({ id, receipt, created_at }) => (
-          <li key={id} className={styles.line}>
-            <Icon name={receipt!.state === 'failed' ? 'warning' : 'receipt'} size={15} />
-            <div className={styles.wide}>
-              <p>
-                <span className={receipt!.state === 'failed' ? styles.bad : styles.name}>
-                  {wordsOfReceipt(receipt!)}
-                </span>{' '}
-                {texts.inPlace}{' '}
-                <Link
-                  href={paths.conversation(
-                    receipt!.conversation,
-                    receipt!.answer_id ?? receipt!.message_ids.at(-1),
-                  )}
-                >
-                  {nameOf(receipt!.conversation)}
-                </Link>
-              </p>
-              {receipt!.error && <code className={styles.code}>{receipt!.error.slice(0, 300)}</code>}
-            </div>
-            <time className={styles.end} dateTime={created_at} title={exactTime(created_at)}>
-              {shortTime(created_at)}
-            </time>
-          </li>
+        {turns?.map((turn) => (
+          <Turn key={`${turn.wake_id} ${turn.state}`} turn={turn} />
         ))}
       </ul>
-      {seen.length === 0 && open.value?.length === 0 && <p className={styles.small}>{texts.noTurns}</p>}
     </section>
   );
 }
 
-const ENDED = new Set(['answered', 'silent', 'failed']);
-const ofAgent = (events: readonly Event[], agent: string): Event[] =>
-  events
-    .filter(({ receipt }) => receipt?.agent_id === agent && ENDED.has(receipt.state))
-    .slice(-TURNS)
-    .toReversed();
+function Turn({ turn }: { turn: DeliveryItem }) {
+  const nameOf = useConversationName();
+  const { state, opened_at, closed_at } = turn;
+  const at = closed_at ?? opened_at;
+  const took = opened_at && closed_at ? millis(closed_at) - millis(opened_at) : undefined;
+  return (
+    <li className={styles.line}>
+      <Icon name={state === 'failed' ? 'warning' : state === 'open' ? 'pulse' : 'receipt'} size={15} />
+      <div className={styles.wide}>
+        <p>
+          <span className={state === 'failed' ? styles.bad : undefined}>{texts.turnStates[state]}</span>{' '}
+          {texts.inPlace}{' '}
+          <Link href={paths.conversation(turn.conversation, turn.answer_id ?? turn.message_id)}>
+            <bdi>{nameOf(turn.conversation)}</bdi>
+          </Link>
+          {(turn.attempts ?? 1) > 1 && (
+            <span className={styles.small}> {texts.attempts(turn.attempts!)}</span>
+          )}
+        </p>
+        {turn.error && <code className={styles.code}>{turn.error.slice(0, 300)}</code>}
+      </div>
+      {at && (
+        <span className={styles.end}>
+          {took !== undefined && `${texts.tookTime(took)} · `}
+          <time dateTime={at} title={exactTime(at)}>
+            {shortTime(at)}
+          </time>
+        </span>
+      )}
+    </li>
+  );
+}
 
 function AgentUsage({ id }: { id: string }) {
   const read = useCallback(() => api.usage(14), []);

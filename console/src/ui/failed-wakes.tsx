@@ -38,7 +38,7 @@ export function FailedWake({ item }: { item: DeliveryItem }) {
   const settle = (how: 'retry' | 'drop') => {
     if (wake_id === undefined) return;
     setState('working');
-    client.settleWake(wake_id, how).then(
+    client.settleWake(wake_id, item.agent_id, how).then(
       () => setState('idle'),
       (error: unknown) => setState({ error: wordsOf(error) }),
     );

@@ -65,7 +65,7 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
               )}
               {receipt.error && <code dir="auto">{receipt.error.slice(0, 600)}</code>}
               {operates && receipt.state === 'failed' && receipt.wake_id !== undefined && (
-                <RetryButton wakeId={receipt.wake_id} name={receipt.agent_id} onDone={read} />
+                <RetryButton wakeId={receipt.wake_id} agent={receipt.agent_id} onDone={read} />
               )}
             </li>
           ))}
@@ -94,15 +94,17 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
 }
 
 /** Runs the wake that failed once more. */
-function RetryButton({ wakeId, name, onDone }: { wakeId: string; name: string; onDone: () => void }) {
+function RetryButton({ wakeId, agent, onDone }: { wakeId: string; agent: string; onDone: () => void }) {
   const client = useClient();
   const { working, error, run } = useAction();
   return (
     <span className={styles.retry}>
       <Button
         disabled={working}
-        aria-label={`${texts.retry}: ${plainName(name)}`}
-        onClick={() => void run(() => client.settleWake(wakeId, 'retry')).then((done) => done && onDone())}
+        aria-label={`${texts.retry}: ${plainName(agent)}`}
+        onClick={() =>
+          void run(() => client.settleWake(wakeId, agent, 'retry')).then((done) => done && onDone())
+        }
       >
         {texts.retry}
       </Button>
@@ -111,11 +113,7 @@ function RetryButton({ wakeId, name, onDone }: { wakeId: string; name: string; o
   );
 }
 
-export function wordsOfReceipt({
-  state,
-  reason,
-  attempts,
-}: Pick<Receipt, 'state' | 'reason' | 'attempts'>): string {
+function wordsOfReceipt({ state, reason, attempts }: Pick<Receipt, 'state' | 'reason' | 'attempts'>): string {
   const why = reason === undefined ? undefined : (texts.receiptReasons[reason] ?? plainName(reason));
   const more = [why, attempts !== undefined && attempts > 1 && texts.attempts(attempts)].filter(Boolean);
   return more.length > 0 ? `${texts.receipt[state]} (${more.join(', ')})` : texts.receipt[state];

@@ -5,7 +5,7 @@ import { server } from '../../network/identity.ts';
 import { parseConversation } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { canonicalMemberId, parseMemberId } from '../../protocol/ids.ts';
-import { DELIVERY_STATES, DeliveryItem, DeliveryList } from '../../protocol/receipts.ts';
+import { DELIVERY_LISTS, DeliveryItem, DeliveryList } from '../../protocol/receipts.ts';
 import type { WakeRow } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
 import { heldAway } from '../held.ts';
@@ -17,7 +17,10 @@ import { asks } from './asks.ts';
 const SEARCHED = 500;
 
 const ListQuery = z.object({
-  state: z.enum(DELIVERY_STATES).optional().describe('all three when left out'),
+  state: z
+    .enum(DELIVERY_LISTS)
+    .optional()
+    .describe('open, failed and held when left out; `ended`: how the last turns of `agent` ended'),
   agent: z.string().optional(),
   limit: z.coerce.number().optional().describe('of each state, at most 500; 100 when left out'),
 });
@@ -25,6 +28,14 @@ const WakeParams = z.object({ wakeID: z.string() });
 const AgentQuery = z.object({
   agent: z.string().optional().describe('whose wake it is, where two agents have the same id'),
 });
+
+/** What became of a wake; one that ended before that was kept was at least not `failed`. */
+const stateOf = ({ state, outcome }: WakeRow): DeliveryItem['state'] =>
+  state === 'open' || state === 'failed'
+    ? state
+    : outcome === 'dropped' || outcome === 'answered'
+      ? outcome
+      : 'silent';
 
 export async function deliveryRoutes(app: App, context: ServerContext): Promise<void> {
   const { network, store, tail, gateway, receipts } = context;
@@ -44,10 +55,11 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
       wake_id: wireWakeId(row),
       agent_id: row.agent_id,
       conversation,
-      state: row.outcome === 'dropped' ? 'dropped' : row.state === 'open' ? 'open' : 'failed',
+      state: stateOf(row),
       attempts: row.attempt,
       ...(row.error !== null && { error: row.error }),
       ...(row.classification !== null && { classification: row.classification }),
+      ...(row.answer_id !== null && { answer_id: row.answer_id }),
       ...(last && { message_id: (JSON.parse(last.payload) as { id: string }).id }),
       opened_at: row.opened_at,
       ...(row.closed_at !== null && { closed_at: row.closed_at }),
@@ -91,6 +103,10 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
       const deliveries: DeliveryItem[] = [];
       if (state === undefined || state === 'failed')
         for (const row of await store.failedWakes(agent, most)) deliveries.push(await item(row));
+      if (state === 'ended') {
+        if (agent === undefined) throw new MoltnetError('bad_request', 'agent: say whose turns');
+        for (const row of await store.endedWakes(agent, most)) deliveries.push(await item(row));
+      }
       if (state === undefined || state === 'open') {
         const open = agent === undefined ? store.allOpenWakes(most) : store.openWakes(agent);
         for (const row of (await open).slice(0, most)) deliveries.push(await item(row));
