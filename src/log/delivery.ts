@@ -29,9 +29,19 @@ export class Delivery implements Subscriber {
   readonly #options: DeliveryOptions;
   readonly #book: DeliveryBook;
   readonly #reading: DeliveryReading;
+  /** What is on its way to storage. */
+  readonly #saving = new Set<Promise<unknown>>();
   #unsubscribe: (() => void) | undefined;
 
-  constructor(options: DeliveryOptions) {
+  constructor(given: DeliveryOptions) {
+    const save: DeliveryOptions['save'] = (writes) => {
+      const saving = given.save(writes);
+      this.#saving.add(saving);
+      const over = (): void => void this.#saving.delete(saving);
+      saving.then(over, over);
+      return saving;
+    };
+    const options = { ...given, save };
     this.#options = options;
     this.#book = new DeliveryBook(options);
     this.#reading = new DeliveryReading(this.#book);
@@ -187,6 +197,8 @@ export class Delivery implements Subscriber {
     this.#book.closed = true;
     this.#unsubscribe?.();
     await this.#book.saver.close();
+    // Whoever comes next reads from storage what was begun here, and what is over.
+    await Promise.allSettled(this.#saving);
   }
 
   #pushMessage(entry: LogEntry): void {
