@@ -29,12 +29,13 @@ export function storageOf(args: Args, io: Io): { config: ServerConfig; options: 
     env: io.env,
     ...(found === undefined ? {} : { path: found.file }),
   });
-  const { kind, sqlite } = config.storage;
+  const { kind, sqlite, postgres } = config.storage;
   if (kind === 'memory')
     throw new Failure('storage.kind is memory, which keeps nothing', {
       hint: 'name a server file with a storage: --config FILE',
     });
+  const networkId = config.network.id;
   if (kind === 'postgres')
-    throw new Failure('storage.kind postgres is not available here yet', { hint: 'use sqlite' });
-  return { config, options: { kind, path: path.resolve(io.cwd, sqlite.path), networkId: config.network.id } };
+    return { config, options: { kind, networkId, ...(postgres && { dsn: postgres.dsn }) } };
+  return { config, options: { kind, path: path.resolve(io.cwd, sqlite.path), networkId } };
 }

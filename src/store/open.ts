@@ -35,8 +35,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 /**
  * The same to read from, beside a server that may run on it: takes no lock, changes nothing, and refuses to commit. Knows
  * what was committed when it was opened. Rejects with StorageError, also when there is no network yet or its schema is
- * not the newest.
+ * not the newest. Postgres takes no lock anyway: there it is the store itself.
  */
 export function openStoreToRead(options: OpenStoreOptions): Promise<Store> {
-  return openSqliteToRead(options);
+  return options.kind === 'postgres' ? openStore(options) : openSqliteToRead(options);
 }

@@ -23,8 +23,8 @@ export async function openFile(
   return store;
 }
 
-export async function openMemory(): Promise<Store> {
-  const store = await openStore({ kind: 'memory', networkId: 'local' });
+export async function openMemory(networkId = 'local'): Promise<Store> {
+  const store = await openStore({ kind: 'memory', networkId });
   onTestFinished(() => store.close());
   return store;
 }

@@ -3,7 +3,6 @@ import { statSync, writeFileSync, appendFileSync, copyFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RoomConfig } from '../../src/config/types.ts';
-import { anyone } from '../../src/network/identity.ts';
 import { importItems } from '../../src/transfer/import.ts';
 import { parseItem, type Item } from '../../src/transfer/items.ts';
 import { repaired } from '../../src/transfer/repaired-text.ts';
@@ -13,40 +12,9 @@ import { openLab } from '../support/network-lab.ts';
 import { startTestServer } from '../support/server.ts';
 import { askJson } from '../support/server-http.ts';
 import { openFile, openMemory } from '../support/store-open.ts';
-import { contents, exported, scratch, stream } from '../support/transfer-lab.ts';
+import { contents, exported, lived, scratch, stream } from '../support/transfer-lab.ts';
 
 const GENERAL: RoomConfig = { id: 'general', members: [], visibility: 'public' };
-
-/** A network with one of everything. */
-async function lived() {
-  const lab = await openLab({ settings: { guard: { turns: 2 } } });
-  await lab.createRoom({ id: 'den', members: ['alpha', 'net_b:gamma'], visibility: 'private' });
-  await lab.createRoom({ id: 'gone', members: ['alpha'] });
-  await lab.register('alpha', 'Alpha');
-  await lab.register('beta');
-  await lab.register('left');
-  await lab.send('agent:alpha', 'room:den', 'hello @alpha');
-  await lab.send('agent:alpha', 'room:gone', 'before it went');
-  await lab.send('human:ann', 'room:den', {
-    id: 'with-parts',
-    parts: [
-      { kind: 'text', text: 'see' },
-      { kind: 'url', url: 'https://example.org/x', filename: 'x.md' },
-      { kind: 'data', data: { deep: { er: [1, null, 'ä\u{1f600}'] } } },
-    ],
-    intent: 'inform',
-  });
-  await lab.send('agent:alpha', 'dm:@alpha,beta', 'between us');
-  await lab.send('agent:beta', 'thread:t1@den', 'in a thread');
-  const secret = await lab.send('agent:alpha', 'room:den', 'a secret');
-  await lab.execute('message.redact', { message_id: secret.message_id }, anyone);
-  for (let i = 0; i < 4; i++)
-    await lab.send(`agent:${i % 2 ? 'beta' : 'alpha'}`, 'room:general', `turn ${i}`);
-  await lab.execute('room.remove', { room_id: 'gone' }, anyone);
-  await lab.execute('agent.remove', { agent_id: 'left' }, anyone);
-  await lab.execute('pause.set', { scope: 'agent:beta', paused: true, until: undefined }, anyone);
-  return lab;
-}
 
 describe('export and import', () => {
   it('MOVE-1 what is imported is what was exported: it exports the same', async () => {

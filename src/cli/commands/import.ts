@@ -15,19 +15,23 @@ import { OUTPUT_FLAGS, print } from '../format.ts';
 import { progress } from '../progress.ts';
 import { STORAGE_FLAGS, storageOf } from '../storage.ts';
 
+/** The original's Postgres. */
+const DSN = /^postgres(ql)?:\/\//;
+
 export const command: Command = {
-  usage: 'import <file>',
+  usage: 'import <file or address>',
   summary: 'read an export, or a database of the original, into an empty storage',
   positionals: 1,
   flags: [...STORAGE_FLAGS, ...OUTPUT_FLAGS],
-  details: `The server must not run. Rooms, members, messages, threads, DMs and artifacts come over, agents with their tokens, which
+  details: `A file that moltnet export wrote, the original's SQLite file, or the address of its Postgres (postgres://…).
+The server must not run. Rooms, members, messages, threads, DMs and artifacts come over, agents with their tokens, which
 go on working. Nobody is woken for what was before. An import that is broken off goes on when it is run again with the
 same file. The network's id must be that of the server file; of the original's database stop the original first.`,
   async run(args, io) {
     const [named] = args.positionals;
     if (named === undefined) throw usageFailure('say what to read', 'moltnet import network.jsonl');
-    const file = path.resolve(io.cwd, named);
-    if (!existsSync(file)) throw new Failure(`${file} does not exist`);
+    const file = DSN.test(named) ? named : path.resolve(io.cwd, named);
+    if (!DSN.test(named) && !existsSync(file)) throw new Failure(`${file} does not exist`);
     const { options } = storageOf(args, io);
     const warn = (_: object, message: string): void => io.err(`moltnet: ${message}\n`);
     const store = await openStore({ ...options, log: { warn } });
@@ -61,19 +65,23 @@ function said({ rooms, agents, messages, repaired, skipped }: ImportResult, netw
   return `${messages.toLocaleString('en')} messages, ${rooms} rooms and ${agents} agents into ${network}${more.map((each) => `; ${each}`).join('')}`;
 }
 
-async function* itemsOf(file: string, io: Io): AsyncGenerator<Item> {
-  if (isOriginalSqlite(file)) {
-    const source = openOriginalSqlite(file);
+async function* itemsOf(from: string, io: Io): AsyncGenerator<Item> {
+  const source = DSN.test(from)
+    ? await (await import('../../transfer/original-postgres.ts')).openOriginalPostgres(from)
+    : isOriginalSqlite(from)
+      ? openOriginalSqlite(from)
+      : undefined;
+  if (source) {
     const note = (text: string): void => io.err(`moltnet: ${text}\n`);
     try {
       yield* originalItems(source, { now: new Date().toISOString(), note });
     } finally {
-      source.close();
+      await source.close();
     }
     return;
   }
-  const bytes: Readable = createReadStream(file);
-  const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
+  const bytes: Readable = createReadStream(from);
+  const input = from.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
   let number = 0;
   // A broken stream ends the lines early, and then the end of the export is missing.
   input.on('error', () => {});
