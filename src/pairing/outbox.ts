@@ -87,6 +87,11 @@ export class Outbox {
     this.#later();
   }
 
+  /** How many conversations wait. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
   /** Conversations that wait, the longest-waiting first. */
   waiting(): ({ conversation: ConversationKey } & Pending)[] {
     return [...this.#pending]

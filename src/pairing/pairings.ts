@@ -198,6 +198,11 @@ export class Pairings {
     }
   }
 
+  /** Conversations with messages that wait, of all pairings. */
+  get waiting(): number {
+    return this.list().reduce((sum, { outbox }) => sum + outbox.pending, 0);
+  }
+
   views(): Pairing[] {
     return this.list().map((relay) => relay.view());
   }

@@ -35,9 +35,9 @@ export interface ServerContext {
   readonly wakes: WakeReports;
   readonly receipts: Receipts;
   readonly holds: Holds;
-  readonly bindings: BindingsBook;
   readonly usage: Usage;
   readonly pairings: Pairings;
+  readonly bindings: BindingsBook;
   readonly gateway: AttachGateway;
   readonly streams: EventStreams;
   readonly metrics: Metrics;

@@ -15,6 +15,8 @@ export interface MetricSources {
   writerQueue(): number;
   /** seq of the newest event. */
   head(): number;
+  /** Conversations with messages that wait for a paired network. */
+  relayWaiting(): number;
 }
 
 export interface Metrics {
@@ -49,6 +51,11 @@ export function createMetrics(sources: MetricSources): Metrics {
   gauge('moltnet_active_attachments', 'Attachments that are open.', sources.attachments);
   gauge('moltnet_active_sse_subscribers', 'Event streams that are open.', sources.streams);
   gauge('moltnet_writer_queue', 'Commands that wait for the writer.', sources.writerQueue);
+  gauge(
+    'moltnet_relay_waiting',
+    'Conversations with messages that wait for a paired network.',
+    sources.relayWaiting,
+  );
   gauge('moltnet_events_head', 'Sequence number of the newest event.', sources.head);
   const relay = new Counter({
     name: 'moltnet_relay_total',

@@ -19,6 +19,8 @@ export interface PairingsOptions {
   log: Logger;
   /** `http://host:port` under which this machine reaches the server. */
   url(): string;
+  clock?: () => number;
+  membersEvery?: number;
 }
 
 export const createPairings = ({
@@ -29,12 +31,16 @@ export const createPairings = ({
   metrics,
   log,
   url,
+  clock,
+  membersEvery,
 }: PairingsOptions): Pairings =>
   new Pairings({
     network,
     store,
     tail,
     file: () => config.pairings,
+    ...(clock && { clock }),
+    ...(membersEvery !== undefined && { membersEvery }),
     serve: (token) =>
       createTransport({
         baseUrl: url(),

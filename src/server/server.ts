@@ -27,6 +27,7 @@ import { createLog, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { endPauses } from './pauses.ts';
 import { createHolds } from './holds.ts';
+import type { Pairings } from '../pairing/pairings.ts';
 import { createPairings } from './pairings.ts';
 import { createPresence, type PresenceOptions } from './presence.ts';
 import { startPruning } from './pruning.ts';
@@ -65,6 +66,10 @@ export interface ServerOptions {
   reload?: () => ServerConfig;
   /** Told the number of commands of each batch that was stored. */
   onBatch?: (commands: number) => void;
+  /** Milliseconds since 1970, for what is said and paired; for tests. */
+  clock?: () => number;
+  /** Milliseconds between two looks at who is in shared rooms on the other side of a pairing; for tests. */
+  membersEvery?: number;
 }
 
 /** How much of limits.stop the attachments may take, then what is waiting for the writer, then answers on their way. */
@@ -179,16 +184,19 @@ async function assemble(
     onBehind: () => metrics.eventsDropped.inc(),
   });
   // Made before what they count, which is made of them.
-  const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams } = {};
+  const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams; pairings?: Pairings } =
+    {};
   let revocables: Revocables | undefined;
   const metrics = createMetrics({
     attachments: () => counted.gateway?.active ?? 0,
     streams: () => counted.streams?.active ?? 0,
     writerQueue: () => counted.network?.waiting ?? 0,
     head: () => tail.head,
+    relayWaiting: () => counted.pairings?.waiting ?? 0,
   });
   const network = (counted.network = await Network.open({
     store,
+    ...(options.clock && { clock: options.clock }),
     settings: settingsOf(config),
     onCommitted: (events) => {
       tail.publish(events);
@@ -246,7 +254,17 @@ async function assemble(
     holdOf: holds.of,
   });
   let url = '';
-  const pairings = createPairings({ config, network, store, tail, metrics, log, url: () => url });
+  const pairings = (counted.pairings = createPairings({
+    config,
+    network,
+    store,
+    tail,
+    metrics,
+    log,
+    url: () => url,
+    ...(options.clock && { clock: options.clock }),
+    ...(options.membersEvery !== undefined && { membersEvery: options.membersEvery }),
+  }));
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
 

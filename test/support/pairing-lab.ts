@@ -81,7 +81,7 @@ export interface Net {
   api<T>(method: string, path: string, body?: unknown): Promise<T>;
   say(room: string, agent: string, text: string, more?: Record<string, unknown>): Promise<string>;
   /** Everything in a room, oldest first. */
-  history(room: string): Promise<Message[]>;
+  history(id: string, kind?: 'rooms' | 'threads'): Promise<Message[]>;
   texts(room: string): Promise<string[]>;
   pairing(id: string): Promise<PairingDetail>;
   relays(message_id: string): Promise<MessageRelays['relays']>;
@@ -93,6 +93,9 @@ export interface NetsOptions {
   rooms?: (id: string) => RoomConfig[];
   config?: (id: string) => ConfigChanges;
   storage?: 'memory' | 'sqlite';
+  /** Milliseconds since 1970, as a network takes the time. */
+  clock?: (id: string) => () => number;
+  membersEvery?: number;
 }
 
 export const OPERATOR = 'operator-secret-0123456789';
@@ -143,15 +146,27 @@ export async function startNets(ids: string[], options: NetsOptions = {}): Promi
       },
     });
     const from = new Map(peers.map((peer) => [peer, wires.get(`${peer}>${id}`)!]));
-    nets[id] = await startNet(config, from);
+    nets[id] = await startNet(config, from, {
+      ...(options.clock && { clock: options.clock(id) }),
+      ...(options.membersEvery !== undefined && { membersEvery: options.membersEvery }),
+    });
   }
   return nets;
 }
 
-export async function startNet(config: ServerConfig, from: Map<string, Wire>): Promise<Net> {
+export async function startNet(
+  config: ServerConfig,
+  from: Map<string, Wire>,
+  more: { clock?: () => number; membersEvery?: number } = {},
+): Promise<Net> {
   const log = createLog(process.env['MOLTNET_TEST_LOG'] ?? 'silent');
   const start = async (): Promise<RunningServer> => {
-    const server = await startServer(config, { log, version: '0.0.0-test', reload: () => config });
+    const server = await startServer(config, {
+      log,
+      version: '0.0.0-test',
+      reload: () => config,
+      ...more,
+    });
     for (const wire of from.values()) wire.port = server.port;
     return server;
   };
@@ -185,13 +200,13 @@ export async function startNet(config: ServerConfig, from: Map<string, Wire>): P
       });
       return message_id;
     },
-    async history(room) {
+    async history(id, kind = 'rooms') {
       const all: Message[] = [];
       let before: string | undefined;
       do {
         const page = await net.api<{ messages: Message[]; page: { next_before?: string } }>(
           'GET',
-          `/v1/rooms/${room}/messages?limit=500${before === undefined ? '' : `&before=${before}`}`,
+          `/v1/${kind}/${id}/messages?limit=500${before === undefined ? '' : `&before=${before}`}`,
         );
         all.unshift(...page.messages);
         before = page.page.next_before;

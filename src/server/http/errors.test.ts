@@ -61,7 +61,13 @@ async function appOverBrokenParts() {
     credentials: { sessionOf: () => undefined } as unknown as ServerContext['credentials'],
     stopping: false,
     origins: originRules(config, { host: '127.0.0.1', port: 1 }),
-    metrics: createMetrics({ attachments: () => 0, streams: () => 0, writerQueue: () => 0, head: () => 0 }),
+    metrics: createMetrics({
+      attachments: () => 0,
+      streams: () => 0,
+      writerQueue: () => 0,
+      head: () => 0,
+      relayWaiting: () => 0,
+    }),
     store: {
       ping: () => Promise.reject(new StorageError('disk I/O error in /secret/moltnet.db')),
     } as unknown as ServerContext['store'],

@@ -56,6 +56,16 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
   const tags = ['rooms'];
   const onRequest = asks(context, 'administer');
 
+  /** To a paired network the agents that are attached for the room are of it, also where membership is not needed. */
+  function shown(identity: Identity, room: RoomState): Room {
+    const view = roomView(settings, identity, room);
+    if (!identity.pairing) return view;
+    const members = new Set(view.members);
+    for (const [agent, { rooms }] of context.bindings.all())
+      if (topology.agent(agent) && rooms.some(({ id }) => id === room.row.id)) members.add(agent);
+    return members.size === 0 ? view : { ...view, members: [...members].sort() };
+  }
+
   app.get(
     '/v1/rooms',
     {
@@ -77,7 +87,7 @@ export async function roomRoutes(app: App, context: ServerContext): Promise<void
       );
       const item = (id: string) => ({
         id,
-        json: JSON.stringify(roomView(settings, identity, topology.room(id)!)),
+        json: JSON.stringify(shown(identity, topology.room(id)!)),
       });
       return sendJson(reply, pageText('rooms', ids, item, info, page, 'oldest'));
     },
