@@ -1,5 +1,6 @@
 /** Pairings as people read them. */
 import type { Pairing } from '../protocol/pairings.ts';
+import { usageFailure } from './failure.ts';
 import { safeLine, type Paint } from './style.ts';
 
 /** The status, and what is behind it when it is not good. */
@@ -25,4 +26,12 @@ export function pairingLine(pairing: Pairing, color: Paint): string {
     relay && relay.refused > 0 ? color.yellow(`${relay.refused} refused`) : '',
   ];
   return `${id}  ${statusWord(pairing, color)}  ${color.dim(facts.filter((one) => one !== '').join('  '))}`;
+}
+
+/** A number of messages; undefined when it is not given. Throws a usage Failure. */
+export function countOf(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,3}$/.test(text))
+    throw usageFailure(`--${flag} ${JSON.stringify(text)} is not a number of messages`, 'write 1 to 1000');
+  return Number(text);
 }

@@ -117,6 +117,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     'Look after',
     () => import('./commands/pair-share.ts'),
   ),
+  'pair backfill': one(
+    'take in what a paired network said in a room before',
+    'Look after',
+    () => import('./commands/pair-backfill.ts'),
+  ),
   'pair revoke': one('end a pairing, or a code', 'Look after', () => import('./commands/pair-revoke.ts')),
   'room list': one('list the rooms', 'Look after', () => import('./commands/room-list.ts')),
   'room create': one('create a room', 'Look after', () => import('./commands/room-create.ts')),

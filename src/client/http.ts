@@ -17,6 +17,7 @@ import type { SearchPage, SearchQuery } from '../protocol/search.ts';
 import type { CallerIdentity, ConsoleTicket, LoginRequest, ReloadResult } from '../protocol/identity.ts';
 import type { MessageAccepted, MessageRedacted } from '../protocol/messages.ts';
 import type {
+  BackfillResult,
   MessageRelays,
   Pairing,
   PairingAccepted,
@@ -185,6 +186,7 @@ export interface Client {
   revokePairing(id: string): Promise<RemoveResult>;
   revokePairingInvite(id: string): Promise<RemoveResult>;
   acceptPairing(request: { code: string; url?: string; rooms?: string[] }): Promise<PairingAccepted>;
+  backfillPairing(id: string, request: { room_id: string; count?: number }): Promise<BackfillResult>;
   /** Between the two servers. */
   exchangePairing(request: PairingExchangeRequest): Promise<PairingExchanged>;
   relays(messageId: string): Promise<MessageRelays>;
@@ -334,6 +336,7 @@ export function createClient(options: ClientOptions): Client {
     revokePairing: (id) => call('DELETE', `/v1/pairings/${segment(id)}`),
     revokePairingInvite: (id) => call('DELETE', `/v1/pairing-invites/${segment(id)}`),
     acceptPairing: (request) => call('POST', '/v1/pairings/accept', request),
+    backfillPairing: (id, request) => call('POST', `/v1/pairings/${segment(id)}/backfill`, request),
     exchangePairing: (request) => call('POST', '/v1/pairings/exchange', request),
     relays: (id) => get(`/v1/messages/${segment(id)}/relays`),
 

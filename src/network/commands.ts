@@ -31,6 +31,8 @@ export interface PairingInvited {
 /** Command kind → what it takes and what it answers. */
 export interface CommandTypes {
   'message.send': [{ request: SendMessageRequest }, MessageAccepted];
+  /** Of a paired network's history: stored as said_at says, and wakes nobody. */
+  'message.backfill': [{ request: SendMessageRequest; said_at: string }, { known: boolean }];
   'message.redact': [{ message_id: string }, MessageRedacted];
   'room.create': [{ request: CreateRoomRequest }, Room];
   'room.update': [{ room_id: string; request: UpdateRoomRequest }, Room];

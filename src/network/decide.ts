@@ -27,7 +27,7 @@ import type { Decided } from './rule.ts';
 import { saveDelivery } from './save-delivery.ts';
 import { saveSession } from './save-session.ts';
 import { setPause } from './set-pause.ts';
-import { sendMessage } from './send-message.ts';
+import { backfillMessage, sendMessage } from './send-message.ts';
 import type { State } from './state.ts';
 import { updateRoom } from './update-room.ts';
 
@@ -35,6 +35,8 @@ export function decide(state: State, command: Command, random: Random): Decided<
   switch (command.kind) {
     case 'message.send':
       return sendMessage(state, command, random);
+    case 'message.backfill':
+      return backfillMessage(state, command, random);
     case 'message.redact':
       return redactMessage(state, command, random);
     case 'room.create':

@@ -197,6 +197,7 @@ interface Need {
 /** Only what the rules will ask for, by the ids as the rules will read them (trimmed). */
 function collect(need: Need, topology: Topology, base: Base, command: Command): void {
   switch (command.kind) {
+    case 'message.backfill':
     case 'message.send': {
       wantMessage(need, base, command.request);
       const key = targetKey(command.request, base.settings.id);

@@ -26,6 +26,8 @@ export function hear(
   sender: Sender,
 ): GuardStep {
   const memory = memoryOf(place.row);
+  // Nobody says it now.
+  if (message.backfilled !== undefined) return { next: memory, pairs: [] };
   if (sender.person) return hearPerson(memory);
   // It wakes nobody, so that nobody answers it.
   if (message.intent === 'ack' || memory.held_by !== null) return { next: memory, pairs: [] };

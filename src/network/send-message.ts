@@ -12,6 +12,7 @@ import {
 } from '../protocol/messages.ts';
 import { requireText } from '../protocol/text.ts';
 import type { EventWrite, StoredMessage } from '../store/store.ts';
+import type { CommandOf } from './commands.ts';
 import { requireAccess } from './access.ts';
 import type { Identity, PairingIdentity } from './identity.ts';
 import { mentionsOf } from './message-mentions.ts';
@@ -26,7 +27,25 @@ import { pairingOfRelay, requireShared, requireSharedDm } from './sharing.ts';
 import type { RoomState, State } from './state.ts';
 import { placeOf, type Place } from './target.ts';
 
-export const sendMessage: Rule<'message.send'> = (state, command, random) => {
+export const sendMessage: Rule<'message.send'> = (state, command, random) =>
+  decideMessage(state, command, random);
+
+/** The same rules for what a paired network has said before: it is marked, is no turn of anybody, and wakes nobody. */
+export const backfillMessage: Rule<'message.backfill'> = (state, command, random) => {
+  const { request, said_at } = command;
+  if (!TIME.test(said_at) || Number.isNaN(Date.parse(said_at)))
+    throw new MoltnetError('unprocessable_entity', 'created_at: not a time');
+  const { writes } = decideMessage(state, { ...command, request, kind: 'message.send' }, random, said_at);
+  return { writes, answer: { known: writes.events.length === 0 } };
+};
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]{8,18}Z$/;
+
+function decideMessage(
+  state: State,
+  command: CommandOf<'message.send'>,
+  random: Random,
+  backfilled?: string,
+): Decided<'message.send'> {
   const { request, identity, at } = command;
   const { settings } = state;
   requireAccess(settings, identity, 'message.send');
@@ -61,13 +80,14 @@ export const sendMessage: Rule<'message.send'> = (state, command, random) => {
     parts,
     ...(mentions.length > 0 && { mentions }),
     ...(intent !== undefined && { intent }),
+    ...(backfilled !== undefined && { backfilled }),
     created_at: at,
   };
   const decided = messageWrites(state, random, message, place, room, sender, content);
   // Whoever speaks from a paired network is there, for those here to see and to mention.
   if (pairing && room) decided.writes.events.unshift(...joining(state, random, at, room, sender));
   return decided;
-};
+}
 
 /** Where it came into the world; blanks mean here. `message_id` may still be blank. */
 function originOf({ origin }: SendMessageRequest, networkId: string): MessageOrigin {

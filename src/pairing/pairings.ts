@@ -10,9 +10,11 @@ import type { Network } from '../network/network.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { isId, messageEventId } from '../protocol/ids.ts';
 import type { Message, MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
-import type { MessageRelay, Pairing, PairingDetail } from '../protocol/pairings.ts';
+import { sharedSince } from '../network/sharing.ts';
+import type { BackfillResult, MessageRelay, Pairing, PairingDetail } from '../protocol/pairings.ts';
 import type { LogEvent, Store, StoredMessage } from '../store/store.ts';
 import { Links } from './links.ts';
+import { backfill } from './backfill.ts';
 import { createQuota, type Quota } from './quota.ts';
 import { isRelayed } from './relay-message.ts';
 import { PairingRelay, type RelayOptions, type RelayResult } from './relay.ts';
@@ -196,6 +198,19 @@ export class Pairings {
         dm_created: false,
       };
     }
+  }
+
+  /** Pulls at most `count` messages of a shared room's history. Rejects with MoltnetError. */
+  async backfill(id: string, room_id: string, count: number): Promise<BackfillResult> {
+    const { network } = this.#options;
+    const { spec, peer } = this.get(id);
+    if (sharedSince(network.topology.room(room_id)?.shares, id) === undefined)
+      throw new MoltnetError('not_shared', `no room ${room_id} is shared with the pairing ${id}`);
+    if (spec.network === undefined) await peer.check();
+    const { client } = peer;
+    if (!client || spec.network === undefined)
+      throw new MoltnetError('bad_gateway', peer.diagnostics?.message ?? 'it cannot be reached now');
+    return backfill({ network, spec, client, quota: this.#quota, room_id, count });
   }
 
   /** Conversations with messages that wait, of all pairings. */

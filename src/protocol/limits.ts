@@ -100,6 +100,7 @@ export const limits = {
     code: 'pairing_quota',
     what: 'messages of one pairing in a minute',
   },
+  backfill: { value: 1_000, unit: 'count', what: "messages of one pull of a paired network's history" },
   pairing_bytes: {
     value: 256 * MiB,
     unit: 'bytes',

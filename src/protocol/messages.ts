@@ -41,6 +41,12 @@ export const Message = z.object({
   parts: z.array(Part),
   mentions: z.array(z.string()).optional().describe('FQIDs of the agents and people mentioned'),
   intent: z.string().optional().describe('`request`, `inform` or `ack`; an `ack` wakes nobody'),
+  backfilled: z
+    .string()
+    .optional()
+    .describe(
+      'of the history of a paired network, taken in later: when it was said there; such a message wakes nobody',
+    ),
   created_at: z.string(),
   redacted_at: z
     .string()

@@ -155,3 +155,18 @@ export const PairingExchanged = z.object({
   fingerprint: z.string().optional(),
 });
 export type PairingExchanged = z.infer<typeof PairingExchanged>;
+
+/** POST /v1/pairings/{id}/backfill */
+export const BackfillRequest = z.object({
+  room_id: z.string(),
+  count: nullish(z.number().int().min(1)),
+});
+export type BackfillRequest = z.infer<typeof BackfillRequest>;
+/** `known`: those that were here already. `refused`: those that the rules of this network do not take. */
+export const BackfillResult = z.object({
+  room_id: z.string(),
+  taken: z.number().int(),
+  known: z.number().int(),
+  refused: z.number().int(),
+});
+export type BackfillResult = z.infer<typeof BackfillResult>;

@@ -69,9 +69,13 @@ export interface WakeAgent {
 
 export type WakeReason = 'mention' | 'dm' | 'room' | 'thread';
 
-/** An acknowledgement and a notice of the system wake nobody, whoever they are for. */
-export const mayWake = ({ intent, from }: Pick<Message, 'intent' | 'from'>): boolean =>
-  intent !== 'ack' && from.type !== 'system';
+/** An acknowledgement, a notice of the system and what is taken in of history wake nobody, whoever they are for. */
+export const mayWake = ({
+  intent,
+  from,
+  backfilled,
+}: Pick<Message, 'intent' | 'from' | 'backfilled'>): boolean =>
+  intent !== 'ack' && from.type !== 'system' && backfilled === undefined;
 
 /**
  * Why this message wakes the agent, or undefined when it does not.

@@ -227,6 +227,12 @@ export const pairings: Row[] = [
     none: 404,
     bearer: '401 401 403 403 404 403 403',
   }),
+  administered('POST /v1/pairings/{pairingID}/backfill', {
+    at: '/v1/pairings/nowhere/backfill',
+    body: () => ({ room_id: 'hall' }),
+    none: 404,
+    bearer: '401 401 403 403 404 403 403',
+  }),
   administered('POST /v1/pairing-invites', { body: () => ({ rooms: ['den'] }), none: 201, bearer: PAIRS }),
   administered('GET /v1/pairing-invites'),
   // An upgrade that is none: who may not keep a link is told nothing else.

@@ -39,16 +39,22 @@ it('CLI-70 invite prints one line to copy, accept pairs, list and show tell, sha
   const invited = await a.run('pair', 'invite', '--room', 'general', '--plain');
   const code = /^ {2}moltnet pair accept '(moltnet-pair:[\w-]+)'$/m.exec(invited.stdout)?.[1];
   expect(code).toBeDefined();
-  const accepted = await b.run('pair', 'accept', code!, '--plain');
-  expect(accepted.stdout).toMatch(/^paired with net_a: connected\n {2}room:general is shared\n/);
+  await send(a.url, 'msg_old');
+  const accepted = await b.run('pair', 'accept', code!, '--backfill', '10', '--plain');
+  expect(accepted.stdout).toMatch(
+    /^paired with net_a: connected\n {2}room:general is shared\n {2}room:general: 1 messages from before\n/,
+  );
   await send(b.url, 'msg_one');
-  await becomes(async () => expect(await a.texts()).toEqual(['msg_one']));
+  await becomes(async () => expect(await a.texts()).toEqual(['msg_old', 'msg_one']));
   expect((await a.run('pair', 'list', '--plain')).stdout).toMatch(
     /^net_b {2}connected {2}link open {2}room:general\n$/,
   );
   expect((await b.run('pair', 'show', 'net_a', '--plain')).stdout).toMatch(/1 relayed, 0 refused there/);
   await becomes(async () =>
     expect((await b.run('pair', 'show', 'msg_one', '--plain')).stdout).toBe('net_a  relayed\n'),
+  );
+  expect((await a.run('pair', 'backfill', 'net_b', '--room', 'general', '--plain')).stdout).toBe(
+    'taken in 0 messages, 1 were here\n',
   );
   expect((await b.run('pair', 'share', 'general', '--none', '--plain')).stdout).toBe(
     'shared room:general with nobody\n',
@@ -86,6 +92,8 @@ it.each([
   [['pair', 'show', 'nobody'], /no such pairing: nobody/],
   [['pair', 'revoke', 'nobody'], /no such pairing: nobody/],
   [['pair', 'share', 'general'], /with whom/],
+  [['pair', 'backfill', 'net_b'], /which room/],
+  [['pair', 'backfill', 'net_b', '--room', 'general', '--count', 'x'], /not a number of messages/],
   [['pair', 'share', 'general', '--with', 'nobody'], /there is no pairing "nobody"/],
 ])('CLI-70 %j says what is wrong', async (words, problem) => {
   const { run } = await network('net_a');

@@ -1,9 +1,10 @@
+import type { BackfillResult } from '../../protocol/pairings.ts';
 import { adminFlagsWithout, openAdminClient } from '../admin.ts';
 import { explained } from '../api.ts';
 import type { Command } from '../command.ts';
 import { usageFailure } from '../failure.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
-import { statusWord } from '../pairing-lines.ts';
+import { countOf, statusWord } from '../pairing-lines.ts';
 
 export const command: Command = {
   usage: "pair accept 'CODE'",
@@ -16,6 +17,12 @@ export const command: Command = {
       value: 'URL',
       what: 'where the other server reaches this one',
       fallback: 'server.public_url; without, this server keeps a link to the other',
+    },
+    {
+      name: 'backfill',
+      value: 'N',
+      what: 'take in the last N messages of each room from before',
+      fallback: 'none',
     },
     { name: 'room', value: 'ID', many: true, what: 'a private room of this network that may be shared' },
     ...adminFlagsWithout('member'),
@@ -31,6 +38,7 @@ servers are at work when this ends, without a restart. moltnet pair list shows h
         'the code is missing',
         "write: moltnet pair accept 'moltnet-pair:…', with the quotes",
       );
+    const count = countOf(args.text('backfill'), 'backfill');
     const [url, rooms] = [args.text('url'), args.list('room')];
     const client = await openAdminClient(args, io, { member: false });
     const accepted = await explained(() =>
@@ -41,10 +49,15 @@ servers are at work when this ends, without a restart. moltnet pair list shows h
       }),
     );
     const { pairing } = accepted;
-    await print(args, io, accepted, (color) =>
+    const history: BackfillResult[] = [];
+    if (count !== undefined)
+      for (const room_id of accepted.rooms)
+        history.push(await explained(() => client.backfillPairing(pairing.id, { room_id, count })));
+    await print(args, io, count === undefined ? accepted : { ...accepted, history }, (color) =>
       [
         `${color.green('paired')} with ${pairing.remote_network_id}: ${statusWord(pairing, color)}`,
         ...accepted.rooms.map((room) => `  room:${room} is shared`),
+        ...history.map(({ room_id, taken }) => `  room:${room_id}: ${taken} messages from before`),
         color.dim(
           `  agents there are called ${pairing.remote_network_id}:name here; moltnet pair show ${pairing.id}`,
         ),

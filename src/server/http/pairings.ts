@@ -8,6 +8,8 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import { Network } from '../../protocol/network.ts';
 import { AgentPage, PageQuery, RoomPage } from '../../protocol/pages.ts';
 import {
+  BackfillRequest,
+  BackfillResult,
   MessageRelays,
   PairingAcceptRequest,
   PairingAccepted,
@@ -159,6 +161,34 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
     },
     async (request, reply) =>
       sendJson(reply, await proxied('agents', request, request.params.pairingID, (peer) => peer.agents())),
+  );
+
+  app.post(
+    '/v1/pairings/:pairingID/backfill',
+    {
+      onRequest: administers,
+      schema: {
+        summary: 'Take in what the paired network said in a shared room before; it wakes nobody',
+        tags,
+        params: PairingParams,
+        body: BackfillRequest,
+        response: answers(
+          { 200: BackfillResult },
+          'bad_request',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'not_shared',
+          'pairing_quota',
+          'bad_gateway',
+        ),
+      },
+    },
+    async (request, reply) => {
+      const id = pathId(request.params.pairingID, 'pairing');
+      const { room_id, count = 100 } = request.body;
+      return sendValue(reply, await pairings.backfill(id, room_id, count));
+    },
   );
 
   app.post(
