@@ -173,6 +173,7 @@ it('RLY-32: it reads the shared rooms and who is in them, and nothing else', asy
     `/v1/messages/${secret}/relays`,
     '/v1/dms',
     '/v1/artifacts?room_id=private',
+    '/v1/search?q=secret&in=room:private',
     '/v1/pairings',
     '/v1/pairings/net_c',
     '/v1/deliveries',

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { StrictRelay } from '../peer/strict-relay.ts';
 import { startStrictPaired } from '../peer/strict-paired.ts';
+import { seeded } from '../support/pairing-storm.ts';
 import { becomes, OPERATOR, SHARED, startNet, type Net } from '../support/pairing-lab.ts';
 import { testConfig } from '../support/server.ts';
 
@@ -100,3 +101,48 @@ it('RLY-22: a relay of it is never answered with anything but 2xx for a message 
   expect(await ours.texts('private')).toEqual([]);
   expect(await ours.pairing('go')).toMatchObject({ relay: { received: 4, not_taken: 4 } });
 });
+
+it('RLY-23: an hour of traffic with refusals and absences, both ways: nothing of ours or theirs is lost', async () => {
+  const { ours, go, speak } = await pairedWithGo();
+  const random = seeded(8);
+  const theirs: string[] = [];
+  const own: string[] = [];
+  const refused: string[] = [];
+  const rooms = ['general', 'general', 'general', 'private', 'nowhere'];
+  for (let second = 0; second < 3_600; second += 15) {
+    speak.now = second * 1_000;
+    const room = rooms[Math.floor(random() * rooms.length)]!;
+    const id = `go-${second}`;
+    const target =
+      random() < 0.1
+        ? { kind: 'dm', dm_id: 'dm-go', participant_ids: ['net_go:gamma', 'net_a:beta'] }
+        : { kind: 'room', room_id: room };
+    const taken = await speak.offer(
+      { id, target, from: { type: 'agent', id: 'gamma' }, parts: [{ kind: 'text', text: id }] },
+      'net_a',
+    );
+    expect(taken, `${second} ${JSON.stringify(target)}`).toBe(target.kind === 'dm' || room === 'general');
+    if (taken && target.kind === 'room') theirs.push(id);
+    // Theirs is away, or broken, for a while now and then.
+    if (second % 600 === 0) go.fail = undefined;
+    if (second % 600 === 300) go.fail = random() < 0.5 ? 503 : 502;
+    const here = random() < 0.2 ? 'only-here' : 'general';
+    const text = `ours-${second}`;
+    const said = await ours.say(here, 'alpha', text, { id: text });
+    (here === 'general' ? own : refused).push(said);
+  }
+  go.fail = undefined;
+  expect(speak.suppressed).toEqual([]);
+  expect(speak.broken).toEqual([]);
+  await becomes(async () =>
+    expect(go.stored.map(({ parts }) => parts[0]!['text'])).toEqual(own.map((id) => id.replace('msg_', ''))),
+  );
+  expect(go.broken).toEqual([]);
+  const history = await ours.history('general');
+  expect(history.filter(({ origin }) => origin.network_id === 'net_go').map(({ id }) => id)).toEqual(theirs);
+  for (const id of refused)
+    await becomes(async () =>
+      expect(await ours.relays(id)).toMatchObject([{ state: 'refused', code: 'not_found' }]),
+    );
+  for (const id of own) expect(await ours.relays(id)).toMatchObject([{ state: 'relayed' }]);
+}, 60_000);

@@ -16,6 +16,12 @@ export class StrictRelay {
   readonly #url: string;
   readonly #network: string;
   readonly #token: string | undefined;
+  /** Milliseconds, as the test says: for the 30 s of silence after an error, and the 5 min of a check. */
+  now = 0;
+  /** Messages that were never sent, because the pairing was in error (wire.md 8.1). */
+  readonly suppressed: string[] = [];
+  #failedAt = Number.NEGATIVE_INFINITY;
+  #checkedAt = Number.NEGATIVE_INFINITY;
 
   constructor(url: string, network: string, token?: string) {
     this.#url = url;
@@ -34,6 +40,21 @@ export class StrictRelay {
     else if (!document.protocols?.http?.includes('moltnet.http.v1')) this.status = 'incompatible';
     else if (!document.protocols?.pair?.includes('moltnet.pair.v1')) this.status = 'incompatible';
     else this.status = document.capabilities?.direct_messages ? 'connected' : 'degraded';
+  }
+
+  /** As the original does it with each message: silent for 30 s after an error, a check when it is needed, one attempt. */
+  async offer(message: RelayedMessage, remote: string): Promise<boolean | undefined> {
+    if (this.status === 'error' && this.now - this.#failedAt < 30_000) {
+      this.suppressed.push(message.id);
+      return undefined;
+    }
+    if (this.status === 'error' || this.status === 'unknown' || this.now - this.#checkedAt > 300_000) {
+      await this.check(remote);
+      this.#checkedAt = this.now;
+    }
+    const answer = await this.relay(message);
+    if (!answer) this.#failedAt = this.now;
+    return answer?.accepted;
   }
 
   /** One attempt, 5 s; any answer that is not 2xx JSON puts the pairing into `error`. */
