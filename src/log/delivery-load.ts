@@ -15,10 +15,11 @@ import { seqBefore } from './ages.ts';
 import { planCatchUp } from './catch-up.ts';
 import { Feed, Scope } from './delivery-state.ts';
 import { PAGE } from './held-range.ts';
-import { parsePassed, passedByPolicy } from './passed.ts';
+import type { PassedOver } from './expired.ts';
+import { parsePassed, passedByPolicy, passedIn } from './passed.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
 
-type LoadOptions = Pick<DeliveryOptions, 'agent' | 'bindings' | 'tail' | 'store' | 'room' | 'dms'>;
+type LoadOptions = Pick<DeliveryOptions, 'agent' | 'bindings' | 'tail' | 'store' | 'room' | 'dms' | 'hold'>;
 
 export interface LoadedDelivery {
   scopes: Scope[];
@@ -26,9 +27,11 @@ export interface LoadedDelivery {
   feeds: Feed[];
   /** Open wakes that nobody will run any more, and what catch_up passes over. */
   writes: DeliveryWrite[];
+  /** Undefined when nothing was. */
+  passedOver: PassedOver | undefined;
 }
 
-/** A scope, and where the absence began. */
+/** A scope, and where the absence began that its limits are for. */
 interface OpenScope {
   scope: Scope;
   from: number;
@@ -60,7 +63,10 @@ export async function loadDelivery(
 
   const at = new Date(tail.now()).toISOString();
   const writes: DeliveryWrite[] = [];
+  const passedOver: PassedOver['scopes'] = new Map();
   const skip = (scope: Scope, after_seq: number, last_seq: number, reason: SkipReason): void => {
+    const { after = after_seq, last = last_seq } = passedOver.get(scope) ?? {};
+    passedOver.set(scope, { after: Math.min(after, after_seq), last: Math.max(last, last_seq) });
     // Of a whole scope: the key is its name.
     const conversation = scope.name as ConversationKey;
     writes.push({ op: 'skip', row: { agent_id: agent.id, conversation, after_seq, last_seq, reason, at } });
@@ -133,7 +139,24 @@ export async function loadDelivery(
     });
     for (const { scope, from } of open) if (from < until) skip(scope, from, until, 'count');
   }
-  return { scopes: [...scopes.values()], feeds: [...feeds.values()], writes };
+  // As it is now: what is delivered from here on moves the feeds.
+  const ranges = new Map(open.map(({ scope, from }) => [scope, { passed: scope.passed, from }]));
+  const begin = new Map([...feeds].map(([key, { acked, passed }]) => [key, { acked, passed }]));
+  const why: PassedOver['why'] = (scope, { conversation, seq, named }) => {
+    if (seq <= (stored.get(conversation)?.acked_seq ?? 0)) return undefined;
+    const feed = begin.get(conversation);
+    const { passed, from } = ranges.get(scope)!;
+    const range = passedIn(feed ? feed.passed : passed, seq, named);
+    return (
+      range?.reason ?? (seq > from && seq <= Math.min(until, feed?.acked ?? until) ? 'count' : undefined)
+    );
+  };
+  return {
+    scopes: [...scopes.values()],
+    feeds: [...feeds.values()],
+    writes,
+    passedOver: passedOver.size > 0 ? { scopes: passedOver, why } : undefined,
+  };
 }
 
 const UNMENTIONED = { age: 'unmentioned_age', catch_up: 'unmentioned', count: 'count' } as const;
@@ -141,7 +164,7 @@ const seconds = (age: number | undefined): number | undefined => (age === undefi
 
 /** The scopes that the bindings ask for and the agent may read; DMs first. */
 function* openScopes(
-  { bindings, room, dms }: LoadOptions,
+  { bindings, room, dms, hold }: LoadOptions,
   rows: ReadonlyMap<string, ScopeRow>,
   ages: { head: number; old: number; old_mentions: number },
 ): Iterable<OpenScope> {
@@ -157,8 +180,10 @@ function* openScopes(
     const row = rows.get(name);
     const settled = row?.settled_seq ?? start;
     const from = Math.max(settled, atLeast);
-    const missed = { ...ages, from, to: head, dms: room_id === undefined };
-    const passed = passedByPolicy(catch_up, missed);
+    // While it is paused, or over its cap, time is not what keeps the agent from its messages.
+    const held = hold(room_id) !== undefined;
+    const old = held ? { old: 0, old_mentions: 0 } : ages;
+    const passed = passedByPolicy(catch_up, { ...old, from, to: head, dms: room_id === undefined });
     // What is passed over whole is settled. What was handed over before is not: its positions are behind.
     const floor = passed[0] && !passed[0].but_named ? passed[0].last : from;
     const scope = new Scope({
@@ -172,7 +197,7 @@ function* openScopes(
       rewrite: !row || floor !== settled,
       lifted: atLeast > settled,
     });
-    return { scope, from };
+    return { scope, from: held ? Infinity : from };
   };
   if (dms && bindings.dms.enabled) yield open('dms', undefined, { ...bindings, rooms: [] }, 0, 0);
   const seen = new Set<string>();

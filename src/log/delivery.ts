@@ -18,6 +18,7 @@ import { Feed, Scope } from './delivery-state.ts';
 import type { AckFields, DeliveryOptions, WakeFrame } from './delivery-types.ts';
 import { acknowledge, beginWake, openWakes, retryWake } from './delivery-wakes.ts';
 import type { LogEntry } from './entry.ts';
+import { tellExpired, type PassedOver } from './expired.ts';
 import { PAGE } from './held-range.ts';
 import type { Hold } from './receipt.ts';
 import type { Subscriber } from './tail.ts';
@@ -32,6 +33,8 @@ export class Delivery implements Subscriber {
   /** What is on its way to storage. */
   readonly #saving = new Set<Promise<unknown>>();
   #unsubscribe: (() => void) | undefined;
+  /** Until it is told. */
+  #passedOver: PassedOver | undefined;
 
   constructor(given: DeliveryOptions) {
     const save: DeliveryOptions['save'] = (writes) => {
@@ -52,7 +55,7 @@ export class Delivery implements Subscriber {
     const { tail, agent, bindings, dms } = this.#options;
     const book = this.#book;
     await this.#loadThreads();
-    const { scopes, feeds, writes } = await loadDelivery(this.#options, book.threads);
+    const { scopes, feeds, writes, passedOver } = await loadDelivery(this.#options, book.threads);
     if (book.closed) return;
     for (const scope of scopes) {
       scope.hold = this.#options.hold(scope.room_id);
@@ -61,6 +64,7 @@ export class Delivery implements Subscriber {
     }
     for (const feed of feeds) book.add(feed);
     book.saver.add(writes);
+    this.#passedOver = passedOver;
     const rooms = new Set(bindings.rooms.map((room) => room.id));
     const participants = new Set(dms && bindings.dms.enabled ? [agent.id] : []);
     this.#unsubscribe = tail.subscribe(this, { rooms, participants });
@@ -82,6 +86,15 @@ export class Delivery implements Subscriber {
   /** Begins to send. Call after READY. */
   start(): void {
     this.#reading.start();
+    const passedOver = this.#passedOver;
+    this.#passedOver = undefined;
+    if (passedOver && this.#options.tail.watched)
+      void tellExpired(
+        this.#options,
+        passedOver,
+        (conversation, seq) => this.#book.posted(conversation, seq),
+        () => this.#book.closed,
+      ).catch((error: unknown) => this.#book.fault(error));
   }
 
   /** The sink may be ready again. */
@@ -211,6 +224,7 @@ export class Delivery implements Subscriber {
     if (feed) return this.#pushToFeed(feed, entry);
     const reason = book.reason(scope, event.seq, entry.message!);
     if (!reason) return;
+    if (scope.hold || event.held) this.#tellHeld(scope, entry);
     const before = event.seq - 1;
     if (scope.scan && scope.hold) {
       // The search goes on from there when the hold is over.
@@ -235,6 +249,14 @@ export class Delivery implements Subscriber {
     }
   }
 
+  /** Live: it is kept back, by the hold of its scope or by the guard. */
+  #tellHeld({ hold = 'guard', room_id }: Scope, { event, message }: LogEntry): void {
+    const { id: message_id, from } = message!;
+    const messages = [{ message_id, from: from.id }];
+    const conversation = event.conversation!;
+    this.#options.sink.receipt({ conversation, room_id, state: 'held', reason: hold, messages });
+  }
+
   /** From here on the search looks again, when it may. */
   #searchFrom(scope: Scope, floor: number): void {
     scope.floor = floor;
@@ -247,6 +269,8 @@ export class Delivery implements Subscriber {
     const book = this.#book;
     feed.version++;
     if ((feed.wake || feed.owed) && entry.message!.from.fqid === book.self) feed.answer = entry.message!.id;
+    if ((held || feed.scope.hold) && book.reason(feed, seq, entry.message!))
+      this.#tellHeld(feed.scope, entry);
     if (feed.more || seq <= feed.read) return;
     const reason = book.reason(feed, seq, entry.message!);
     if (!reason) {

@@ -190,6 +190,11 @@ export class Tail {
     return this.#observers.size > 0 || this.#byAgent.has(agent_id);
   }
 
+  /** Whether there is anybody at all whom a volatile fact may reach. */
+  get watched(): boolean {
+    return this.#observers.size > 0 || this.#byAgent.size > 0;
+  }
+
   /** Subscribes from the head on. Returns the way out; calling it twice does nothing. */
   subscribe(subscriber: Subscriber, interest: Interest): () => void {
     this.#add(subscriber, interest);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
-import { attach, bind, end, got, say, wake, wakeLab } from '../../../test/support/wake-lab.ts';
+import { attach, bind, end, got, say, wake, wakeLab, watch } from '../../../test/support/wake-lab.ts';
 import type { AttachClient } from '../../../test/support/attach-client.ts';
 import type { AttachLab } from '../../../test/support/attach-lab.ts';
-import type { Bindings, CatchUp, WakePolicy } from '../../protocol/wake.ts';
+import { DEFAULT_CATCH_UP, type Bindings, type CatchUp, type WakePolicy } from '../../protocol/wake.ts';
 
 const HOUR = 3_600_000;
 
@@ -129,10 +129,15 @@ describe('limits by count', () => {
     for (const id of ['m0', 'named', 'm1', 'm2', 'm3'])
       await say(at, id, id === 'named' ? '@alpha hi' : 'hi');
     hours(1);
+    const live = watch(at, { observer: true });
     const client = await attach(at, bindings);
     await got(client, 'm3');
     expect(client.messages).toEqual(['named', 'm2', 'm3']);
     expect(await receipts(at, ['m0', 'm1', 'm2'])).toEqual(['expired: count', 'stored', 'handed']);
+    await eventually(() => live.some(({ state }) => state === 'expired'));
+    expect(live.filter(({ state }) => state === 'expired')).toMatchObject([
+      { agent_id: 'alpha', message_ids: ['m0', 'm1'], conversation: 'room:r', reason: 'count' },
+    ]);
     const cursor = await wake(client, 'w', 'm3');
     expect(client.of('WAKE')[0]).toMatchObject({ wake_id: 'w', earlier: 1 });
     await end(at, client, cursor, { wake_id: 'w' });
@@ -161,8 +166,15 @@ describe('limits by count', () => {
     for (const room of ['a', 'b', 'c']) await say(at, `in-${room}`, 'hi', `room:${room}`);
     await say(at, 'own', 'hi', 'room:mine', 'agent:alpha');
     hours(1);
+    const live = watch(at, { observer: true });
     const client = await attach(at, bindings);
     await got(client, 'in-c');
+    await eventually(() => live.length >= 2);
+    const expired = live.filter(({ state }) => state === 'expired');
+    expect(expired.map(({ message_ids, reason }) => [message_ids, reason]).toSorted()).toEqual([
+      [['in-a'], 'count'],
+      [['in-b'], 'count'],
+    ]);
     expect((await came(client)).toSorted()).toEqual(['dm', 'in-c', 'named']);
     expect(await receipts(at, ['dm', 'named', 'in-a', 'in-b', 'in-c'])).toEqual([
       'handed',
@@ -232,6 +244,27 @@ describe('limits by count', () => {
     const client = await attach(at, bindings);
     await got(client, 'b1');
     expect((await came(client)).toSorted()).toEqual(['b0', 'b1', 'm1', 'm2', 'm3']);
+  });
+
+  it('RCPT-12 DLV-16 time under a pause is no absence: after a restart, too, all of it is delivered when it goes on', async () => {
+    const path = `${labFolder()}/moltnet.db`;
+    const first = await lab(path);
+    const bindings = bind({ r: 'all' }, { catch_up: { ...DEFAULT_CATCH_UP, max_messages: 1 } });
+    await attach(first.at, bindings);
+    await first.at.execute('pause.set', { scope: 'room:r', paused: true });
+    const receipts = watch(first.at, { observer: true });
+    for (const id of ['m0', 'm1', 'm2']) await say(first.at, id);
+    expect(receipts).toMatchObject(
+      ['m0', 'm1', 'm2'].map((id) => ({ message_ids: [id], state: 'held', reason: 'pause' })),
+    );
+    await first.at.crash();
+    const second = await lab(path, 72);
+    const client = await attach(second.at, bindings);
+    expect(await came(client)).toEqual([]);
+    expect(await told(second.at, 'm0')).toBe('held: pause');
+    await second.at.execute('pause.set', { scope: 'room:r', paused: false });
+    await got(client, 'm2');
+    expect(client.messages).toEqual(['m0', 'm1', 'm2']);
   });
 
   it('DLV-16 what was missed and is acknowledged without a turn was handed', async () => {
