@@ -51,7 +51,6 @@ function Shell() {
     document.addEventListener('keydown', close);
     return () => document.removeEventListener('keydown', close);
   }, [drawer]);
-  useTitle(route);
   const narrow = useNarrow();
   return (
     <DrawerContext value={useMemo(() => ({ open: drawer, setOpen: setDrawer }), [drawer])}>
@@ -80,6 +79,7 @@ function Shell() {
           </Suspense>
         </main>
         <Jump />
+        <Title route={route} />
         <Toast />
       </div>
     </DrawerContext>
@@ -164,7 +164,7 @@ function Home() {
 }
 
 /** `(3) #general · Local Lab`: the number counts what was not seen, anywhere, and what else waits for the person. */
-function useTitle(route: Route): void {
+function Title({ route }: { route: Route }): null {
   const network = useApp((state) => plainName(state.network?.name ?? '') || texts.product);
   const waiting = useApp(
     (state) =>
@@ -176,6 +176,7 @@ function useTitle(route: Route): void {
   useEffect(() => {
     document.title = `${waiting > 0 ? `(${waiting}) ` : ''}${place ? `${place} · ` : ''}${network}`;
   }, [network, waiting, place]);
+  return null;
 }
 
 function titleOf(route: Route, nameOf: (key: string) => string): string {

@@ -37,7 +37,7 @@ export const texts = {
   // jumping and searching
   jump: 'Jump to…',
   jumpTo: 'A room, an agent, a page, or words to search for',
-  jumpKeys: 'Ctrl K',
+  jumpKeys: (mac: boolean) => (mac ? '⌘ K' : 'Ctrl K'),
   places: 'Places',
   unreadWord: 'unread',
   search: 'Search',
@@ -355,6 +355,7 @@ export const texts = {
   noDms: 'A direct message wakes its agent at once, and nobody else reads it.',
   dmsOffTitle: 'Direct messages are switched off',
   dmsOffText: 'Whoever runs this network has turned them off (server.direct_messages).',
+  dmsOfOthers: (count: number) => `${count.toLocaleString()} between others`,
   moreDms: (count: number) => `${count.toLocaleString()} more`,
   conversationsCount: (count: number) => plural(count, 'conversation', 'conversations'),
   dmStart: (name: string) => `This is the beginning of your conversation with ${name}`,

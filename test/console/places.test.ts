@@ -171,3 +171,24 @@ it('CON-8 how near a room is to being held is said before it is', async () => {
   const { page } = await open(server);
   await page.getByRole('main').getByText('4 of 5 turns', { exact: true }).waitFor();
 });
+
+it('CON-2 what came while no window was open is unread in the next one, and so are mentions', async () => {
+  const server = await startTestServer({ rooms: [GENERAL, { ...GENERAL, id: 'lab' }] });
+  const lab = { kind: 'room', room_id: 'lab' };
+  await post(server, 'first', { target: lab });
+  const { page, shows, wrong } = await open(server, '/console/rooms/lab');
+  await shows('first');
+  await page.getByRole('navigation').getByRole('link', { name: 'general' }).click();
+  await page.getByText('Nothing said in').waitFor();
+  await page.goto('about:blank');
+  await post(server, 'while you were away', { target: lab });
+  await post(server, '@operator, are you there?', { target: lab });
+  await page.goto(`${server.url}/console/rooms/general`);
+  const link = page.getByRole('navigation').getByRole('link', { name: /^lab/ });
+  await link.getByText('2 new messages').waitFor({ state: 'attached' });
+  await page.getByRole('navigation').getByText('1 thing waits').waitFor({ state: 'attached' });
+  await link.click();
+  await shows('while you were away');
+  await page.getByRole('separator').filter({ hasText: 'New' }).waitFor();
+  expect(wrong.filter((text) => !text.includes('about:blank'))).toEqual([]);
+});

@@ -193,6 +193,7 @@ export function createClient(): Client {
     try {
       for (const key of store.get().onScreen) show(key, opened.get(key));
       await facts.all();
+      void conversations.missed();
     } catch (error) {
       signedOutOr((reason) =>
         store.update((state) => ({ ...state, boot: 'failed', bootError: wordsOf(reason) })),

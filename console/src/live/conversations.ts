@@ -1,5 +1,6 @@
 import type { Message } from '../../../src/protocol/messages.ts';
 import { splitKey, type ConversationKey } from '../model/conversation.ts';
+import { withMissed } from '../model/reduce.ts';
 import type { State } from '../model/state.ts';
 import {
   loadingTimeline,
@@ -21,6 +22,8 @@ import type { Store } from './store.ts';
 const PAGE = 100;
 const NEXT_PAGE = 200;
 const HALF = 60;
+/** So many conversations are asked for what came while no window was open. */
+const MISSED = 40;
 /** Missed messages are read one page after the other up to here; beyond it the newest page replaces what was loaded. */
 const CATCH_UP_PAGES = 5;
 /** What is kept of conversations that are not on screen. */
@@ -188,6 +191,22 @@ export function createConversations(store: Store<State>, api: Api) {
         store.update((state) => ({ ...state, timelines: omit(state.timelines, key) }));
     },
     keepSeen,
+    /** What came in the conversations that this browser saw last, while no window was open. */
+    async missed() {
+      const keys = remember.seenConversations() as ConversationKey[];
+      for (const key of keys.slice(0, MISSED)) {
+        const last = remember.lastSeen(key);
+        const { onScreen, unread } = store.get();
+        if (last === undefined || onScreen.includes(key) || unread[key]) continue;
+        try {
+          const { messages } = await api.messages(key, { after: last, limit: PAGE });
+          store.update((state) => withMissed(state, key, messages));
+        } catch (error) {
+          // It is gone, or nobody answers any more: then nothing of it is told.
+          if (error instanceof ApiError && error.transient) return;
+        }
+      }
+    },
   };
 
   function keepSeen(key: ConversationKey) {

@@ -42,6 +42,7 @@ export const remember = {
   draft: (key: string) => read(local, `draft.${key}`) ?? '',
   setDraft: (key: string, text: string) => write(local, `draft.${key}`, text),
   /** The newest message that was seen of a conversation, of the last two hundred conversations. */
+  seenConversations: () => seen().map(([key]) => key),
   lastSeen: (key: string) => seen().find(([known]) => known === key)?.[1],
   setLastSeen: (key: string, id: string) =>
     write(

@@ -46,6 +46,36 @@ it('CON-2 messages elsewhere, or while the person looks away, count as unread; t
   expect(applyEvents(at(), [created('m0')], false).unread).toEqual({});
 });
 
+it('CON-22 what others say to each other is not counted as unread; what is said to oneself is', () => {
+  const dm = (id: string, ...participant_ids: string[]) =>
+    event('message.created', {
+      message: {
+        ...message(id),
+        target: { kind: 'dm', dm_id: participant_ids.join('-'), participant_ids },
+      },
+    });
+  const state = applyEvents(at(), [dm('m1', 'alpha', 'beta'), dm('m2', 'alpha', 'operator')], true);
+  expect(state.unread).toEqual({ 'dm:alpha-operator': { count: 1, from: 'm2' } });
+  expect(Object.keys(state.dms)).toEqual(['alpha-beta', 'alpha-operator']);
+});
+
+it('CON-25 a person of mode none is named by their name in the text, whole', () => {
+  const identity = {
+    mode: 'none',
+    credential: 'anonymous',
+    scopes: [],
+    can_send_human: true,
+  } as const satisfies State['identity'];
+  const say = (id: string, text: string) =>
+    event('message.created', {
+      message: { ...message(id, 'lab'), parts: [{ kind: 'text', text, data: undefined }] },
+    });
+  const named = (text: string) =>
+    applyEvents(at({ identity: { ...identity, scopes: [] } }), [say('m1', text)], true).mentions.length;
+  expect(['@operator?', 'ask @operator.', '(@operator)', '@operator: yes'].map(named)).toEqual([1, 1, 1, 1]);
+  expect(['@operators', 'x@operator', '@operator-2', '@Operator'].map(named)).toEqual([0, 0, 0, 0]);
+});
+
 it('CON-9 a removal that follows its message in one batch removes it', () => {
   const redaction = event('message.redacted', {
     redaction: { message_id: 'm1', target: message('m1').target },

@@ -4,7 +4,7 @@ import type { Message } from '../../../src/protocol/messages.ts';
 import type { PauseChange } from '../../../src/protocol/pauses.ts';
 import type { ReceiptEvent } from '../../../src/protocol/receipts.ts';
 import type { Room } from '../../../src/protocol/rooms.ts';
-import { conversationOf } from './conversation.ts';
+import { conversationOf, type ConversationKey } from './conversation.ts';
 import { agentKey } from './names.ts';
 import type { State } from './state.ts';
 import { withAppended, withRedacted, type Timeline } from './timeline.ts';
@@ -38,7 +38,7 @@ function applyMessages(state: State, messages: readonly Message[], seen: boolean
     const known = new Set(timeline?.messages.slice(-1_000).map((message) => message.id));
     const news = arrived.filter((message) => !known.has(message.id) && !isMine(message));
     const [first] = news;
-    if (first && !(seen && onScreen)) {
+    if (first && !(seen && onScreen) && concerns(state, first)) {
       const before = unread[key];
       unread[key] = before
         ? { ...before, count: before.count + news.length }
@@ -58,6 +58,27 @@ function applyMessages(state: State, messages: readonly Message[], seen: boolean
     mentions: withMentions(state, messages, seen),
     outbox: withoutStored(state, messages),
   };
+}
+
+/** What came in a conversation since this browser last saw it: unread, as if it had arrived now. */
+export function withMissed(state: State, key: ConversationKey, messages: readonly Message[]): State {
+  const news = messages.filter(({ from }) => !(from.type === 'human' && from.id === state.me.id));
+  const [first] = news;
+  if (!first || state.unread[key] || state.onScreen.includes(key)) return state;
+  return {
+    ...state,
+    unread: concerns(state, first)
+      ? { ...state.unread, [key]: { count: news.length, from: first.id } }
+      : state.unread,
+    mentions: withMentions(state, news, false),
+  };
+}
+
+/** What others say to each other in a direct conversation is nobody's unread. */
+function concerns({ dms, me }: State, { target }: Message): boolean {
+  if (target.kind !== 'dm') return true;
+  const participants = dms[target.dm_id ?? '']?.participant_ids ?? target.participant_ids;
+  return participants?.includes(me.id) ?? false;
 }
 
 /** Direct conversations move to the front as something is said in them. */

@@ -56,7 +56,10 @@ export function Badge({ count, words, urgent }: { count: number; words: string; 
 export function DmList({ route }: { route: Route }) {
   const dms = useApp((state) => state.dms);
   const unread = useApp((state) => state.unread);
-  const sorted = useMemo(() => byActivity(Object.values(dms)), [dms]);
+  const me = useApp((state) => state.me.id);
+  const all = useMemo(() => Object.values(dms), [dms]);
+  const sorted = useMemo(() => byActivity(all.filter((dm) => dm.participant_ids?.includes(me))), [all, me]);
+  const others = all.length - sorted.length;
   const shown = sorted.filter(
     (dm, index) => index < DMS_SHOWN || unread[`dm:${dm.id}`] || (route.page === 'dm' && route.id === dm.id),
   );
@@ -65,10 +68,17 @@ export function DmList({ route }: { route: Route }) {
       {shown.map((dm) => (
         <DmItem key={dm.id} dm={dm} current={route.page === 'dm' && route.id === dm.id} />
       ))}
-      {sorted.length > shown.length && (
+      {sorted.length > DMS_SHOWN && sorted.length > shown.length && (
         <li>
           <Link href={paths.dms} className={cx(styles.item, styles.offline)}>
             <span className={styles.label}>{texts.moreDms(sorted.length - shown.length)}</span>
+          </Link>
+        </li>
+      )}
+      {others > 0 && (
+        <li>
+          <Link href={paths.dms} className={cx(styles.item, styles.offline)}>
+            <span className={styles.label}>{texts.dmsOfOthers(others)}</span>
           </Link>
         </li>
       )}

@@ -16,6 +16,7 @@ import { paths, type Route } from './router.ts';
 import { AgentList, Badge, DmList, RoomItem } from './side-lists.tsx';
 import styles from './sidebar.module.css';
 
+const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const ROOMS_SHOWN = 100;
 
 /** What is there: the way to everything, what waits for the person, rooms, direct conversations and agents. */
@@ -60,7 +61,7 @@ export function Sidebar({ route }: { route: Route }) {
             <button type="button" className={styles.item} onClick={openJump}>
               <Icon name="search" size={15} />
               <span className={styles.label}>{texts.jump}</span>
-              <kbd className={styles.kbd}>{texts.jumpKeys}</kbd>
+              <kbd className={styles.kbd}>{texts.jumpKeys(MAC)}</kbd>
             </button>
           </li>
           <Place icon="bell" href={paths.needs} current={route.page === 'needs'} words={texts.needs}>
