@@ -1,14 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import {
-  useCallback,
-  useEffect,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-  type KeyboardEvent,
-  type RefObject,
-} from 'react';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { Thread } from '../../../src/protocol/rooms.ts';
 import { useApp, useClient } from '../live/client.ts';
 import type { ConversationKey } from '../model/conversation.ts';
@@ -16,17 +7,17 @@ import { actorName } from '../model/names.ts';
 import { rowsOf, type Row } from '../model/rows.ts';
 import type { Timeline as TimelineState } from '../model/timeline.ts';
 import { texts } from '../texts.ts';
+import { Announcer } from './announcer.tsx';
 import { Button, Hidden } from './controls.tsx';
 import { Icon } from './icons.tsx';
 import { MessageRow } from './message.tsx';
+import { useRowKeys } from './row-keys.ts';
 import styles from './timeline.module.css';
 
 /** So close to the end counts as at it. */
 const END_PX = 80;
 /** Older messages are asked for before the reader gets there. */
 const AHEAD_PX = 1_200;
-/** New messages are read out at most this often. */
-const ANNOUNCE_MS = 1_500;
 
 interface TimelineProps {
   conversation: ConversationKey;
@@ -261,74 +252,4 @@ function useToday(): number {
     return () => clearTimeout(timer);
   }, [now]);
   return now;
-}
-
-/** Arrow keys go from message to message; End goes to the newest. */
-function useRowKeys(
-  scroller: RefObject<HTMLDivElement | null>,
-  rows: readonly Row[],
-  reveal: (index: number) => void,
-) {
-  return (event: KeyboardEvent<HTMLDivElement>) => {
-    if (
-      event.altKey ||
-      event.ctrlKey ||
-      event.metaKey ||
-      (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')
-    )
-      return;
-    const target = event.target as HTMLElement;
-    if (target !== scroller.current && target.closest('[role=article]') !== target) return;
-    event.preventDefault();
-    const from =
-      target === scroller.current
-        ? lastVisible(scroller.current) + (event.key === 'ArrowUp' ? 1 : 0)
-        : Number(target.dataset.index);
-    const index = Math.max(0, Math.min(rows.length - 1, from + (event.key === 'ArrowUp' ? -1 : 1)));
-    reveal(index);
-    const row = () => scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`);
-    // One that was not in the page is there after the next rendering.
-    if (row()) row()?.focus({ preventScroll: true });
-    else requestAnimationFrame(() => row()?.focus({ preventScroll: true }));
-  };
-}
-
-function lastVisible(scroller: HTMLElement): number {
-  const bottom = scroller.getBoundingClientRect().bottom;
-  let last = 0;
-  for (const row of scroller.querySelectorAll<HTMLElement>('[data-index]')) {
-    if (row.getBoundingClientRect().bottom <= bottom + 4) last = Number(row.dataset.index);
-  }
-  return last;
-}
-
-/** Tells screen readers what arrived, in one sentence however much it was. */
-function Announcer({ rows }: { rows: readonly Row[] }) {
-  const [sentence, setSentence] = useState('');
-  const told = useRef<string>(undefined);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const current = useRef(rows);
-  current.current = rows;
-  useEffect(() => {
-    told.current ??= rows.at(-1)?.key;
-    if (told.current === rows.at(-1)?.key || timer.current !== undefined) return;
-    timer.current = setTimeout(() => {
-      timer.current = undefined;
-      const since = current.current.findLastIndex((row) => row.key === told.current);
-      const fresh = current.current.slice(since + 1).filter((row) => !row.outgoing);
-      told.current = current.current.at(-1)?.key;
-      const [only] = fresh;
-      if (fresh.length === 1 && only)
-        setSentence(
-          texts.announced(actorName(only.message.from), (only.message.parts[0]?.text ?? '').slice(0, 200)),
-        );
-      else if (fresh.length > 1) setSentence(texts.announcedMany(fresh.length));
-    }, ANNOUNCE_MS);
-  }, [rows]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return (
-    <div aria-live="polite" role="status" className={styles.announcer}>
-      <Hidden>{sentence}</Hidden>
-    </div>
-  );
 }
