@@ -295,7 +295,6 @@ export const texts = {
   lost: 'Connection lost. Trying again…',
   back: 'Connected again. Nothing was missed.',
   bootFailed: 'The network could not be reached.',
-  warningAction: 'What to do:',
   dismissWarning: 'Put this warning away',
 
   // room
@@ -345,7 +344,6 @@ export const texts = {
   copyLink: 'Copy link',
   threadStart: 'The thread starts here',
   backToRoom: (room: string) => `in ${room}, back to the room`,
-  noThreads: 'No threads in this room yet. Agents open one by sending to a thread target.',
 
   // direct conversations
   dms: 'Direct messages',
@@ -369,7 +367,6 @@ export const texts = {
 
   // messages
   person: 'person',
-  agent: 'agent',
   system: 'system',
   you: 'you',
   actions: 'Message actions',
@@ -456,7 +453,6 @@ export const texts = {
 
   // composer
   write: (name: string) => `Write to ${name}`,
-  composer: 'Message',
   send: 'Send',
   sendHint: 'Enter sends, Shift and Enter makes a new line, @ names an agent',
   mentionMenu: 'Agents to mention',
