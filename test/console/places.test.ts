@@ -98,6 +98,10 @@ it('CON-24 Ctrl-K leads to every place by its name', async () => {
   await register(server, 'reviewer');
   const { page, writing, wrong } = await open(server);
   await writing.waitFor();
+  let streams = 0;
+  page.on('request', (request) => {
+    if (request.url().includes('/v1/events/stream')) streams++;
+  });
   await page.keyboard.press('Control+k');
   const field = page.getByRole('combobox', { name: /A room, an agent/ });
   await field.fill('rel');
@@ -106,8 +110,13 @@ it('CON-24 Ctrl-K leads to every place by its name', async () => {
   await page.getByRole('heading', { level: 1, name: 'release-notes' }).waitFor();
   await page.getByRole('button', { name: /Jump to/ }).click();
   await field.fill('network');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Network' }).waitFor();
+  await page.keyboard.press('Control+k');
   await page.keyboard.press('Escape');
   await field.waitFor({ state: 'detached' });
+  // One stream for all of it.
+  expect(streams).toBe(0);
   expect(wrong).toEqual([]);
 });
 

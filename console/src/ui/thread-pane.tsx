@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { Room, Thread } from '../../../src/protocol/rooms.ts';
 import { api } from '../live/api.ts';
@@ -43,6 +43,18 @@ export function ThreadPane({
     document.addEventListener('keydown', escape);
     return () => document.removeEventListener('keydown', escape);
   }, [roomId]);
+  // The keyboard goes along: into the thread when it opens, back to the room's messages when it closes.
+  const pane = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!matchMedia('(pointer: coarse)').matches) pane.current?.querySelector('textarea')?.focus();
+  }, [id]);
+  useEffect(
+    () => () => {
+      if (document.activeElement === document.body || document.activeElement === null)
+        document.getElementById('messages')?.focus();
+    },
+    [],
+  );
   const target = useMemo(
     () => ({
       kind: 'thread',
@@ -54,7 +66,7 @@ export function ThreadPane({
     [id, roomId, known, reply],
   );
   return (
-    <aside className={styles.pane} aria-label={texts.thread}>
+    <aside ref={pane} className={styles.pane} aria-label={texts.thread}>
       <header className={styles.header}>
         <Icon name="thread" />
         <h2>{known ? texts.thread : texts.newThread}</h2>
