@@ -24,8 +24,11 @@ const HOSTILE = [
   '[['.repeat(4_000),
   '> '.repeat(2_000) + 'deep',
   '*'.repeat(8_000),
-  '@alpha '.repeat(10_000),
-  '<@molt://local/agents/alpha> '.repeat(400),
+  '@beta '.repeat(10_000),
+  '@beta '.repeat(1_700),
+  '- a\n'.repeat(2_900),
+  '*a* '.repeat(2_900),
+  '<@molt://local/agents/beta> '.repeat(400),
   '# '.repeat(3_000),
   '|a'.repeat(4_000) + '\n' + '|-'.repeat(4_000),
   '<@molt://local/agents/"><img src=x onerror=window.pwned=1>>',
@@ -33,6 +36,7 @@ const HOSTILE = [
 
 it('CON-4 text of others runs nothing, loads nothing and stays in its place', async () => {
   const server = await startTestServer({ rooms: [GENERAL] });
+  await post(server, 'here I am', { from: 'beta' });
   for (const [index, text] of HOSTILE.entries()) await post(server, `(${index}) ${text}`);
   const { page, feed, shows, wrong } = await open(server, undefined, {
     viewport: { width: 1280, height: 3_000 },
@@ -51,6 +55,7 @@ it('CON-4 text of others runs nothing, loads nothing and stays in its place', as
     await eventually(inView).toBe(true);
     const found = await message.first().evaluate(inside);
     expect(found.active, HOSTILE[index]).toBe(0);
+    expect(found.elements, HOSTILE[index]?.slice(0, 40)).toBeLessThan(1_200);
     expect(found.handlers, HOSTILE[index]).toEqual([]);
     expect(found.names, HOSTILE[index]).toBe(0);
     for (const [protocol, target, rel] of found.links) {

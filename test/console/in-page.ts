@@ -22,11 +22,13 @@ export const focusedLabel =
 /** Everything in a message that could act on its own, and its links. */
 export interface Inside {
   active: number;
+  elements: number;
   handlers: string[];
   names: number;
   links: [protocol: string, target: string, rel: string][];
 }
 export const inside = inPage<Inside>(`(element) => ({
+  elements: element.querySelectorAll('*').length,
   active: element.querySelectorAll('script, iframe, style, base, form, input, object, embed, img, svg:not([aria-hidden]), [srcdoc]').length,
   handlers: [...element.querySelectorAll('*')].flatMap((node) =>
     node.getAttributeNames().filter((name) => name.startsWith('on') || (name === 'style' && node.closest('[dir=auto]')))),

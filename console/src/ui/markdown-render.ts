@@ -62,6 +62,11 @@ function namesOf(fqids: readonly string[]): Set<string> {
   return names;
 }
 
+/** So many mentions of one text are marked; the others stand there as they were written. */
+const MARKS_MAX = 200;
+/** A text of more elements would make the page slow by itself: it is shown as it was written. */
+const ELEMENTS_MAX = 1_000;
+
 /** Marks the mentions in the text of this element. Code stays as it is. */
 function markMentions(root: DocumentFragment, names: ReadonlySet<string>): void {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
@@ -70,13 +75,14 @@ function markMentions(root: DocumentFragment, names: ReadonlySet<string>): void 
     const node = walker.currentNode as Text;
     if (node.data.includes('@') && !node.parentElement?.closest('code, a')) found.push(node);
   }
+  let left = MARKS_MAX;
   for (const node of found) {
     const pieces: (string | Element)[] = [];
     let end = 0;
     for (const match of node.data.matchAll(MENTION)) {
       // The dot that ends a sentence is not part of a name.
       const named = match[1] ?? match[2]!.replace(/[.-]+$/, '');
-      if (!names.has(named)) continue;
+      if (!names.has(named) || left-- <= 0) continue;
       const mark = document.createElement('mark');
       mark.textContent = `@${named.split('/agents/').at(-1)}`;
       pieces.push(node.data.slice(end, match.index), mark);
@@ -104,6 +110,7 @@ export function renderMarkdown(text: string, mentioned: readonly string[]): stri
     if (names.size > 0) markMentions(fragment, names);
     const box = document.createElement('div');
     box.append(fragment);
+    if (box.getElementsByTagName('*').length > ELEMENTS_MAX) return undefined;
     return box.innerHTML;
   } catch {
     // Nested beyond the parser's stack: it is shown as it was written.
