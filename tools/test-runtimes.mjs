@@ -1,5 +1,5 @@
-// `npm run test:runtimes`: drives the real `codex` and `claude` from npm against a mock model on the loopback. They
-// weigh 600 MB and are no part of the project's own install: test/runtimes has its own lock file, and this installs
+// `npm run test:runtimes`: drives the real `codex`, `claude` and `openclaw` from npm against a mock model on the loopback. They
+// weigh 1.4 GB and are no part of the project's own install: test/runtimes has its own lock file, and this installs
 // it when it is missing. Where the machine allows it, all runs in a network namespace that has only the loopback.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -12,7 +12,7 @@ const run = (command, args, options = {}) =>
   spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
 
 if (!existsSync(path.join(folder, 'node_modules', '.bin', 'codex'))) {
-  console.log('test:runtimes: installing the agent CLIs (600 MB, once)');
+  console.log('test:runtimes: installing the agent CLIs (1.4 GB, once)');
   // --ignore-scripts: the native programs come as packages of their own, and nothing of them needs to run here.
   const { status } = run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
   if (status !== 0) process.exit(status ?? 1);

@@ -29,6 +29,8 @@ export interface ChildOptions {
   onLine: (line: string) => void;
   /** A line was over the limit and is lost. */
   onTooLong: () => void;
+  /** It wrote to stderr. */
+  onStderr?: (text: string) => void;
 }
 
 export interface Exit {
@@ -71,6 +73,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    options.onStderr?.(text);
     if (stderr.length > 2 * STDERR_KEPT) stderr = stderr.slice(0, STDERR_KEPT) + stderr.slice(-STDERR_KEPT);
   });
   // The CLI may end before it has read its input; its exit says why.

@@ -31,10 +31,18 @@ export interface FoundProcess {
   orphan: boolean;
 }
 
-/** The living processes, but for ourselves, whose command line fits. */
-export function findProcesses(fits: (args: readonly string[]) => boolean): FoundProcess[] {
+/**
+ * The living processes, but for ourselves, whose command line fits. Their variables, as `NAME=value`, are asked for
+ * where the command line does not tell; there are none where there is no /proc.
+ */
+export function findProcesses(
+  fits: (args: readonly string[], variables: () => readonly string[]) => boolean,
+): FoundProcess[] {
   return commandLines()
-    .filter(([pid, , args]) => pid !== process.pid && fits(args) && isAlive(pid))
+    .filter(
+      ([pid, , args]) =>
+        pid !== process.pid && fits(args, () => readProc(pid, 'environ').split('\0')) && isAlive(pid),
+    )
     .map(([pid, parent, args]) => ({
       pid,
       args,

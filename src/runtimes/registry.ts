@@ -1,11 +1,22 @@
 /** The runtimes, as `runtime.kind` of a node's file names them. A new one is one more line here. */
 import { claudeCode } from './claude-code.ts';
 import { codex } from './codex.ts';
-import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
+import { command } from './command.ts';
+import { pi } from './control-url.ts';
 import { openclaw } from './openclaw/openclaw.ts';
-import { pi, picoclaw, tinyclaw } from './unavailable.ts';
+import { picoclaw } from './picoclaw/picoclaw.ts';
+import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
+import { tinyclaw } from './tinyclaw/tinyclaw.ts';
 
-export const RUNTIMES: readonly RuntimeDefinition[] = [codex, claudeCode, openclaw, picoclaw, tinyclaw, pi];
+export const RUNTIMES: readonly RuntimeDefinition[] = [
+  codex,
+  claudeCode,
+  openclaw,
+  picoclaw,
+  tinyclaw,
+  pi,
+  command,
+];
 
 /** Every kind that a file may name. */
 export const RUNTIME_KINDS: readonly string[] = RUNTIMES.map(({ kind }) => kind);

@@ -127,8 +127,6 @@ export interface RuntimeDefinition extends RuntimeKind {
   readonly about: string;
   /** Folders of a workspace where it looks for skills, beside .agents/skills and .claude/skills, which always get ours. */
   readonly skill_paths: readonly string[];
-  /** Why no node of this version runs it, where that is so: it is configured, connected and given the skill all the same. */
-  readonly unavailable?: string;
   /** Throws a SetupError when the attachment cannot be meant. */
   create(context: RuntimeContext): Runtime;
 }

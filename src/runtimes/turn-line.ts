@@ -16,7 +16,8 @@ const TELLS_MORE: ReadonlySet<FailureCause> = new Set(['rate_limited', 'missing'
 /** One turn that an adapter is to run. */
 export interface LineTurn {
   wake: Wake;
-  events: TurnEvents;
+  /** May be called more than once. */
+  events: Required<TurnEvents>;
   limits: TurnLimits;
   /** Falls when the turn is cancelled, when the runtime is closed, and when a time limit is reached. */
   signal: AbortSignal;
@@ -82,7 +83,7 @@ export function turnLine({
     let outcome: TurnOutcome;
     try {
       const signal = AbortSignal.any([caller, limit.signal]);
-      outcome = await run({ wake, events, limits, signal, touch: clock.touch });
+      outcome = await run({ wake, events: toldOnce(events), limits, signal, touch: clock.touch });
     } catch (error) {
       outcome = failedBy(error);
     } finally {
@@ -123,6 +124,23 @@ export function turnLine({
       closing.abort();
       await Promise.all(last.values());
       await close?.();
+    },
+  };
+}
+
+/** Each is told once at most, and `accepted` first. */
+function toldOnce(events: TurnEvents): Required<TurnEvents> {
+  const told = new Set<keyof TurnEvents>();
+  const tell = (name: keyof TurnEvents): void => {
+    if (told.has(name)) return;
+    told.add(name);
+    events[name]?.();
+  };
+  return {
+    accepted: () => tell('accepted'),
+    delivered: () => {
+      tell('accepted');
+      tell('delivered');
     },
   };
 }

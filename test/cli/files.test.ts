@@ -153,8 +153,8 @@ describe('connect', () => {
 
   it.each([
     [
-      ['alpha', '--node', '--runtime', 'picoclaw'],
-      /cannot run picoclaw\n.*--runtime codex or --runtime claude-code/,
+      ['alpha', '--node', '--runtime', 'pi'],
+      /a node needs more of a pi .*runtime\.control_url\n.*MoltnetNode by hand/,
     ],
     [['alpha', '--network-id', 'other'], /is network local, not other/],
     [['al:pha'], /"al:pha" is not an agent id/],

@@ -121,6 +121,8 @@ export async function startMockModel(script: ModelScript = directives): Promise<
         type: 'error',
         error: { type: 'api_error', message: `mock ${what.http}` },
       });
+    if (seen.api === 'messages' && body['stream'] !== true && !('drop' in what))
+      return json(response, 200, messageOf(entry, body));
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     if ('drop' in what) {
       response.write(': begun\n\n');
@@ -153,7 +155,7 @@ interface Block {
 
 /** Texts that the CLIs add in the user's name: environment, instructions, reminders. */
 const MADE_UP =
-  /^\s*(<(environment_context|user_instructions|permissions|skills|skill|turn_aborted|INSTRUCTIONS|recommended|system-reminder|local-command)|# AGENTS\.md)/;
+  /^\s*(<(environment_context|user_instructions|permissions|skills|skill|turn_aborted|INSTRUCTIONS|recommended|system-reminder|local-command|<<BEGIN_OPENCLAW)|# AGENTS\.md)/;
 
 function plain(content: unknown): string {
   if (typeof content === 'string') return content;
@@ -210,7 +212,7 @@ function toolCall(
   if ('tool' in what) return { name: what.tool, input: what.input };
   if (!('shell' in what)) return undefined;
   const tools = body['tools'] as Tool[];
-  const names = ['exec_command', 'shell_command', 'shell', 'Bash'];
+  const names = ['exec_command', 'shell_command', 'shell', 'Bash', 'exec'];
   const tool = tools.find((t) => names.includes(t.name ?? ''));
   if (!tool?.name)
     throw new Error(`no shell among the tools: ${tools.map((t) => t.name ?? t.type).join(', ')}`);
@@ -270,6 +272,24 @@ function* responsesEvents(entry: ModelRequest, body: Record<string, unknown>): G
     total_tokens: 120,
   };
   yield { type: 'response.completed', response: { ...base, status: 'completed', output: [item], usage } };
+}
+
+/** The same as one answer, for a client that does not stream. */
+function messageOf(entry: ModelRequest, body: Record<string, unknown>): Record<string, unknown> {
+  const what = entry.answer;
+  const call = toolCall(what, body);
+  return {
+    id: `msg_${entry.n}`,
+    type: 'message',
+    role: 'assistant',
+    model: body['model'],
+    content: call
+      ? [{ type: 'tool_use', id: `toolu_${entry.n}`, name: call.name, input: call.input }]
+      : [{ type: 'text', text: 'say' in what ? what.say : '' }],
+    stop_reason: call ? 'tool_use' : 'end_turn',
+    stop_sequence: null,
+    usage: { input_tokens: 100, output_tokens: 20 },
+  };
 }
 
 function* messagesEvents(entry: ModelRequest, body: Record<string, unknown>): Generator<Event> {

@@ -4,7 +4,7 @@ import { CATCH_UP_POLICIES, WAKE_POLICIES } from '../../protocol/wake.ts';
 import { upsertClientConfig } from '../../config/client-write.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import { storeToken } from '../../config/tokens.ts';
-import { RUNTIME_KINDS, runtimeDefinition, RUNTIMES } from '../../runtimes/registry.ts';
+import { RUNTIME_KINDS, runtimeDefinition } from '../../runtimes/registry.ts';
 import { allRooms, openClient } from '../api.ts';
 import { CLAIM_FLAGS } from '../claim.ts';
 import { commandName } from '../command-name.ts';
@@ -140,14 +140,14 @@ command goes on where it ended.`,
   },
 };
 
-/** Said here, and not only when the node starts. */
+/** Said here, and not only when the node starts: an entry that this command cannot write in full. */
 function requireRunnable(runtime: string): void {
-  const definition = runtimeDefinition(runtime);
-  if (definition && definition.unavailable === undefined) return;
-  const runnable = RUNTIMES.filter(({ unavailable }) => unavailable === undefined);
+  const fields = runtimeDefinition(runtime)?.fields ?? {};
+  const missing = Object.keys(fields).filter((key) => fields[key]!.required !== undefined);
+  if (missing.length === 0) return;
   throw usageFailure(
-    definition?.unavailable ?? `the node of this version cannot run ${runtime}`,
-    `say what the agent is: ${runnable.map(({ kind }) => `--runtime ${kind}`).join(' or ')}; without --node it is connected all the same`,
+    `a node needs more of a ${runtime} than this command can write: runtime.${missing.join(', runtime.')}`,
+    'write its entry into MoltnetNode by hand; without --node it is connected all the same',
   );
 }
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runtimeContract } from '../../../test/contract/runtime.ts';
 import { deliver, runtimeLab, until, wakeOf, type RuntimeLab } from '../../../test/support/runtime-lab.ts';
 import { standInGateway, type StandInGateway } from '../../../test/support/stand-in-openclaw-gateway.ts';
+import { guarded } from '../guarded-text.ts';
 import { naming, openclaw, sessionName } from './openclaw.ts';
 
 let gateway: StandInGateway;
@@ -24,6 +25,7 @@ runtimeContract({
   name: 'openclaw (stand-in gateway)',
   lab: openLab,
   prompts: () => gateway.prompts,
+  arrives: guarded,
   shell: false,
   logins: true,
   claims: { dedupes: true, reports_usage: true, sessions: true },

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../../config/wake-folder.ts';
 import { defineRuntime, type ProbeResult, type Runtime, type RuntimeContext } from '../runtime.ts';
+import { guarded } from '../guarded-text.ts';
 import { openSessionStore } from '../sessions.ts';
 import { stateFolder } from '../state-folder.ts';
 import { failedBy, pause, turnLine, type LineTurn } from '../turn-line.ts';
@@ -139,7 +140,7 @@ function createOpenClaw(context: OpenClawContext): Runtime {
         gateway_url: url,
         session: sessionOf(wake.session_key),
         agent_id: agentId,
-        text: withoutExpansions(folder === undefined ? wake.text : naming(folder, wake.text)),
+        text: guarded(withoutExpansions(folder === undefined ? wake.text : naming(folder, wake.text))),
         begin: () => {
           if (folder !== undefined) beginWake(folder, wake);
         },

@@ -35,8 +35,6 @@ export interface SessionTurn extends LineTurn {
 interface Progress {
   /** The attempt that was sent by this delivery. */
   sent?: number;
-  accepted?: boolean;
-  delivered?: boolean;
   /** The gateway goes on with it after a crash. */
   resumed?: boolean;
   /** OpenClaw said that it tries again, because of this. */
@@ -102,8 +100,8 @@ async function settle(
   const failed = (reason: string, usage?: TurnUsage): TurnOutcome | undefined =>
     mine ? { ...failureOf(progress, reason), ...(usage ? { usage } : {}) } : undefined;
   if (known.state === 'never_run') return undefined;
-  accepted(turn, progress);
-  if (known.state === 'in_history') delivered(turn, progress);
+  turn.events.accepted();
+  if (known.state === 'in_history') turn.events.delivered();
   const wait = await gateway.request('agent.wait', { runId: known.run_id, timeoutMs: 1 });
   const status = textOf(wait['status']);
   if (status === 'ok') return { state: 'ok', ...finalText(recordOf(wait['terminalReply'])['text']) };
@@ -166,7 +164,7 @@ async function send(
   });
   try {
     const taken = await call.taken;
-    accepted(turn, progress);
+    turn.events.accepted();
     if (taken['status'] !== 'accepted') return finished(progress, taken);
     const answer = await Promise.race([call.ended, aborted]);
     if (answer === 'aborted') return await giveUp(turn, progress, gateway);
@@ -267,20 +265,10 @@ function follow(turn: SessionTurn, progress: Progress, { event, payload }: Gatew
   // Each retry begins and ends a try: only what the model or a tool says counts from then on.
   if (stream === 'lifecycle') {
     if (data['phase'] === 'start' && progress.sent !== undefined)
-      if (payload['runId'] === runIdOf(turn.wake.wake_id, progress.sent)) delivered(turn, progress);
+      if (payload['runId'] === runIdOf(turn.wake.wake_id, progress.sent)) turn.events.delivered();
     if (progress.retrying !== undefined) return;
   } else if (stream === 'assistant' || stream === 'tool') delete progress.retrying;
   turn.touch();
-}
-
-function accepted(turn: SessionTurn, progress: Progress): void {
-  if (!progress.accepted) turn.events.accepted?.();
-  progress.accepted = true;
-}
-function delivered(turn: SessionTurn, progress: Progress): void {
-  accepted(turn, progress);
-  if (!progress.delivered) turn.events.delivered?.();
-  progress.delivered = true;
 }
 
 const finalText = (text: unknown): { final_text?: string } =>
