@@ -16,6 +16,7 @@ import { reconnect } from './cases/reconnect.ts';
 import { search } from './cases/search.ts';
 import { send } from './cases/send.ts';
 import { wake } from './cases/wake.ts';
+import { transfer } from './cases/transfer.ts';
 import type { Row } from './lib/stats.ts';
 
 const { values } = parseArgs({
@@ -39,12 +40,14 @@ const cases: Record<string, (options: { pairs: number; seconds: number; url?: st
   i: reconnect,
   s: search,
 };
+/** Those that take many minutes: only when they are named. */
+const long: typeof cases = { t: transfer };
 const only = values.only?.split(',') ?? (values.url ? ['a', 'b'] : Object.keys(cases));
 
 const rows: Row[] = [];
 for (const name of only) {
-  const run = cases[name === 'e' ? 'd' : name];
-  if (!run) throw new Error(`no case ${name}; there are ${Object.keys(cases).join(', ')}`);
+  const run = cases[name === 'e' ? 'd' : name] ?? long[name];
+  if (!run) throw new Error(`no case ${name}; there are ${Object.keys({ ...cases, ...long }).join(', ')}`);
   console.error(`running (${name}) …`);
   rows.push(...(await run(options)));
 }
