@@ -92,6 +92,10 @@ export const claudeCode: RuntimeDefinition = defineRuntime({
   fields: FIELDS,
   skill_paths: [],
   complete: (config, note) => completeProgram(PROGRAM, config, note),
+  opens: ({ args = [] }) =>
+    args.some((arg) => /^--(permission-mode|allowed-?tools|dangerously)/i.test(arg))
+      ? 'may run `moltnet` without asking, and what runtime.args and its own settings allow'
+      : 'may run `moltnet` without asking, and what its own settings allow; nobody is asked for more',
   create: createClaudeCode,
 });
 

@@ -23,7 +23,6 @@ export const mark = ({ context: { attachment }, env }: CliTurn): string[] => [
  */
 export function codexArguments(turn: CliTurn): CodexArguments {
   const own = forServer(turn.context.attachment.runtime.args ?? []);
-  const ownSandbox = 'sandbox' in own.thread || own.args.some((arg) => /sandbox_mode|^profile=/.test(arg));
   return {
     args: [
       '-c',
@@ -37,9 +36,22 @@ export function codexArguments(turn: CliTurn): CodexArguments {
       ...mark(turn).flatMap((setting) => ['-c', setting]),
       ...own.args,
     ],
-    thread: { approvalPolicy: 'never', ...(ownSandbox ? {} : { sandbox: 'workspace-write' }), ...own.thread },
+    thread: {
+      approvalPolicy: 'never',
+      ...(hasOwnSandbox(own) ? {} : { sandbox: 'workspace-write' }),
+      ...own.thread,
+    },
   };
 }
+
+const hasOwnSandbox = ({ args, thread }: CodexArguments): boolean =>
+  'sandbox' in thread || args.some((arg) => /sandbox_mode|^profile=/.test(arg));
+
+/** What the sandbox leaves open, for `validate`. */
+export const opening = (args: readonly string[] = []): string =>
+  hasOwnSandbox(forServer(args))
+    ? 'runs in the sandbox that runtime.args names; `moltnet` needs the network in it'
+    : 'writes in its workspace and the temporary folders only, and may use the network, because `moltnet` needs it and the sandbox knows no less';
 
 function forServer(given: readonly string[]): CodexArguments {
   const args: string[] = [];

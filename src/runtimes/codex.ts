@@ -16,7 +16,7 @@ import {
   type CliTurn,
   type LastingContext,
 } from './cli-runtime.ts';
-import { codexArguments, mark } from './codex-arguments.ts';
+import { codexArguments, mark, opening } from './codex-arguments.ts';
 import { thrownFailure, turnFailure } from './codex-failure.ts';
 import {
   CodexRefused,
@@ -79,6 +79,7 @@ export const codex: RuntimeDefinition = defineRuntime({
   fields: LASTING_FIELDS,
   skill_paths: ['.codex/skills'],
   complete: (config, note) => completeProgram(PROGRAM, config, note),
+  opens: ({ args }) => opening(args),
   create: createCodex,
 });
 

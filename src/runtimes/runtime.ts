@@ -127,6 +127,8 @@ export interface RuntimeDefinition extends RuntimeKind {
   readonly about: string;
   /** Folders of a workspace where it looks for skills, beside .agents/skills and .claude/skills, which always get ours. */
   readonly skill_paths: readonly string[];
+  /** What is opened for its agent beyond the runtime's own defaults, in one sentence; `validate` says it. */
+  opens?(config: RuntimeConfig): string | undefined;
   /** Throws a SetupError when the attachment cannot be meant. */
   create(context: RuntimeContext): Runtime;
 }
@@ -139,6 +141,7 @@ export function defineRuntime<const F extends RuntimeFields>(definition: {
   refused?: Readonly<Record<string, string>>;
   skill_paths?: readonly string[];
   complete?(config: RuntimeConfigOf<F>, note: NoteField): void;
+  opens?(config: RuntimeConfigOf<F>): string | undefined;
   create(context: RuntimeContext<RuntimeConfigOf<F>>): Runtime;
 }): RuntimeDefinition {
   return { skill_paths: [], ...definition };

@@ -447,6 +447,20 @@ describe('other files', () => {
     });
   });
 
+  it('CFG-24 validate says what is opened for an agent', async () => {
+    const of = (kind: string, args = '[]'): string =>
+      `{agent: {id: ${kind}${args === '[]' ? '' : '-2'}}, runtime: {kind: ${kind}, workspace_path: w, args: ${args}}}`;
+    const list = [of('codex'), of('codex', '[-s, read-only]'), of('claude-code')].join(', ');
+    writeFileSync(
+      path.join(cwd, 'MoltnetNode'),
+      `moltnet: {base_url: "http://h", network_id: n}\nattachments: [${list}]\n`,
+    );
+    const { stderr } = await cli(['validate'], { cwd });
+    expect(stderr).toMatch(/: codex \(codex\) writes in its workspace .* may use the network/);
+    expect(stderr).toMatch(/: codex-2 \(codex\) runs in the sandbox that runtime\.args names/);
+    expect(stderr).toMatch(/: claude-code \(claude-code\) may run `moltnet` without asking/);
+  });
+
   it('CLI-40 validate warns of an open bind', async () => {
     writeFileSync(path.join(cwd, 'Moltnet'), 'server: {listen_addr: ":8787"}\n');
     const result = await cli(['validate'], { cwd });

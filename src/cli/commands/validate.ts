@@ -3,7 +3,8 @@ import path from 'node:path';
 import { NODE_FILES, SERVER_FILES } from '../../config/discover.ts';
 import { ConfigError, type ConfigIssue } from '../../config/issues.ts';
 import { loadBridgeConfig, loadNodeConfig } from '../../config/node.ts';
-import { RUNTIMES } from '../../runtimes/registry.ts';
+import { runtimeDefinition, RUNTIMES } from '../../runtimes/registry.ts';
+import type { NodeConfig } from '../../config/types.ts';
 import { loadServerConfig } from '../../config/server.ts';
 import { readSource } from '../../config/yaml-source.ts';
 import type { Command, Io } from '../command.ts';
@@ -65,9 +66,17 @@ function kindOf(file: string): Kind {
   return 'attachments' in value ? 'node' : 'server';
 }
 
+/** What each agent may do that its runtime alone would not let it. */
+function sayOpenings({ attachments }: NodeConfig, io: Io): void {
+  for (const { agent, runtime } of attachments) {
+    const opened = runtimeDefinition(runtime.kind)?.opens?.(runtime);
+    if (opened !== undefined) io.err(`moltnet: ${agent.id} (${runtime.kind}) ${opened}\n`);
+  }
+}
+
 async function check(kind: Kind, file: string, io: Io): Promise<void> {
-  if (kind === 'node') loadNodeConfig({ cwd: io.cwd, env: io.env, path: file }, RUNTIMES);
-  else if (kind === 'bridge') loadBridgeConfig(file, io, RUNTIMES);
+  if (kind === 'node') sayOpenings(loadNodeConfig({ cwd: io.cwd, env: io.env, path: file }, RUNTIMES), io);
+  else if (kind === 'bridge') sayOpenings(loadBridgeConfig(file, io, RUNTIMES), io);
   else if (kind === 'client') (await import('../../config/client.ts')).readClientFile(file);
   else {
     const config = loadServerConfig({ cwd: io.cwd, env: io.env, path: file });
