@@ -221,12 +221,18 @@ it('RT-60 a person wakes Codex, Codex and Claude Code answer each other, and kil
       `turn ${number}`,
     ).toBe(true);
     if (number > 1) expect(ran[0]!.prompt).toContain(`id turn-${number - 1}`);
-    // Claude Code runs a wake once, whatever was killed. Codex at most once more for each kill of its node.
+    // A turn that came to its end runs once. Claude Code's goes on when its node dies; Codex breaks off and begins anew.
     if (!codex) expect(ran.length, `runs of turn ${number}`).toBe(1);
     more += ran.length - 1;
   }
   expect(turnsOf(CODEX_CUT).length).toBe(2);
   expect(more).toBeLessThanOrEqual(KILLS);
+
+  const meters = (await (await fetch(`${url}/v1/guard/room:general`)).json()) as { meters?: object };
+  const turns = model.turns().length;
+  console.log(
+    `turns per message: ${(turns / messages.length).toFixed(2)} (${turns} turns, ${messages.length} messages); guard: ${JSON.stringify(meters.meters)}`,
+  );
 
   node.child.kill('SIGTERM');
   expect(await node.ended).toBe(0);
