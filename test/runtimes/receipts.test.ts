@@ -113,7 +113,7 @@ const answering =
         ? { say: 'this is printed, and must reach nobody' }
         : { shell: ANSWER };
 
-describe.each(['codex', 'claude-code'])('RT-80 %s, from a person in a room to the receipt', (kind) => {
+describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to the receipt', (kind) => {
   it('answers by `moltnet send`, and goes on with its session at the next message', async () => {
     model.script = answering();
     const lab = await start(kind);
@@ -197,7 +197,7 @@ describe.each(['codex', 'claude-code'])('RT-80 %s, from a person in a room to th
     expect(await lab.cannotWake()).toMatch(/install/);
   });
 
-  it('RT-81 no text of a room runs a command, reads a file, loads a skill or leaves its place in the prompt', async () => {
+  it('RT-65 no text of a room runs a command, reads a file, loads a skill or leaves its place in the prompt', async () => {
     const secret = path.join(workspace, 'secret.txt');
     writeFileSync(secret, 'the-secret-of-the-workspace');
     for (const skills of ['.agents/skills', '.claude/skills']) {
