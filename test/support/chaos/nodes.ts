@@ -1,9 +1,10 @@
-/** The nodes of a chaos run, each a process with two agents: one whose runtime dedupes (as Claude Code), one that does not. */
+/** The nodes of a chaos run, each a process with two agents. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { AttachmentConfig } from '../../../src/config/types.ts';
+import { DEFAULT_CATCH_UP, type Bindings } from '../../../src/protocol/wake.ts';
 import { attachmentConfig } from '../node-lab-config.ts';
 import { main } from '../process.ts';
 import type { ChaosAgent, FactFile } from './record.ts';
@@ -12,21 +13,31 @@ import type { NodeSettings } from './node-child.ts';
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
-export const AGENTS: readonly ChaosAgent[] = [
-  { id: 'cx1', node: 'node-0', dedupes: false, rooms: { plaza: 'all', work: 'mentions', guarded: 'all' } },
-  {
-    id: 'cl1',
-    node: 'node-0',
-    dedupes: true,
-    rooms: { plaza: 'mentions', work: 'mentions', guarded: 'mentions' },
-  },
-  {
-    id: 'cx2',
-    node: 'node-1',
-    dedupes: false,
-    rooms: { plaza: 'mentions', work: 'mentions', guarded: 'mentions' },
-  },
-  { id: 'cl2', node: 'node-1', dedupes: true, rooms: { plaza: 'all', work: 'mentions', guarded: 'all' } },
+interface NodeAgent extends ChaosAgent {
+  runtime: 'codex' | 'claude-code';
+  catch_up: Bindings['catch_up'];
+}
+const agent = (
+  id: string,
+  node: string,
+  runtime: NodeAgent['runtime'],
+  wake: 'all' | 'mentions',
+  catch_up: Bindings['catch_up'],
+): NodeAgent => ({
+  id,
+  node,
+  runtime,
+  // Both know a wake by its id, also after a crash.
+  dedupes: true,
+  rooms: { plaza: wake, work: 'mentions', guarded: wake },
+  catch_up,
+});
+/** On each node one of each runtime, one that is woken by everything, one with the limits that are the default. */
+export const AGENTS: readonly NodeAgent[] = [
+  agent('cx1', 'node-0', 'codex', 'all', 'all'),
+  agent('cl1', 'node-0', 'claude-code', 'mentions', DEFAULT_CATCH_UP),
+  agent('cx2', 'node-1', 'codex', 'mentions', DEFAULT_CATCH_UP),
+  agent('cl2', 'node-1', 'claude-code', 'all', 'all'),
 ];
 
 export interface ChaosNode {
@@ -74,15 +85,20 @@ export function chaosNodes(options: NodesOptions): ChaosNode[] {
   });
 }
 
-function attachmentOf({ id, dedupes, rooms }: ChaosAgent, url: string, folder: string): AttachmentConfig {
+function attachmentOf(
+  { id, runtime, rooms, catch_up }: NodeAgent,
+  url: string,
+  folder: string,
+): AttachmentConfig {
   const workspace = path.join(folder, 'agents', id, 'workspace');
   mkdirSync(workspace, { recursive: true });
   return attachmentConfig(url, {
     agent: { id },
     rooms: Object.entries(rooms).map(([room, wake]) => ({ id: room, wake })),
+    catch_up,
     runtime: {
-      kind: dedupes ? 'claude-code' : 'codex',
-      command: here(dedupes ? '../fake-claude.mjs' : '../fake-codex.mjs'),
+      kind: runtime,
+      command: here(runtime === 'codex' ? '../fake-codex.mjs' : '../fake-claude.mjs'),
       workspace_path: workspace,
       home_path: path.join(folder, 'agents', id, 'home'),
       inactivity_timeout: 2,

@@ -26,7 +26,7 @@ export type Fact =
   | { t: 'done'; agent: string; wake: string }
   /** An agent was told that it had sent this; `key` is what its words begin with, and in them alone. */
   | { t: 'said'; agent: string; wake: string; id: string; key: string; target: string }
-  /** The node runs a turn of this wake again, because one had failed. */
+  /** A turn of this wake is run again, because one had failed: by the node, or because an operator said so. */
   | { t: 'retry'; agent: string; wake: string }
   /** It is gone, and not there again yet. */
   | { t: 'kill'; what: 'server' | 'node' | 'runtime'; name: string }

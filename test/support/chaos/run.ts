@@ -137,7 +137,8 @@ class Run implements Chaos {
       return;
     }
     if (roll < 0.91) return this.#do(this.#freeze(random.of([...world.servers, ...nodes])));
-    if (roll < 0.96) return this.#do(this.#pause());
+    if (roll < 0.95) return this.#do(this.#pause());
+    if (roll < 0.98) return this.#do(this.#deadLetters());
     return this.#do(this.#letGo());
   }
 
@@ -217,6 +218,22 @@ class Run implements Chaos {
     await people.ask((client) => client.endPause(scope)).catch(notThereYet);
   }
 
+  /** An operator has what failed run again, and gives some of it up. */
+  async #deadLetters(): Promise<void> {
+    const { random, people, facts } = this.#of;
+    const failed = await people.ask((client) => client.deliveries({ state: 'failed' }));
+    for (const { wake_id, agent_id } of failed.slice(0, 5)) {
+      if (wake_id === undefined) continue;
+      const again = random.next() < 0.7;
+      if (again) facts.add({ t: 'retry', agent: agent_id, wake: wake_id });
+      await people
+        .ask((client) =>
+          again ? client.retryDelivery(wake_id, agent_id) : client.dropDelivery(wake_id, agent_id),
+        )
+        .catch(notThereYet);
+    }
+  }
+
   /** An operator lets go what the guard holds. */
   async #letGo(): Promise<void> {
     const { people } = this.#of;
@@ -230,7 +247,9 @@ class Run implements Chaos {
     const end = performance.now() + ms;
     await Promise.all(world.servers.map((server) => server.start()));
     for (const node of nodes) node.start();
-    for (let before = -1; ;) {
+    // Twice nothing open, and nothing said in between: what is read first may be older than what is read last.
+    let retried = false;
+    for (let quiet: number | undefined; ;) {
       for (const { scope } of await people.ask((client) => client.pauses()))
         await people.ask((client) => client.endPause(scope)).catch(notThereYet);
       await this.#letGo();
@@ -238,7 +257,13 @@ class Run implements Chaos {
         collect(client, AGENTS, this.#known),
       );
       const count = [...conversations.values()].reduce((sum, { messages }) => sum + messages.length, 0);
-      if (pending.length === 0 && count === before) {
+      if (pending.length === 0 && count === quiet && !retried) {
+        retried = true;
+        await this.#deadLetters();
+        quiet = undefined;
+        continue;
+      }
+      if (pending.length === 0 && count === quiet) {
         // What one of them lacks the checker tells.
         while (readers.some((reader) => lacks(reader, conversations)) && performance.now() < end)
           await sleep(50);
@@ -248,7 +273,7 @@ class Run implements Chaos {
         throw new Error(
           `it did not settle in ${ms} ms; ${pending.length} are open:\n${pending.slice(0, 30).join('\n')}`,
         );
-      before = count;
+      quiet = pending.length === 0 ? count : undefined;
       await sleep(200);
     }
   }
@@ -308,8 +333,8 @@ function lacks(
   );
 }
 
-/** What is not there (yet, or any more) is not there. */
+/** What is not there yet, or not any more, or became something else meanwhile. */
 function notThereYet(error: unknown): undefined {
-  if (error instanceof RefusedError && error.status === 404) return undefined;
+  if (error instanceof RefusedError && [404, 409].includes(error.status)) return undefined;
   throw error;
 }
