@@ -1,8 +1,13 @@
 /** People of a chaos run: they say things to agents, and say them again under the same id when no answer came. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, type Client, type SendRequest } from '../../../src/client/http.ts';
-import { ConnectionError } from '../../../src/client/http.ts';
+import {
+  ConnectionError,
+  createClient,
+  RefusedError,
+  type Client,
+  type SendRequest,
+} from '../../../src/client/http.ts';
 import type { FactFile } from './record.ts';
 import type { World } from './world.ts';
 
@@ -15,6 +20,9 @@ export interface People {
   ask<T>(what: (client: Client) => Promise<T>): Promise<T>;
   close(): void;
 }
+
+/** A server on its way out has said so. */
+const isStopping = (error: unknown): boolean => error instanceof RefusedError && error.status === 503;
 
 export function peopleOf(world: World, facts: FactFile): People {
   const clients = new Map(
@@ -34,7 +42,7 @@ export function peopleOf(world: World, facts: FactFile): People {
       try {
         return await what(client());
       } catch (error) {
-        if (!(error instanceof ConnectionError)) throw error;
+        if (!(error instanceof ConnectionError || isStopping(error))) throw error;
         await sleep(20);
       }
     }
@@ -59,6 +67,8 @@ export function peopleOf(world: World, facts: FactFile): People {
         await client().send(request);
         facts.add({ t: 'accepted', id, by: 'ann' });
       } catch (error) {
+        // It says that nothing was stored: then it must not be there.
+        if (isStopping(error)) return;
         if (!(error instanceof ConnectionError)) throw error;
         facts.add({ t: 'unknown', id, by: 'ann' });
       }
