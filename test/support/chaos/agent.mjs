@@ -46,7 +46,7 @@ export async function turn(prompt, alive, env) {
   } catch (error) {
     const text = String(error.stderr || error.message);
     // A server that is away for longer than the command waits fails the turn; other refusals are nobody's plan.
-    if (!/(cannot be reached|unreachable|refused|did not answer|not known whether|503)/.test(text))
+    if (!/(cannot be reached|unreachable|refused|did not answer|not known whether|stopping|503)/.test(text))
       note({ t: 'trouble', at: `${agent} ${wake_id}`, text });
     return [{ name: 'http', value: '500' }];
   } finally {
