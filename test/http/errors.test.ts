@@ -261,14 +261,14 @@ describe('limits', () => {
         target: {
           kind: 'dm',
           dm_id: 'd1',
-          participant_ids: ['ada', ...many(at('dm_participants'), (i) => `p${i}`)],
+          participant_ids: ['ada', ...many(at('dm_participants'), (i) => `net_b:p${i}`)],
         },
       }),
       hello({
         target: {
           kind: 'dm',
           dm_id: 'd2',
-          participant_ids: ['ada', ...many(at('dm_participants') - 1, (i) => `p${i}`)],
+          participant_ids: ['ada', ...many(at('dm_participants') - 1, (i) => `net_b:p${i}`)],
         },
       }),
     ],
