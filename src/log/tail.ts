@@ -51,6 +51,9 @@ export interface TailOptions {
   ringBytes?: number;
   /** A live reader could not be given an event at once, and reads it from the log instead: for metrics. */
   onBehind?: () => void;
+  /** Told every volatile fact of this process, for other servers; `elsewhere`: whether there are any. */
+  onFact?: (fact: VolatileFact) => void;
+  elsewhere?: () => boolean;
   /** A subscriber threw: a fault, which must not reach the others. */
   onFault?: (error: unknown) => void;
 }
@@ -78,6 +81,8 @@ export class Tail {
   #readBytes = 0;
   readonly #clock: () => number;
   readonly #onFault: (error: unknown) => void;
+  readonly #onFact: ((fact: VolatileFact) => void) | undefined;
+  readonly #elsewhere: () => boolean;
   /** Tells that a reader fell behind. */
   readonly countBehind: () => void;
   readonly #interests = new Map<Subscriber, Interest>();
@@ -96,6 +101,8 @@ export class Tail {
     this.store = options.store;
     this.#clock = options.clock ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
+    this.#onFact = options.onFact;
+    this.#elsewhere = options.elsewhere ?? (() => false);
     this.countBehind = options.onBehind ?? (() => {});
     this.#head = options.store.head;
     this.ring = new Ring({
@@ -162,8 +169,14 @@ export class Tail {
     for (const entry of entries) entry.forget();
   }
 
-  /** Sends a volatile fact to the observers, and to those who asked for its agent. It gets a random id, which is no cursor. */
+  /** Sends a volatile fact to the observers, and to those who asked for its agent, here and at other servers. It gets a random id, which is no cursor. */
   announce(fact: VolatileFact): void {
+    this.#onFact?.(fact);
+    this.announceHere(fact);
+  }
+
+  /** The same to those of this server: another one has told it. */
+  announceHere(fact: VolatileFact): void {
     const { type, agent_id, room_id, payload } = fact;
     const concerned = agent_id === undefined ? undefined : this.#byAgent.get(agent_id);
     if (this.#observers.size === 0 && !concerned) return;
@@ -187,12 +200,12 @@ export class Tail {
 
   /** Whether a volatile fact about this agent would reach anybody. */
   isWatched(agent_id: string): boolean {
-    return this.#observers.size > 0 || this.#byAgent.has(agent_id);
+    return this.#observers.size > 0 || this.#byAgent.has(agent_id) || this.#elsewhere();
   }
 
   /** Whether there is anybody at all whom a volatile fact may reach. */
   get watched(): boolean {
-    return this.#observers.size > 0 || this.#byAgent.size > 0;
+    return this.#observers.size > 0 || this.#byAgent.size > 0 || this.#elsewhere();
   }
 
   /** Subscribes from the head on. Returns the way out; calling it twice does nothing. */

@@ -3,7 +3,16 @@
  * the topology after the commit (with the real ones), so that the two cannot disagree: the rules change nothing
  * themselves.
  */
-import type { ConversationRow, EventWrite, InviteRow, RoomRow, RowWrite, Writes } from '../store/store.ts';
+import type {
+  ConversationRow,
+  EventWrite,
+  InviteRow,
+  RoomRow,
+  RowWrite,
+  Writes,
+  ForeignBatch,
+  ForeignRow,
+} from '../store/store.ts';
 import type {
   AgentRow,
   PairingInviteRow,
@@ -54,6 +63,33 @@ export function fold(state: Foldable, writes: Writes, seqs: readonly number[] | 
     for (const row of event.rows) foldRow(state, row, event, seqs?.[i]);
   }
   for (const row of writes.rows) foldRow(state, row, undefined, undefined);
+}
+
+/** What another server committed. A conversation that is not in memory and not held stays out of it. */
+export function foldForeign(state: Foldable, { events, rows }: ForeignBatch): void {
+  const bySeq = new Map(events.map((event) => [event.seq, event]));
+  for (const foreign of rows) {
+    const { row, seq } = foreign;
+    if (row.op === 'conversation') foldForeignConversation(state, row, foreign, bySeq.get(seq)?.participants);
+    else if (row.op !== 'message') foldRow(state, row, undefined, seq);
+  }
+}
+
+function foldForeignConversation(
+  state: Foldable,
+  { row, touch }: RowWrite & { op: 'conversation' },
+  { seq, first_seq, held_seq, keep_hold }: ForeignRow,
+  participants: string[] | undefined,
+): void {
+  const before = state.conversation(row.key);
+  if (!before && row.held_at === null) return;
+  state.putConversation({
+    ...row,
+    participants: before?.participants ?? participants ?? null,
+    first_seq: before?.first_seq || (first_seq ?? seq),
+    last_seq: touch ? Math.max(seq, before?.last_seq ?? 0) : (before?.last_seq ?? 0),
+    held_seq: held_seq === undefined ? row.held_seq : keep_hold ? (before?.held_seq ?? held_seq) : held_seq,
+  });
 }
 
 function foldRow(

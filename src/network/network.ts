@@ -4,7 +4,7 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
-import type { LogEvent, Store } from '../store/store.ts';
+import type { ForeignBatch, LogEvent, Store } from '../store/store.ts';
 import { Writer } from '../store/writer.ts';
 import type { RoomConfig } from '../config/types.ts';
 import type { Answer, Command, CommandKind, CommandTypes } from './commands.ts';
@@ -27,6 +27,8 @@ export interface NetworkOptions {
   onCommitted: (events: LogEvent[]) => void;
   /** Told the number of commands of each committed batch that wrote something. Must not throw. */
   onBatch?: (commands: number) => void;
+  /** Called with what another server committed, once it is in the topology and before its events are told. Must not throw. */
+  onForeign?: (batch: ForeignBatch) => void;
   /** Milliseconds since 1970; for tests. */
   clock?: () => number;
   random?: Random;
@@ -39,6 +41,8 @@ export class Network {
   readonly #writer: Writer<Command, Answer>;
   readonly #store: Store;
   readonly #clock: () => number;
+  /** Of the newest batch of another server that is in the topology. */
+  #position: number;
   #now = Number.NaN;
   #at = '';
 
@@ -47,12 +51,23 @@ export class Network {
     this.topology = topology;
     this.#store = options.store;
     this.#clock = options.clock ?? Date.now;
+    this.#position = options.store.position;
     this.#writer = new Writer<Command, Answer>({
       store: options.store,
       rules: new BatchRules(options.store, topology, options.random ?? systemRandom),
       onCommitted: options.onCommitted,
+      position: () => this.#position,
       ...(options.onBatch && { onBatch: options.onBatch }),
     });
+    options.store.follow((batch) => this.#writer.follow(() => this.#take(batch, options)));
+  }
+
+  /** What another server committed, as if it had been committed here. */
+  #take(batch: ForeignBatch, { onCommitted, onForeign }: NetworkOptions): void {
+    this.topology.foreign(batch);
+    this.#position = batch.position;
+    onForeign?.(batch);
+    if (batch.events.length > 0) onCommitted(batch.events);
   }
 
   /** Loads the network at the log's head. Call `start` next, with what the configuration declares. */

@@ -7,6 +7,7 @@ import type { PauseScope } from '../protocol/pauses.ts';
 import type {
   AgentRow,
   ConversationRow,
+  ForeignBatch,
   InviteRow,
   PairingInviteRow,
   PairingRow,
@@ -18,7 +19,7 @@ import type {
 } from '../store/store.ts';
 import { CredentialIndex } from './credential-index.ts';
 import type { PairingIdentity } from './identity.ts';
-import { fold, type Foldable } from './fold.ts';
+import { fold, foldForeign, type Foldable } from './fold.ts';
 import { Lru } from './lru.ts';
 import { Pairs } from './pairs.ts';
 import { Room } from './room-state.ts';
@@ -196,6 +197,10 @@ export class Topology implements Foldable {
 
   committed(writes: Writes, seqs: readonly number[]): void {
     fold(this, writes, seqs);
+  }
+
+  foreign(batch: ForeignBatch): void {
+    foldForeign(this, batch);
   }
 
   putRoom(row: Omit<RoomRow, 'created_seq'>, seq: number): void {

@@ -193,6 +193,11 @@ export const limits = {
   },
   identify: { value: 10_000, unit: 'milliseconds', what: 'time to IDENTIFY after the upgrade' },
   silence: { value: 10_000, unit: 'milliseconds', what: 'silence after which an attachment is dropped' },
+  behind: {
+    value: 2_000,
+    unit: 'milliseconds',
+    what: 'for which a server may not know what others on its database did, before reads and attachments are refused',
+  },
   stop: { value: 5_000, unit: 'milliseconds', what: 'time for a graceful stop' },
   // wakes
   catch_up_age: { value: 31_536_000, unit: 'seconds', what: 'an age that `catch_up` names' },

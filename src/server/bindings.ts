@@ -7,6 +7,8 @@ import type { Store } from '../store/store.ts';
 export interface BindingsBook {
   of(agent_id: string): Bindings | undefined;
   all(): Iterable<[agent_id: string, bindings: Bindings]>;
+  /** Takes over what another server stored. */
+  foreign(row: { agent_id: string; bindings: string }): void;
   /** Resolves when it is stored; at once when it says nothing new. */
   set(agent_id: string, bindings: Bindings): Promise<void>;
 }
@@ -26,6 +28,7 @@ export async function openBindings(
   return {
     of: (agent_id) => known.get(agent_id),
     all: () => known,
+    foreign: (row) => put(row.agent_id, row.bindings),
     async set(agent_id, bindings) {
       const text = JSON.stringify(bindings);
       if (texts.get(agent_id) === text) return;

@@ -13,6 +13,8 @@ export interface MetricSources {
   streams(): number;
   /** Commands waiting for the writer. */
   writerQueue(): number;
+  /** Other servers on the same database. */
+  otherServers(): number;
   /** seq of the newest event. */
   head(): number;
   /** Conversations with messages that wait for a paired network. */
@@ -56,6 +58,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Conversations with messages that wait for a paired network.',
     sources.relayWaiting,
   );
+  gauge('moltnet_other_servers', 'Other servers on the same database.', sources.otherServers);
   gauge('moltnet_events_head', 'Sequence number of the newest event.', sources.head);
   const relay = new Counter({
     name: 'moltnet_relay_total',

@@ -4,10 +4,11 @@
  */
 import { fqid } from '../protocol/ids.ts';
 import type { Hold } from '../log/receipt.ts';
-import type { Tail } from '../log/tail.ts';
+import type { Tail, VolatileFact } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
 import type { AttachmentActivity, CannotWake } from './attach/delivery-attachment.ts';
+import type { Peers } from '../store/store.ts';
 import type { Holds } from './holds.ts';
 
 /** Why an attachment ended, as wire.md 1.3 names it; shown with `server.debug_events`. */
@@ -46,7 +47,9 @@ export interface Presence {
   isConnected(agent_id: string): boolean;
   /** What the agent does, or whether it can be woken, is another: told live. */
   changed(agent_id: string): void;
-  /** Ids of connected agents. */
+  /** It was attached at another server, which has died, and is attached at none now: this server's observers are told. */
+  gone(agent_id: string): void;
+  /** Ids of connected agents, at whichever server. */
   connected(): Iterable<string>;
 }
 
@@ -56,6 +59,8 @@ export interface PresenceOptions {
   /** What the agent's attachments say. */
   activity: (agent_id: string) => AttachmentActivity | undefined;
   holds: Holds;
+  /** Other servers on the same database. */
+  peers?: Pick<Peers, 'present' | 'elsewhere'>;
   clock?: () => number;
 }
 
@@ -64,6 +69,7 @@ export function createPresence({
   network,
   activity,
   holds,
+  peers,
   clock = Date.now,
 }: PresenceOptions): Presence {
   const agents = new Map<string, { count: number; since: string }>();
@@ -73,9 +79,20 @@ export function createPresence({
     reason: string,
     error?: string,
   ): void {
+    tail.announce(fact(type, agent_id, reason, error));
+  }
+  const announceGone = (agent_id: string): void =>
+    tail.announceHere(fact('agent.disconnected', agent_id, 'attachment_closed'));
+
+  function fact(
+    type: 'agent.connected' | 'agent.disconnected',
+    agent_id: string,
+    reason: string,
+    error?: string,
+  ): VolatileFact {
     const name = network.topology.agent(agent_id)?.display_name ?? undefined;
     const network_id = network.settings.id;
-    tail.announce({
+    return {
       type,
       agent_id,
       payload: {
@@ -85,7 +102,7 @@ export function createPresence({
         name,
         ...(network.settings.debug_events && { reason, error }),
       },
-    });
+    };
   }
 
   function stateOf(agent_id: string): CannotWake & Pick<AgentPresence, 'state' | 'working'> {
@@ -102,13 +119,25 @@ export function createPresence({
     };
   }
 
+  const isElsewhere = (agent_id: string): boolean => peers?.elsewhere().has(agent_id) === true;
+  function say(agent_id: string): void {
+    const entry = agents.get(agent_id);
+    if (!peers || !entry) return;
+    const { count: attachments, since: connected_since } = entry;
+    peers.present(
+      agent_id,
+      JSON.stringify({ connected: true, attachments, connected_since, ...stateOf(agent_id) }),
+    );
+  }
+
   return {
     connect(agent_id) {
       const known = agents.get(agent_id);
       if (known) known.count++;
       else {
         agents.set(agent_id, { count: 1, since: new Date(clock()).toISOString() });
-        announce('agent.connected', agent_id, 'attachment_ready');
+        if (!isElsewhere(agent_id)) announce('agent.connected', agent_id, 'attachment_ready');
+        say(agent_id);
       }
       let counted = true;
       return (reason, error) => {
@@ -117,10 +146,12 @@ export function createPresence({
         const entry = agents.get(agent_id)!;
         if (--entry.count > 0) return;
         agents.delete(agent_id);
-        announce('agent.disconnected', agent_id, reason, error);
+        peers?.present(agent_id, undefined);
+        if (!isElsewhere(agent_id)) announce('agent.disconnected', agent_id, reason, error);
       };
     },
     changed(agent_id) {
+      say(agent_id);
       if (!tail.isWatched(agent_id)) return;
       const network_id = network.settings.id;
       const { working, ...rest } = stateOf(agent_id);
@@ -140,6 +171,8 @@ export function createPresence({
     },
     of(agent_id) {
       const entry = agents.get(agent_id);
+      const other = entry ? undefined : peers?.elsewhere().get(agent_id);
+      if (other !== undefined) return JSON.parse(other) as AgentPresence;
       return {
         connected: entry !== undefined,
         attachments: entry?.count ?? 0,
@@ -147,7 +180,10 @@ export function createPresence({
         ...stateOf(agent_id),
       };
     },
-    isConnected: (agent_id) => agents.has(agent_id),
-    connected: () => agents.keys(),
+    isConnected: (agent_id) => agents.has(agent_id) || isElsewhere(agent_id),
+    connected: () => new Set([...agents.keys(), ...(peers?.elsewhere().keys() ?? [])]),
+    gone(agent_id) {
+      if (!agents.has(agent_id)) announceGone(agent_id);
+    },
   };
 }

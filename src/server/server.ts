@@ -9,7 +9,7 @@ import type { ReloadResult } from '../protocol/identity.ts';
 import { limits } from '../protocol/limits.ts';
 import { readImportState } from '../transfer/import-state.ts';
 import { openStore } from '../store/open.ts';
-import type { Store } from '../store/store.ts';
+import type { ForeignBatch, Store } from '../store/store.ts';
 import { createAttachGateway, type AttachGateway } from './attach/gateway.ts';
 import { createWakeReports } from './attach/wake-report.ts';
 import { createCredentials } from './auth/credentials.ts';
@@ -34,6 +34,7 @@ import { startPruning } from './pruning.ts';
 import { startRetention } from './retention.ts';
 import { createReceipts } from './receipts.ts';
 import { createReload, logNotes } from './reload.ts';
+import { joinPeers, takeOver, type Followers } from './several.ts';
 import { settingsOf } from './settings.ts';
 import { createEventStreams, type EventStreams } from './sse.ts';
 import { NO_BUDGETS, openUsage } from './usage.ts';
@@ -178,8 +179,13 @@ async function assemble(
   log: Logger,
   store: Store,
 ): Promise<StartingContext> {
+  const { peers } = store;
   const tail = new Tail({
     store,
+    ...(peers && {
+      onFact: (fact) => peers.tell(JSON.stringify(fact)),
+      elsewhere: () => peers.others > 0,
+    }),
     onFault: (error) => log.error({ component: 'events.broker', err: error }, 'a reader of the log failed'),
     onBehind: () => metrics.eventsDropped.inc(),
   });
@@ -187,10 +193,14 @@ async function assemble(
   const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams; pairings?: Pairings } =
     {};
   let revocables: Revocables | undefined;
+  // What other servers store while this one still assembles itself waits for who keeps it.
+  let followers: Followers | undefined;
+  const early: ForeignBatch[] = [];
   const metrics = createMetrics({
     attachments: () => counted.gateway?.active ?? 0,
     streams: () => counted.streams?.active ?? 0,
     writerQueue: () => counted.network?.waiting ?? 0,
+    otherServers: () => peers?.others ?? 0,
     head: () => tail.head,
     relayWaiting: () => counted.pairings?.waiting ?? 0,
   });
@@ -201,6 +211,10 @@ async function assemble(
     onCommitted: (events) => {
       tail.publish(events);
       if (revocables) endLapsed(events, revocables);
+    },
+    onForeign: (batch) => {
+      if (followers) takeOver(batch, followers);
+      else early.push(batch);
     },
     onBatch: (commands) => {
       metrics.batchSize.observe(commands);
@@ -228,7 +242,7 @@ async function assemble(
   });
   const holds = createHolds(network, usage);
   const activity: PresenceOptions['activity'] = (agent_id) => counted.gateway?.activity(agent_id);
-  const presence = createPresence({ tail, network, activity, holds });
+  const presence = createPresence({ tail, network, activity, holds, ...(peers && { peers }) });
   const wakes = createWakeReports({ tail, network, store });
   await wakes.load();
   const bindings = await openBindings(network, store);
@@ -267,6 +281,9 @@ async function assemble(
   }));
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
+  followers = { sessions, bindings, usage };
+  for (const batch of early.splice(0)) takeOver(batch, followers);
+  if (peers) await joinPeers(peers, { tail, presence, gateway });
 
   let bound = { host: '', port: 0 };
   let origins: OriginRules | undefined;

@@ -36,6 +36,8 @@ export interface Usage {
   capped(): string[];
   /** Wakes of today, by agent. */
   today(): ReadonlyMap<string, number>;
+  /** Takes over what another server stored. */
+  foreign(row: UsageRow): void;
   /** Writes down what is not, and ends the clock. */
   close(): Promise<void>;
   /** Writes down what is not. */
@@ -129,6 +131,12 @@ export async function openUsage(options: UsageOptions): Promise<Usage> {
     capReached,
     capOf,
     capped: () => Object.keys(budgets().agents),
+    foreign(row) {
+      turn();
+      if (row.day !== day || row.wakes === 0) return;
+      wakes.set(row.agent_id, (wakes.get(row.agent_id) ?? 0) + row.wakes);
+      if (capReached(row.agent_id)) onChanged();
+    },
     today: () => wakes,
     flush,
     async close() {

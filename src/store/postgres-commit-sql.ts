@@ -220,9 +220,9 @@ BEGIN
 END $$;
 
 -- Commits one batch. \`seen\`: the stamp up to which its decision knew what others have changed; \`checks\`: refuse it when
--- that is not enough. Answers 'done'; 'moved': nothing was stored, because something that the decision is about has
+-- that is not enough. \`applied\`: the stamp up to which it has everything already. Answers 'done'; 'moved': nothing was stored, because something that the decision is about has
 -- changed since; or 'wait': nothing was stored, it is another server's turn. All say what was missed.
-CREATE FUNCTION moltnet_commit_1(own_batch UUID, own BIGINT, seen BIGINT, checks BOOLEAN, attempt INTEGER, moves BOOLEAN, channel TEXT,
+CREATE FUNCTION moltnet_commit_1(own_batch UUID, own BIGINT, seen BIGINT, applied BIGINT, checks BOOLEAN, attempt INTEGER, moves BOOLEAN, channel TEXT,
     events_json JSON, conversations_json JSON, pairs_json JSON, groups_json JSON, changed TEXT,
     OUT verdict TEXT, OUT before BIGINT, OUT after_stamp BIGINT, OUT missed TEXT) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
@@ -250,7 +250,7 @@ BEGIN
       END IF;
       verdict := 'moved';
       after_stamp := head.stamp;
-      missed := moltnet_missed_1(own, seen, head.stamp);
+      missed := moltnet_missed_1(own, applied, head.stamp);
       RETURN;
     END IF;
   END IF;
@@ -258,7 +258,7 @@ BEGIN
     AND EXISTS (SELECT 1 FROM commit_turns t WHERE t.server <> own AND t.until > clock_timestamp()) THEN
     verdict := 'wait';
     after_stamp := head.stamp;
-    missed := moltnet_missed_1(own, seen, head.stamp);
+    missed := moltnet_missed_1(own, applied, head.stamp);
     RETURN;
   END IF;
   IF attempt > 1 THEN DELETE FROM commit_turns t WHERE t.server = own OR t.until < clock_timestamp(); END IF;
@@ -326,7 +326,7 @@ BEGIN
   PERFORM pg_notify(channel, next_stamp::TEXT);
   verdict := 'done';
   after_stamp := next_stamp;
-  IF head.stamp > seen THEN missed := moltnet_missed_1(own, seen, head.stamp); END IF;
+  IF head.stamp > applied THEN missed := moltnet_missed_1(own, applied, head.stamp); END IF;
 END $$;
 
 -- What became of a batch whose answer was lost. One that is not there is marked, so that a commit of it that is still

@@ -61,11 +61,14 @@ export class Feed {
   #follower: ((batch: ForeignBatch) => void) | undefined;
   /** Everything up to this stamp was taken over. */
   #applied: number;
+  /** Stamp of the newest batch that was given to the follower; at first that of the opening. */
+  position: number;
   head: number;
   /** Newest stamp that NOTIFY told of. */
   #told = 0;
   #currentAt = performance.now();
   #reading: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
   #again = false;
   #commits = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -75,7 +78,7 @@ export class Feed {
 
   constructor(options: FeedOptions) {
     this.#options = options;
-    this.#applied = options.stamp;
+    this.#applied = this.position = options.stamp;
     this.head = options.head;
   }
 
@@ -120,9 +123,14 @@ export class Feed {
     this.#currentAt = performance.now();
   }
 
-  /** Resolves when everything committed before this call was taken over. */
-  async catchUp(): Promise<void> {
+  /** Resolves when everything committed before this call was taken over. Those who ask meanwhile share the next look. */
+  catchUp(): Promise<void> {
+    return (this.#next ??= this.#lookNext());
+  }
+
+  async #lookNext(): Promise<void> {
     await this.#reading?.catch(() => {});
+    this.#next = undefined;
     await this.#read();
   }
 
@@ -139,8 +147,12 @@ export class Feed {
 
   #apply({ stamp, after_seq, last_seq, rows, events }: MissedBatch): void {
     if (stamp <= this.#applied) return;
-    const batch = { events: (events ?? []).map(logEvent), rows: foreignRows(rows, after_seq) };
-    this.#applied = stamp;
+    const batch = {
+      position: stamp,
+      events: (events ?? []).map(logEvent),
+      rows: foreignRows(rows, after_seq),
+    };
+    this.#applied = this.position = stamp;
     this.head = Math.max(this.head, last_seq);
     if (this.#closed || !this.#follower) return;
     try {

@@ -11,6 +11,7 @@ import { createLogReads } from './postgres-log-reads.ts';
 import { migratePostgres } from './postgres-migrations.ts';
 import { createPacker, type PackedBatch } from './postgres-packing.ts';
 import { createPageReads } from './postgres-page-reads.ts';
+import { PostgresPeers } from './postgres-peers.ts';
 import { drop, run, Sessions, type Statement } from './postgres-sessions.ts';
 import { prunable } from './postgres-prunable.ts';
 import { createSearch } from './postgres-search.ts';
@@ -42,7 +43,7 @@ const FORGET = 60_000;
 
 const COMMIT_SQL: Statement = {
   name: 'moltnet_commit_1',
-  text: 'SELECT * FROM moltnet_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)',
+  text: 'SELECT * FROM moltnet_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
 };
 const RESOLVE_SQL: Statement = {
   name: 'moltnet_resolve_1',
@@ -115,6 +116,7 @@ class PostgresStore implements Store {
   readonly #shown: string;
   readonly #channel: string;
   readonly #feed: Feed;
+  readonly peers: PostgresPeers;
   readonly #pack = createPacker();
   readonly #pages: ReturnType<typeof createPageReads>;
   readonly #log: ReturnType<typeof createLogReads>;
@@ -149,6 +151,7 @@ class PostgresStore implements Store {
       warn,
       fault: (error) => void failed(error),
     });
+    this.peers = new PostgresPeers(sessions, channel);
     this.#pages = createPageReads(sessions);
     this.#log = createLogReads(sessions);
     this.#state = createStateReads(sessions);
@@ -160,7 +163,7 @@ class PostgresStore implements Store {
     return this.#feed.head;
   }
   get position(): number {
-    return this.#feed.applied;
+    return this.#feed.position;
   }
   get behind(): number {
     return this.#feed.behind;
@@ -227,10 +230,10 @@ class PostgresStore implements Store {
     const feed = this.#feed;
     const client = await this.#connected();
     const batch = randomUUID();
-    const seen = decidedAt ?? feed.applied;
+    const { applied } = feed;
     const { events, conversations, pairs, groups, changed, moves, decides } = packed;
     const checks = decides && decidedAt !== undefined;
-    const values = [batch, feed.server, seen, checks, this.#moved, moves, this.#channel];
+    const values = [batch, feed.server, decidedAt ?? 0, applied, checks, this.#moved, moves, this.#channel];
     let outcome: Outcome;
     try {
       const { rows } = await run(
@@ -254,7 +257,7 @@ class PostgresStore implements Store {
     }
     const { verdict, after_stamp, missed } = outcome;
     // Everything before our own commit, and nothing of it: that is the caller's to make the state.
-    await feed.take(missed, verdict === 'done' ? after_stamp - 1 : after_stamp, seen);
+    await feed.take(missed, verdict === 'done' ? after_stamp - 1 : after_stamp, applied);
     return outcome;
   }
 
@@ -388,6 +391,7 @@ class PostgresStore implements Store {
   async #close(): Promise<void> {
     clearInterval(this.#forget);
     await this.#last;
+    await this.peers.close();
     await this.#feed.close();
     await this.#search.close();
     this.#disconnect();

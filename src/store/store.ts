@@ -469,13 +469,45 @@ export interface ForeignRow {
 }
 /** One batch that another server committed. */
 export interface ForeignBatch {
+  /** Store.position once it is taken over. */
+  position: number;
   /** In order of seq. */
   events: LogEvent[];
   /** In their order. */
   rows: ForeignRow[];
 }
 
+export interface PeersFollower {
+  /** Something volatile that another server told. */
+  told(text: string): void;
+  /** An agent is attached at no other server any more. */
+  gone(agent_id: string): void;
+  /** The others may have taken what this server had leased: it stood still, or the database was away. */
+  lapsed(): void;
+}
+
+/** What servers on one database keep of each other. What one has lapses by the database's clock within 5 s of its death. */
+export interface Peers {
+  /** Rejects with nothing: what cannot be said now is said later. One follower. */
+  follow(follower: PeersFollower): Promise<void>;
+  /** Takes an agent's delivery for this server, or keeps it; false while another living server has it. */
+  lease(agent_id: string): Promise<boolean>;
+  release(agent_id: string): Promise<void>;
+  /** This server's leases stand. False in good time before another may take them. */
+  readonly alive: boolean;
+  /** Other servers that live. */
+  readonly others: number;
+  /** An agent is attached here, and what its presence says; undefined: it is not any more. */
+  present(agent_id: string, state: string | undefined): void;
+  /** The same of the other servers' agents, as known a second ago. */
+  elsewhere(): ReadonlyMap<string, string>;
+  /** Tells the other servers something volatile, of at most 7,000 bytes and without line breaks. It may be lost. */
+  tell(text: string): void;
+}
+
 export interface Store {
+  /** Undefined for an engine that has one server. */
+  readonly peers?: Peers;
   readonly kind: 'sqlite' | 'memory' | 'postgres';
   readonly networkId: string;
   /** seq of the newest committed event, 0 for none. */
@@ -496,7 +528,7 @@ export interface Store {
    */
   commit(writes: readonly Writes[], run?: number, decidedAt?: number): Promise<number[][]>;
 
-  /** How far what other servers commit has come here; grows. Always 0 for an engine that has one server. */
+  /** Of the newest batch of another server that was given to the follower, at first of the opening. 0 where there is one server. */
   readonly position: number;
   /**
    * Calls with every batch that another server commits, from the opening of the store on, in order of seq, and in

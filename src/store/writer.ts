@@ -50,12 +50,16 @@ export interface WriterOptions<C, A> {
   rules: Rules<C, A>;
   /** Called with each committed batch's events, in seq order, before its commands are answered. */
   onCommitted: (events: LogEvent[]) => void;
+  /** Position (Store.position) of the newest batch of another server that is in the state. */
+  position?: () => number;
   /** Told the number of commands of each committed batch that wrote something. Must not throw. */
   onBatch?: (commands: number) => void;
 }
 
 interface Waiting<C, A> {
   command: C;
+  /** How often it was decided again because its refusal may not hold any more. */
+  again?: number;
   resolve: (answer: A) => void;
   reject: (error: unknown) => void;
 }
@@ -65,6 +69,10 @@ interface Batch<C, A> {
   commands: Waiting<C, A>[];
   /** It holds one command of a batch that failed. */
   alone: boolean;
+  /** The position when its deciding began. */
+  decidedAt: number;
+  /** What other servers committed after it, which waits until it is the state. */
+  after: (() => void)[];
   /** When all of it is decided. */
   draft: Draft<C, A> | undefined;
   accepted: { waiting: Waiting<C, A>; answer: A }[];
@@ -114,6 +122,8 @@ export class Writer<C, A> {
   /** The turn of the event loop in which commands came is not over. */
   #arriving = false;
   #closed = false;
+  /** Refusals that wait to be sure. */
+  readonly #looking = new Set<Promise<void>>();
 
   constructor(options: WriterOptions<C, A>) {
     this.#options = options;
@@ -147,7 +157,10 @@ export class Writer<C, A> {
   /** Refuses new commands and resolves when all accepted ones are answered. */
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#running) await this.#running;
+    while (this.#running || this.#looking.size > 0) {
+      await this.#running;
+      await Promise.all(this.#looking);
+    }
   }
 
   /** One step after the other: while a batch is being decided, no other becomes the state. */
@@ -201,6 +214,8 @@ export class Writer<C, A> {
     const batch: Batch<C, A> = {
       commands: this.#waiting.splice(0, take),
       alone,
+      decidedAt: this.#position(),
+      after: [],
       draft: undefined,
       accepted: [],
       refused: [],
@@ -240,7 +255,7 @@ export class Writer<C, A> {
 
   async #commit(batch: Batch<C, A>): Promise<void> {
     try {
-      batch.outcome = await this.#options.store.commit(batch.writes, this.#run);
+      batch.outcome = await this.#options.store.commit(batch.writes, this.#run, batch.decidedAt);
     } catch (error) {
       batch.outcome = new Failed(error);
     }
@@ -271,8 +286,10 @@ export class Writer<C, A> {
       throw error;
     } finally {
       // It is on disk, whatever became of the rest.
-      answer(batch);
+      for (const { waiting, answer: given } of batch.accepted) waiting.resolve(given);
+      this.#refuse(batch);
     }
+    for (const apply of batch.after) apply();
     await beginning;
   }
 
@@ -305,6 +322,44 @@ export class Writer<C, A> {
     } else for (const { reject } of commands) reject(asRefusal(error));
   }
 
+  /** Makes what another server committed the state, in its place: after those of ours that are on disk before it. */
+  follow(apply: () => void): void {
+    const before = this.#pending.findLast(
+      ({ outcome, writes }) => Array.isArray(outcome) && writes.length > 0,
+    );
+    if (before) before.after.push(apply);
+    else apply();
+  }
+
+  #position(): number {
+    return this.#options.position?.() ?? 0;
+  }
+
+  /** A refusal counts when it was decided on what all servers have committed; else it is decided again (STO-55). */
+  #refuse({ refused, decidedAt }: Pick<Batch<C, A>, 'refused' | 'decidedAt'>): void {
+    if (refused.length === 0) return;
+    const caught = this.#options.store.catchUp();
+    if (caught) {
+      const looking = this.#sure(caught, refused, decidedAt);
+      this.#looking.add(looking);
+      void looking.finally(() => this.#looking.delete(looking));
+    } else for (const { waiting, refusal } of refused) waiting.reject(refusal);
+  }
+
+  async #sure(caught: Promise<void>, refused: Batch<C, A>['refused'], decidedAt: number): Promise<void> {
+    const moved = await caught.then(
+      () => this.#position() !== decidedAt && !this.#closed,
+      () => false,
+    );
+    for (const { waiting, refusal } of refused) {
+      waiting.again = (waiting.again ?? 0) + 1;
+      if (!moved || waiting.again > TRIES) waiting.reject(refusal);
+      else this.#waiting.push(waiting);
+    }
+    if (this.#waiting.length > 0) this.#running ??= this.#work();
+    this.#news.resolve();
+  }
+
   /** Back to the front of the queue, in the order in which they came. */
   #again(...batches: Batch<C, A>[]): void {
     this.#waiting.unshift(...batches.flatMap(({ commands }) => commands));
@@ -312,15 +367,14 @@ export class Writer<C, A> {
   }
 }
 
-function answer<C, A>({ accepted, refused }: Pick<Batch<C, A>, 'accepted' | 'refused'>): void {
-  for (const { waiting, answer: given } of accepted) waiting.resolve(given);
-  for (const { waiting, refusal } of refused) waiting.reject(refusal);
-}
-
 /** After a fault: what was handed over is answered as what became of it. */
 function answerOnly<C, A>(batch: Batch<C, A>): void {
-  if (!(batch.outcome instanceof Failed)) return answer(batch);
-  for (const { reject } of batch.commands) reject(asRefusal(batch.outcome.error));
+  if (batch.outcome instanceof Failed) {
+    for (const { reject } of batch.commands) reject(asRefusal(batch.outcome.error));
+    return;
+  }
+  for (const { waiting, answer: given } of batch.accepted) waiting.resolve(given);
+  for (const { waiting, refusal } of batch.refused) waiting.reject(refusal);
 }
 
 function logEventOf(event: EventWrite, seq: number): LogEvent {

@@ -22,7 +22,7 @@ import type { Bindings } from '../../protocol/wake.ts';
 import { can } from '../../network/access.ts';
 import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { Store, WakeRow } from '../../store/store.ts';
+import { StorageError, type Store, type WakeRow } from '../../store/store.ts';
 import type { Connection, FrameHandler } from './connection.ts';
 import {
   classification,
@@ -111,7 +111,11 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       room: (id) => this.#room(id),
       hold: (room_id) => options.holds.of(agent_id, room_id)?.reason,
       dms: this.#dms,
-      save: (writes) => network.execute('delivery.save', { writes }, server),
+      save: async (writes) => {
+        // Another server may deliver by now, and have written further than this one knows.
+        if (!options.lease.stands) throw new StorageError('the lease of this delivery has lapsed');
+        return network.execute('delivery.save', { writes }, server);
+      },
     });
   }
 
@@ -300,6 +304,8 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     await this.#options.lease.acquired;
     if (this.#connection.ended) return;
     const { cursor, store } = this.#options;
+    // What another server has delivered is beyond what came here.
+    await store.catchUp();
     // Positions say where delivery goes on; a cursor is only looked at to tell of a gap.
     if (cursor !== '' && (!isId(cursor) || (await store.eventSeq(cursor)) === undefined)) this.#gap = cursor;
     await this.#delivery.open();

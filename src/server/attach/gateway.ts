@@ -79,6 +79,8 @@ export interface AttachGateway {
    * others may read.
    */
   revalidate(refusal: (identity: Identity) => MoltnetError | undefined): void;
+  /** Leases of this server lapsed: whoever was delivered to by them begins anew. */
+  lapsed(): void;
   /** Attachments that are READY. */
   readonly active: number;
   /** Whether an attachment of the agent has the event and nothing became of it yet. */
@@ -140,7 +142,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
   });
   const connections = new Set<Connection>();
   const claims = new Claims<Connection>();
-  const leases = new Leases();
+  const leases = new Leases(store.peers);
   const gaps = new GapPositions();
   const streams = new Set<StreamAttachment>();
   const deliveries = new Set<DeliveryAttachment>();
@@ -243,7 +245,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
         ...common,
         bindings,
         usage,
-        lease: leases.request(agent_id),
+        lease: await leases.request(agent_id),
         tellsStatus: status,
         onStatus: () => presence.changed(agent_id),
         onCap: () => holdsChanged(agent_id),
@@ -333,6 +335,11 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
         // The gateway may have been closed while the handshake was answered.
         if (closing) connection.restart();
       });
+    },
+    lapsed() {
+      const lapsed = new MoltnetError('service_unavailable', 'another server delivers by now: reconnect');
+      for (const connection of [...connections])
+        if (connection.delivery) connection.fail(lapsed, 'event_stream_closed');
     },
     revalidate(refusal) {
       for (const connection of [...connections]) {

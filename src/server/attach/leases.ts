@@ -1,29 +1,56 @@
-/** Of several attachments of one agent exactly one delivers. The next gets the lease when the holder has let go. */
+/**
+ * Of several attachments of one agent exactly one delivers. The next gets the lease when the holder has let go, or,
+ * where several servers share a database, when the holder's server is dead.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Peers } from '../../store/store.ts';
+
 export interface Lease {
   /** Nobody was before it. */
   readonly free: boolean;
-  /** Resolves when it is the holder. */
+  /** Resolves when it is the holder, or has given up. */
   readonly acquired: Promise<void>;
+  /** False when another server may have it by now. */
+  readonly stands: boolean;
   /** Gives it back, or up, once the last of its work is done. */
   release(done: Promise<unknown>): void;
 }
 
+/** Milliseconds between two looks whether another server has let go. */
+const LOOK = 200;
+
 export class Leases {
   readonly #last = new Map<string, Promise<void>>();
+  readonly #peers: Pick<Peers, 'lease' | 'release' | 'alive'> | undefined;
 
-  /** Takes a place in the agent's line. */
-  request(agent_id: string): Lease {
+  constructor(peers?: Pick<Peers, 'lease' | 'release' | 'alive'>) {
+    this.#peers = peers;
+  }
+
+  /** Takes a place in the agent's line, at once; resolves when it is known whether it is free. */
+  async request(agent_id: string): Promise<Lease> {
+    const peers = this.#peers;
     const before = this.#last.get(agent_id);
     const { promise, resolve } = Promise.withResolvers<void>();
+    const over = new AbortController();
     // Whoever gives up while it waits lets the next one wait for those before both.
-    const place = this.#until(before, promise, () => {
+    const place = this.#until(before, promise, async () => {
+      if (this.#last.get(agent_id) !== place) return;
+      await peers?.release(agent_id);
       if (this.#last.get(agent_id) === place) this.#last.delete(agent_id);
     });
     this.#last.set(agent_id, place);
+    const free = before === undefined && (peers === undefined || (await peers.lease(agent_id)));
     return {
-      free: before === undefined,
-      acquired: before ?? Promise.resolve(),
-      release: (done) => void done.finally(resolve),
+      free,
+      acquired: free ? Promise.resolve() : this.#take(agent_id, before, over.signal),
+      get stands() {
+        return peers === undefined || peers.alive;
+      },
+      release(done) {
+        over.abort();
+        void done.finally(resolve);
+      },
     };
   }
 
@@ -32,9 +59,19 @@ export class Leases {
     while (this.#last.size > 0) await Promise.all(this.#last.values());
   }
 
-  async #until(before: Promise<void> | undefined, released: Promise<void>, done: () => void): Promise<void> {
+  async #take(agent_id: string, before: Promise<void> | undefined, over: AbortSignal): Promise<void> {
+    await before;
+    while (this.#peers && !over.aborted && !(await this.#peers.lease(agent_id)))
+      await delay(LOOK, undefined, { signal: over }).catch(() => {});
+  }
+
+  async #until(
+    before: Promise<void> | undefined,
+    released: Promise<void>,
+    done: () => Promise<void>,
+  ): Promise<void> {
     await before;
     await released;
-    done();
+    await done();
   }
 }

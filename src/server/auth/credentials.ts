@@ -55,6 +55,8 @@ export interface Credentials {
   identify(request: IncomingMessage): Identity;
   /** The same, and undefined where it throws. */
   tryIdentify(request: IncomingMessage): Identity | undefined;
+  /** Whether the credential that a request brings, if any, is known by now. Counts nothing. */
+  knows(request: IncomingMessage): boolean;
   /** The identity of a token that was just minted: no use of it yet (SESS-3). Throws as identify does. */
   identityOf(token: string): Identity;
   /** The token of the configuration with this value. */
@@ -250,6 +252,19 @@ export function createCredentials({
     tryIdentify(request) {
       const answer = answerFor(request);
       return answer instanceof MoltnetError ? undefined : answer;
+    },
+    knows(request) {
+      const { authorization, cookie } = request.headers;
+      if (config.auth.mode === 'none' && !bringsPairToken(request)) return true;
+      if (authorization === undefined)
+        return cookieOf(cookie) === undefined || sessionOf(request) !== undefined;
+      if (!authorization.startsWith(BEARER)) return true;
+      try {
+        identityOf(authorization.slice(BEARER.length));
+        return true;
+      } catch {
+        return false;
+      }
     },
     identityOf,
     staticToken: (token) => tokens.get(hash(token))?.token,

@@ -29,6 +29,8 @@ export interface Sessions {
   begin(token: SessionToken): Promise<{ value: string; session: SessionRow }>;
   /** Ends it at once; resolves when that is stored. */
   end(session: SessionRow): Promise<void>;
+  /** Takes over what another server stored. */
+  foreign(write: SessionWrite): void;
   /** Ends at once those whose token is not there any more. */
   keepOnly(holds: (token: SessionToken) => boolean): void;
 }
@@ -103,6 +105,10 @@ export async function openSessions({
     },
     async end(session) {
       await save([forget(session)]);
+    },
+    foreign(write) {
+      if (write.op === 'session.remove') alive.delete(write.id_hash);
+      else if (!alive.has(write.row.id_hash)) alive.set(write.row.id_hash, write.row);
     },
     keepOnly(holds) {
       const gone = [...alive.values()].filter((row) => !holds(row)).map(forget);

@@ -14,6 +14,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { ServerContext } from '../context.ts';
+import { upToDate } from '../several.ts';
 import { agentRoutes } from './agents.ts';
 import { GUARD_HEADERS, GUARD_LINES, JSON_TYPE, sendJson } from './answers.ts';
 import { applyRoutes } from './apply.ts';
@@ -72,7 +73,8 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   const routes = new RouteTable();
   const rules = exchangeRules(context);
   const app = fastify({
-    serverFactory: (handler) => server.on('request', oneAtATime(direct(context, rules, handler))),
+    serverFactory: (handler) =>
+      server.on('request', oneAtATime(upToDate(context, direct(context, rules, handler)))),
     bodyLimit: limits.body.value,
     genReqId: (raw) => requestId(raw.headers['x-request-id']),
     return503OnClosing: false,

@@ -11,6 +11,7 @@ import type { ServerContext } from '../context.ts';
 import { answers, rawRefusal } from './answers.ts';
 import type { App } from './app.ts';
 import { refusalOf } from './errors.ts';
+import { caughtUp, requireCurrent } from '../several.ts';
 import { limitRequests } from './rates.ts';
 import { requestId } from './request-id.ts';
 
@@ -75,10 +76,17 @@ export function isAttachUpgrade(request: IncomingMessage): boolean {
 export function serveUpgrades(server: Server, context: ServerContext): void {
   const links = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: LINK_FRAME });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const began = performance.now();
     socket.on('error', () => socket.destroy());
+    const several = (context.store.peers?.others ?? 0) > 0;
+    if (several) caughtUp(context, () => take(request, socket, head));
+    else take(request, socket, head);
+  });
+
+  function take(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const began = performance.now();
     try {
       if (context.stopping) throw new MoltnetError('stopping');
+      requireCurrent(context.store);
       limitRequests(context, request);
       context.origins.requireHost(request.headers);
       context.origins.requireOrigin(request.headers);
@@ -118,7 +126,7 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
       else context.log.warn(fields, 'attach refused');
       socket.end(rawRefusal(refusal, id));
     }
-  });
+  }
 }
 
 /** A paired network keeps its link here. Throws `forbidden` for everybody else. */

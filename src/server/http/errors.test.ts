@@ -67,6 +67,7 @@ async function appOverBrokenParts() {
       writerQueue: () => 0,
       head: () => 0,
       relayWaiting: () => 0,
+      otherServers: () => 0,
     }),
     store: {
       ping: () => Promise.reject(new StorageError('disk I/O error in /secret/moltnet.db')),

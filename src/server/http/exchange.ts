@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
 import { envelope, refusalOf, retryAfter, type Refusal } from './errors.ts';
+import { requireCurrent } from '../several.ts';
 import { limitRequests } from './rates.ts';
 
 /** A refusal as it is sent, beside what every answer carries. */
@@ -46,6 +47,7 @@ export function exchangeRules(context: ServerContext): ExchangeRules {
       limitRequests(context, request);
       context.origins.requireHost(headers);
       const reads = method === 'GET' || method === 'HEAD';
+      if (reads && request.url!.startsWith('/v1/')) requireCurrent(context.store);
       if (reads && !live) return;
       context.origins.requireOrigin(headers);
       // What a browser sends by itself proves nothing: the page has to be ours.

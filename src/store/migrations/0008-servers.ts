@@ -49,6 +49,22 @@ CREATE TABLE commit_turns (
   until TIMESTAMPTZ NOT NULL
 );
 
+-- Who lives, by the database's clock; which server delivers to an agent; who is attached where.
+CREATE TABLE servers (
+  server BIGINT NOT NULL PRIMARY KEY,
+  until TIMESTAMPTZ NOT NULL
+);
+CREATE TABLE delivery_leases (
+  agent_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  server BIGINT NOT NULL
+);
+CREATE TABLE attached (
+  server BIGINT NOT NULL,
+  agent_id TEXT COLLATE "C" NOT NULL,
+  state TEXT NOT NULL,
+  PRIMARY KEY (server, agent_id)
+);
+
 -- The search index: words of a message with their places, and the words that it is filtered by. Filled behind the log.
 CREATE TABLE search_documents (
   seq BIGINT NOT NULL PRIMARY KEY,

@@ -1,0 +1,137 @@
+/** Two servers on one Postgres, over HTTP and attachments: a client may ask either of them. */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Bindings } from '../../src/protocol/wake.ts';
+import type { RunningServer } from '../../src/server/server.ts';
+import { AttachClient } from '../support/attach-client.ts';
+import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
+import { ask, askJson } from '../support/server-http.ts';
+import { startTestServer, type ConfigChanges } from '../support/server.ts';
+import { upTo } from '../support/store-writes.ts';
+
+let postgres: PostgresServer;
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.stop());
+
+let schemas = 0;
+async function fresh(): Promise<string> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client(postgres.dsn);
+  await client.connect();
+  const schema = `s${++schemas}`;
+  await client.query(`CREATE SCHEMA ${schema}`);
+  await client.end();
+  const url = new URL(postgres.dsn);
+  url.searchParams.set('options', `-c search_path=${schema}`);
+  return url.href;
+}
+
+const guard = { turns: 'off', hour_turns: 'off', pair_turns: 'off' } as const;
+
+async function pair(
+  changes: ConfigChanges = {},
+  headers: Record<string, string> = {},
+): Promise<[RunningServer, RunningServer]> {
+  const dsn = await fresh();
+  const storage = { kind: 'postgres' as const, postgres: { dsn } };
+  const start = () =>
+    startTestServer({ rooms: [{ id: 'general', members: [] }], guard, ...changes, storage });
+  const servers = [await start(), await start()] as const;
+  // Each knows that there is another.
+  for (const server of servers)
+    await vi.waitFor(async () =>
+      expect((await ask(server, '/metrics', { headers })).text).toContain('moltnet_other_servers 1'),
+    );
+  return [...servers];
+}
+const message = (from: string, id: string, text = id) => ({
+  id,
+  target: { kind: 'room', room_id: 'general' },
+  from: { type: 'agent', id: from },
+  parts: [{ kind: 'text', text }],
+});
+const post = async (server: RunningServer, body: object) =>
+  (await ask(server, '/v1/messages', { method: 'POST', body })).status;
+const bindings: Bindings = {
+  rooms: [{ id: 'general', wake: 'all' }],
+  dms: { enabled: true, wake: 'all' },
+  catch_up: 'all',
+};
+const attach = (server: RunningServer, agent: string, more: object = {}) =>
+  AttachClient.attach({ url: `${server.url.replace('http', 'ws')}/v1/attach`, agent, ...more });
+
+describe('two servers on one Postgres', () => {
+  it('STO-56 what one has answered the other knows: rooms, history, tokens', async () => {
+    const headers = { authorization: 'Bearer operator-token-of-the-test' };
+    const scopes = ['admin', 'observe', 'attach', 'write'];
+    const tokens = [{ id: 'op', value: 'operator-token-of-the-test', scopes }];
+    const [a, b] = await pair({ auth: { mode: 'open', agent_registration: 'open', tokens } }, headers);
+    for (const i of upTo(15)) {
+      const made = await ask(a, '/v1/rooms', { method: 'POST', headers, body: { id: `r${i}` } });
+      expect(made.status).toBe(201);
+      expect((await ask(b, `/v1/rooms/r${i}`, { headers })).status).toBe(200);
+      const { json } = await askJson<{ agent_token: string }>(b, '/v1/agents/register', {
+        method: 'POST',
+        body: { requested_agent_id: `agent${i}` },
+      });
+      const own = { authorization: `Bearer ${json.agent_token}` };
+      expect((await ask(a, '/v1/agents', { headers: own })).status).toBe(200);
+    }
+  });
+
+  it('STO-54 attached readers of both get every message once, in one order, whoever took it', async () => {
+    const [a, b] = await pair();
+    const readers = [await attach(a, 'r1'), await attach(b, 'r2')];
+    const codes = await Promise.all(
+      upTo(60).map((i) => post(i % 2 === 0 ? a : b, message(`s${i % 3}`, `m${i}`))),
+    );
+    expect(new Set(codes)).toEqual(new Set([202]));
+    for (const reader of readers) await reader.until(() => reader.messages.length >= 60);
+    expect(readers[0]!.messages).toEqual(readers[1]!.messages);
+    expect(new Set(readers[0]!.messages).size).toBe(60);
+  });
+
+  it('STO-57 one server delivers to an agent; when it is gone the other goes on where it was, and presence says where', async () => {
+    const [a, b] = await pair();
+    const first = await attach(a, 'alpha', { bindings });
+    const second = await attach(b, 'alpha', { bindings });
+    expect(second.has('READY')).toBe(true);
+    await post(b, message('beta', 'm1'));
+    await first.until(() => first.messages.length === 1);
+    const presence = async (server: RunningServer) =>
+      (
+        await askJson<{ agents: { id: string; connected: boolean }[] }>(server, '/v1/agents')
+      ).json.agents.find(({ id }) => id === 'alpha');
+    await vi.waitFor(async () => expect(await presence(b)).toMatchObject({ connected: true }));
+    first.ack(first.events.at(-1)!.cursor!);
+    await post(a, message('beta', 'm2'));
+    await first.until(() => first.messages.length === 2);
+    expect(second.messages).toEqual([]);
+    await first.settle();
+    await a.stop();
+    await second.until(() => second.messages.length === 1);
+    expect(second.messages).toEqual(['m2']);
+    await second.drop();
+    await vi.waitFor(async () => expect(await presence(b)).toMatchObject({ connected: false }), 10_000);
+  });
+
+  it('STO-51 STO-56 a database that stands still: readiness, reads and writes say so, and all comes back', async () => {
+    const [a] = await pair();
+    postgres.signal('SIGSTOP');
+    try {
+      await vi.waitFor(async () => expect((await ask(a, '/v1/rooms')).status).toBe(503), 15_000);
+      expect((await ask(a, '/readyz')).status).toBe(503);
+    } finally {
+      postgres.signal('SIGCONT');
+    }
+    await vi.waitFor(async () => expect((await ask(a, '/v1/rooms')).status).toBe(200), 15_000);
+    expect(await post(a, message('beta', 'after'))).toBe(202);
+    await postgres.kill();
+    const refused = await ask(a, '/v1/messages', { method: 'POST', body: message('beta', 'away') });
+    expect([refused.status, JSON.parse(refused.text).code]).toEqual([503, 'storage_unavailable']);
+    expect(refused.headers['retry-after']).toBe('1');
+    await postgres.start();
+    await vi.waitFor(async () => expect(await post(a, message('beta', 'away'))).toBe(202), 15_000);
+  });
+});
