@@ -91,7 +91,7 @@ async function candidatesOf(plan: CatchUpPlan, scope: Scope, from: number): Prom
     if (policy === 'thread_only' && conversation === scope.name) return undefined;
     let candidate = found.get(conversation);
     if (!candidate) {
-      const position = feeds.get(conversation)?.read ?? scope.positions.get(conversation) ?? from;
+      const position = feeds.get(conversation)?.read ?? scope.positions?.get(conversation) ?? from;
       const begin = Math.max(from, position);
       if (last <= begin) return undefined;
       candidate = { scope, conversation, from: begin, last, named: [], mentions: 0, plain };

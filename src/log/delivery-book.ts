@@ -129,8 +129,8 @@ export class DeliveryBook {
     this.feeds.delete(conversation);
     this.waiting.delete(feed);
     scope.feeds.delete(feed);
-    scope.settled.set(conversation, feed.read);
-    if (scope.scan) scope.positions.set(conversation, feed.read);
+    (scope.settled ??= new Map()).set(conversation, feed.read);
+    if (scope.scan) (scope.positions ??= new Map()).set(conversation, feed.read);
     scope.dirty = true;
     this.saver.schedule();
   }

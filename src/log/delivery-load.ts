@@ -84,7 +84,7 @@ export async function loadDelivery(
   for (const position of positions) {
     const scope = scopeOf(position.conversation);
     if (scope && position.acked_seq >= scope.floor)
-      scope.positions.set(position.conversation, position.acked_seq);
+      (scope.positions ??= new Map()).set(position.conversation, position.acked_seq);
   }
   for (const wake of wakes) {
     const scope = scopeOf(wake.conversation);

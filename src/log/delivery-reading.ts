@@ -130,7 +130,7 @@ export class DeliveryReading {
   /** The search is over: from here on what is new is pushed. */
   #found(scope: Scope, head: number): void {
     scope.scan = scope.passed = undefined;
-    scope.positions.clear();
+    scope.positions = undefined;
     this.#book.searching.delete(scope);
     if (!scope.isStale(head)) return;
     scope.dirty = true;

@@ -7,6 +7,7 @@ import type { DeliveryOptions } from './delivery-types.ts';
 /** Milliseconds. */
 const SAVE_EVERY = 200;
 const RETRY = 1_000;
+const NONE: ReadonlyMap<ConversationKey, number> = new Map();
 /** Longest error text that is kept, in characters. */
 const ERROR_TEXT = 2_000;
 
@@ -77,10 +78,10 @@ export class DeliverySaver {
     const closes = this.#closes;
     this.#closes = [];
     const writes: DeliveryWrite[] = [];
-    const settled = new Map<Scope, Map<ConversationKey, number>>();
+    const settled = new Map<Scope, ReadonlyMap<ConversationKey, number>>();
     for (const scope of this.#scopes.values()) {
       if (!scope.dirty) continue;
-      settled.set(scope, scope.settled);
+      settled.set(scope, scope.settled ?? NONE);
       writes.push(...scope.takeWrites(agent.id, tail.head));
     }
     if (closes.length + writes.length === 0) return;

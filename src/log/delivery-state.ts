@@ -128,9 +128,9 @@ export class Scope {
   version = 0;
   readonly feeds = new Set<Feed>();
   /** While there is a scan: positions of conversations without a feed that differ from the floor. */
-  readonly positions = new Map<ConversationKey, number>();
+  positions: Map<ConversationKey, number> | undefined;
   /** Conversations that became settled since the last save. */
-  settled = new Map<ConversationKey, number>();
+  settled: Map<ConversationKey, number> | undefined;
   dirty = false;
   /** There may be rows of positions on disk. */
   hasRows = true;
@@ -170,7 +170,7 @@ export class Scope {
 
   /** A save failed: all of it is to be written again. `settled`: what it would have said. */
   notWritten(settled: ReadonlyMap<ConversationKey, number>): void {
-    this.settled = new Map([...settled, ...this.settled]);
+    this.settled = new Map([...settled, ...(this.settled ?? [])]);
     this.dirty = this.hasRows = this.#rewrite = true;
   }
 
@@ -191,12 +191,13 @@ export class Scope {
   caughtUp(until: number): void {
     this.floor = this.counted = until;
     this.scan = { after: until };
-    for (const [conversation, seq] of this.positions) if (seq <= until) this.positions.delete(conversation);
+    for (const [conversation, seq] of this.positions ?? [])
+      if (seq <= until) this.positions!.delete(conversation);
     this.#rewrite = this.dirty = true;
   }
 
   positionOf(conversation: ConversationKey): number {
-    return this.positions.get(conversation) ?? this.floor;
+    return this.positions?.get(conversation) ?? this.floor;
   }
 
   /** Whether it is worth writing down though nothing was acknowledged. */
@@ -219,20 +220,21 @@ export class Scope {
       scope(head);
       for (const feed of this.feeds) writes.push(feed.write(agent_id));
       this.hasRows = this.feeds.size > 0;
-      this.positions.clear();
+      this.positions = undefined;
     } else {
       if (this.#rewrite) {
         clear();
         scope(this.scan ? this.floor : head);
       }
-      for (const [conversation, seq] of this.#rewrite ? [...this.positions, ...this.settled] : this.settled)
+      const { positions = [], settled = [] } = this;
+      for (const [conversation, seq] of this.#rewrite ? [...positions, ...settled] : settled)
         position(conversation, seq);
       for (const feed of this.feeds) if (feed.dirty || this.#rewrite) writes.push(feed.write(agent_id));
       this.hasRows = true;
     }
     this.#rewrite = false;
     for (const feed of this.feeds) feed.dirty = false;
-    this.settled = new Map();
+    this.settled = undefined;
     this.dirty = false;
     return writes;
   }

@@ -216,6 +216,25 @@ describe('holds', () => {
     expect(again.messages).toEqual(['m1', 'm2', 't1', 'o1', 'm3']);
   });
 
+  it('RCPT-13 what was left out before a client came back comes once, though all of it is of one moment', async () => {
+    const at = await wakeLab({ clock: () => Date.UTC(2026, 10, 30) });
+    await at.createRoom('other');
+    const client = await attach(at);
+    await say(at, 'm0');
+    await pause(at, 'room:r', true);
+    await say(at, 'm1');
+    await say(at, 'o1', 'hi', 'room:other');
+    const cursor = await got(client, 'o1');
+    client.ack(cursor);
+    await client.settle();
+    await client.drop();
+    const again = await AttachClient.attach({ url: at.url, agent: 'alpha', cursor });
+    await pause(at, 'room:r', false);
+    await say(at, 'm2');
+    await got(again, 'm2');
+    expect(again.messages).toEqual(['m1', 'm2']);
+  });
+
   it('RCPT-13 that holds for a client that came back meanwhile, over a restart, and with what the guard lets go', async () => {
     const path = `${labFolder()}/moltnet.db`;
     const settings = { guard: { turns: 1 } };

@@ -82,6 +82,9 @@ export interface AttachmentActivity extends CannotWake {
   working: { wake_id: string; conversation: string; since: string; room_id: string | undefined }[];
 }
 
+/** A message that was sent. */
+type Sent = Addressed & { conversation: ConversationKey; room_id: string | undefined };
+
 export class DeliveryAttachment implements FrameHandler, DeliverySink {
   readonly #options: DeliveryAttachmentOptions;
   readonly #connection: Connection;
@@ -92,10 +95,10 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   #corked = false;
   #gap: string | undefined;
   /** Sent messages that somebody watches, by event id, until they are told as handed. */
-  #handed = new Map<string, Addressed & { conversation: ConversationKey; room_id: string | undefined }>();
+  #handed: Map<string, Sent> | undefined;
   #handedTimer: NodeJS.Timeout | undefined;
   #said: ProbeStatus | undefined;
-  readonly #probes = new Map<string, (status: ProbeStatus | undefined) => void>();
+  #probes: Map<string, (status: ProbeStatus | undefined) => void> | undefined;
 
   constructor(options: DeliveryAttachmentOptions) {
     this.#options = options;
@@ -155,7 +158,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     const { message, event: stored } = entry;
     if (!message || !this.#options.tail.isWatched(message.from.id)) return;
     const { id: message_id, from } = message;
-    this.#handed.set(stored.id, {
+    (this.#handed ??= new Map()).set(stored.id, {
       message_id,
       from: from.id,
       conversation: stored.conversation!,
@@ -198,12 +201,12 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     if (!this.#delivering) return undefined;
     const probe = newWakeId();
     const { promise, resolve } = Promise.withResolvers<ProbeStatus | undefined>();
-    this.#probes.set(probe, resolve);
+    (this.#probes ??= new Map()).set(probe, resolve);
     const timer = setTimeout(() => resolve(undefined), milliseconds);
     this.#connection.write(frameOf('PROBE', { probe }));
     const status = await promise;
     clearTimeout(timer);
-    this.#probes.delete(probe);
+    this.#probes?.delete(probe);
     return status;
   }
 
@@ -289,8 +292,8 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
 
   onEnd(): void {
     clearTimeout(this.#handedTimer);
-    for (const answer of this.#probes.values()) answer(undefined);
-    this.#probes.clear();
+    for (const answer of this.#probes?.values() ?? []) answer(undefined);
+    this.#probes = undefined;
     // The next holder begins where this one has written down that it ended.
     this.#options.lease.release(this.#delivery.close());
   }
@@ -345,15 +348,15 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     const { success, data: runtime } = StatusRuntime.optional().safeParse(frame['runtime'] ?? undefined);
     if (!success) throw new MoltnetError('bad_frame', 'STATUS.runtime: must be {kind, version}');
     this.#said = { ...cannotWake(frame), runtime: runtime ?? this.#said?.runtime };
-    this.#probes.get(optionalText(frame, 'probe') ?? '')?.(this.#said);
+    this.#probes?.get(optionalText(frame, 'probe') ?? '')?.(this.#said);
     this.#options.onStatus();
   }
 
   /** What a turn was begun over meanwhile has been told as more than that. */
   #tellHanded(): void {
     this.#handedTimer = undefined;
-    const sent = [...this.#handed].filter(([cursor]) => this.#delivery.isOut(cursor));
-    this.#handed.clear();
+    const sent = [...(this.#handed ?? [])].filter(([cursor]) => this.#delivery.isOut(cursor));
+    this.#handed = undefined;
     for (const [conversation, messages] of Map.groupBy(
       sent.map(([, message]) => message),
       (message) => message.conversation,
