@@ -452,6 +452,8 @@ export const texts = {
   drop: 'Give up',
 
   // composer
+  workHere: (names: readonly string[], more: number) =>
+    `${[...names, more > 0 && `${more.toLocaleString()} more`].filter(Boolean).join(', ')} ${names.length + more === 1 ? 'is' : 'are'} working on it`,
   write: (name: string) => `Write to ${name}`,
   send: 'Send',
   sendHint: 'Enter sends, Shift and Enter makes a new line, @ names an agent',

@@ -24,6 +24,7 @@ it('CON-20 what becomes of a message is shown where it stands, and a wake that f
   const cursor = alpha.frames.find(cursorOf)!.cursor!;
   alpha.send({ op: 'WAKE', wake_id: 'w1', conversation: 'room:general', cursor, attempt: 1 });
   await message('can you?').getByText('working on it').waitFor();
+  await page.getByText('alpha is working on it').waitFor();
   alpha.send({
     op: 'ACK',
     cursor,

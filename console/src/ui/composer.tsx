@@ -185,9 +185,25 @@ export function Composer({ conversation, target, name, returned, onSent }: Compo
           <Icon name="send" />
         </button>
       </div>
+      <WorkingHere conversation={conversation} />
       <Hidden>
         <span id={`${menuId}-hint`}>{texts.sendHint}</span>
       </Hidden>
     </form>
+  );
+}
+
+const NAMED = 3;
+
+/** Who is at work on this conversation, in the room that the field leaves below it. */
+function WorkingHere({ conversation }: { conversation: ConversationKey }) {
+  const agents = useApp((state) => state.agents);
+  const working = agents.filter((agent) => agent.working?.some((wake) => wake.conversation === conversation));
+  if (working.length === 0) return null;
+  const names = working.slice(0, NAMED).map((agent) => agentName(agent));
+  return (
+    <p className={styles.working}>
+      <bdi>{texts.workHere(names, working.length - names.length)}</bdi>
+    </p>
   );
 }
