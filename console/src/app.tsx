@@ -22,6 +22,7 @@ import { navigate, parseRoute, paths, usePath, type Route } from './ui/router.ts
 import { Sidebar } from './ui/sidebar.tsx';
 import { SignInPage } from './ui/sign-in.tsx';
 import { Toast } from './ui/toast.tsx';
+import { useMedia } from './ui/use-media.ts';
 import { ThreadPage } from './ui/thread-page.tsx';
 
 // Not of the first picture: loaded when they are gone to.
@@ -51,7 +52,7 @@ function Shell() {
     document.addEventListener('keydown', close);
     return () => document.removeEventListener('keydown', close);
   }, [drawer]);
-  const narrow = useNarrow();
+  const narrow = useMedia('(max-width: 720px)');
   return (
     <DrawerContext value={useMemo(() => ({ open: drawer, setOpen: setDrawer }), [drawer])}>
       <div className={styles.app}>
@@ -206,16 +207,4 @@ function titleOf(route: Route, nameOf: (key: string) => string): string {
     default:
       return '';
   }
-}
-
-const NARROW = '(max-width: 720px)';
-function useNarrow(): boolean {
-  const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
-  useEffect(() => {
-    const query = matchMedia(NARROW);
-    const change = () => setNarrow(query.matches);
-    query.addEventListener('change', change);
-    return () => query.removeEventListener('change', change);
-  }, []);
-  return narrow;
 }

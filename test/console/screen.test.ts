@@ -46,6 +46,14 @@ it('CON-12 a phone’s width is enough for every page, and the sidebar becomes a
   await agents.click();
   await page.getByRole('heading', { level: 1, name: 'Agents' }).waitFor();
   expect(await page.evaluate(overflow)).toBe(0);
+  // A thread lies over its room, which cannot be reached meanwhile.
+  await page.goto(`${server.url}/console/rooms/general?reply=anything`);
+  const pane = page.getByRole('complementary', { name: 'Thread' });
+  await pane.getByRole('combobox').waitFor();
+  expect(await page.evaluate(overflow)).toBe(0);
+  expect(await page.evaluate('document.querySelectorAll("[inert] textarea").length')).toBe(1);
+  await pane.getByRole('button', { name: 'Close the thread' }).click();
+  await pane.waitFor({ state: 'detached' });
   await page.goto(`${server.url}/console/rooms/nowhere`);
   await page.getByText('There is nothing here').waitFor();
   expect(await page.evaluate(overflow)).toBe(0);

@@ -3,6 +3,7 @@ import { splitKey, type ConversationKey } from '../model/conversation.ts';
 import { withMissed } from '../model/reduce.ts';
 import type { State } from '../model/state.ts';
 import {
+  AWAY,
   loadingTimeline,
   trimmed,
   withAppended,
@@ -26,8 +27,6 @@ const HALF = 60;
 const MISSED = 40;
 /** Missed messages are read one page after the other up to here; beyond it the newest page replaces what was loaded. */
 const CATCH_UP_PAGES = 5;
-/** What is kept of conversations that are not on screen. */
-const KEEP_AWAY = 200;
 
 interface LoadOptions {
   /** The line `New` stands above this one. */
@@ -183,7 +182,7 @@ export function createConversations(store: Store<State>, api: Api) {
       keepSeen(key);
       change(key, (timeline) => {
         const { focus: _, ...rest } = withNewFrom(timeline, undefined);
-        return trimmed({ ...rest, follows: true, fresh: 0 }, KEEP_AWAY);
+        return trimmed({ ...rest, follows: true, fresh: 0 }, AWAY);
       });
       // A window into the past is not worth keeping: the next visit begins at the end.
       const timeline = timelineOf(key);

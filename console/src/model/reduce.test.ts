@@ -76,6 +76,14 @@ it('CON-25 a person of mode none is named by their name in the text, whole', () 
   expect(['@operators', 'x@operator', '@operator-2', '@Operator'].map(named)).toEqual([0, 0, 0, 0]);
 });
 
+it('CON-13 a conversation that is not on screen keeps the newest messages only', () => {
+  let state = at({ onScreen: [] });
+  for (let i = 0; i < 1_000; i++) state = applyEvents(state, [created(`n${i}`)], true);
+  const { messages, older } = state.timelines['room:general']!;
+  expect(messages.length).toBeLessThanOrEqual(400);
+  expect([messages.at(-1)?.id, older]).toEqual(['n999', 'some']);
+});
+
 it('CON-9 a removal that follows its message in one batch removes it', () => {
   const redaction = event('message.redacted', {
     redaction: { message_id: 'm1', target: message('m1').target },

@@ -7,7 +7,7 @@ import type { Room } from '../../../src/protocol/rooms.ts';
 import { conversationOf, type ConversationKey } from './conversation.ts';
 import { agentKey } from './names.ts';
 import type { State } from './state.ts';
-import { withAppended, withRedacted, type Timeline } from './timeline.ts';
+import { AWAY, trimmed, withAppended, withRedacted, type Timeline } from './timeline.ts';
 
 /** The state after these events, which came in this order. `seen`: the person looks at what is on screen now. */
 export function applyEvents(state: State, events: readonly Event[], seen: boolean): State {
@@ -45,7 +45,8 @@ function applyMessages(state: State, messages: readonly Message[], seen: boolean
         : { count: news.length, from: first.id };
     }
     if (!timeline) continue;
-    const next = withAppended(timeline, arrived, news.length);
+    const appended = withAppended(timeline, arrived, news.length);
+    const next = !onScreen && appended.messages.length > 2 * AWAY ? trimmed(appended, AWAY) : appended;
     // The person looked away while it is on screen: the line marks where.
     const marked = first && !seen && onScreen && state.unread[key] === undefined;
     timelines[key] = marked ? { ...next, newFrom: first.id } : next;

@@ -32,6 +32,8 @@ export interface Timeline {
 
 /** So many messages are kept around the reader; of one who follows, the newest. */
 export const WINDOW = 1_200;
+/** What is kept of a conversation that is not on screen. */
+export const AWAY = 200;
 /** A window whose reader looks at older ones takes so many before it stops taking new ones. */
 const STRETCHED = 2 * WINDOW;
 /** Cutting in steps spares most of the work. */

@@ -17,6 +17,7 @@ import { RoomSettingsDialog } from './room-dialogs.tsx';
 import { navigate, paths } from './router.ts';
 import { ThreadPane } from './thread-pane.tsx';
 import split from './thread-pane.module.css';
+import { useMedia } from './use-media.ts';
 import { ThreadsMenu } from './threads-menu.tsx';
 
 /** A room: its messages, live, and a thread beside them. */
@@ -62,6 +63,8 @@ export function RoomPage({
   const administers = useApp((state) => mayAdminister(state.identity));
   const [settings, setSettings] = useState(false);
   const beside = thread !== undefined || reply !== undefined;
+  // As thread-pane.module.css has it: without width for both the thread lies over the room.
+  const covered = useMedia('(max-width: 1080px)');
   const onReply = useCallback(
     (messageId: string) => {
       const there = byParent.get(messageId);
@@ -71,7 +74,7 @@ export function RoomPage({
   );
   return (
     <div className={split.split}>
-      <div className={split.column}>
+      <div className={split.column} inert={beside && covered}>
         <PageHeader
           title={name}
           mark={<Icon name={room?.visibility === 'private' ? 'lock' : 'hash'} />}

@@ -16,6 +16,7 @@ import styles from './timeline.module.css';
 
 /** So close to the end counts as at it. */
 const END_PX = 80;
+const SIZES_KEPT = 4_000;
 /** Older messages are asked for before the reader gets there. */
 const AHEAD_PX = 1_200;
 
@@ -143,6 +144,14 @@ export function Timeline({
   useEffect(() => {
     if (lastOutgoing) virtual.scrollToEnd();
   }, [lastOutgoing, virtual]);
+
+  // Heights of rows that are not loaded any more are forgotten: a window may stay open for days.
+  useEffect(() => {
+    const sizes = virtual.itemSizeCache;
+    if (sizes.size < SIZES_KEPT) return;
+    const loaded = new Set<unknown>(rows.map((row) => row.key));
+    for (const key of sizes.keys()) if (!loaded.has(key)) sizes.delete(key);
+  }, [rows, virtual]);
 
   const toNewest = () => (attached ? virtual.scrollToEnd() : client.reload(conversation));
   const keys = useRowKeys(scroller, rows, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
