@@ -57,7 +57,7 @@ function accessLine({ auth, path: file }: ServerConfig, io: Io): string {
   const login =
     named.length === 0
       ? `${shown} has no token that may read the console`
-      : `log in to the console with a token of ${shown} (auth.tokens: ${named.join(', ')})`;
+      : `moltnet console opens the console; elsewhere log in with a token of ${shown} (auth.tokens: ${named.join(', ')})`;
   const open = [
     ...(auth.public_read ? ['public rooms are read without a token'] : []),
     ...(auth.agent_registration === 'open' ? ['agents register themselves'] : []),

@@ -48,13 +48,13 @@ describe('start with tokens', () => {
     [
       'bearer',
       [
-        /Access {3}bearer: log in to the console with a token of Moltnet \(auth\.tokens: operator, console\)\n/,
+        /Access {3}bearer: moltnet console opens the console; elsewhere log in with a token of Moltnet \(auth\.tokens: operator, console\)\n/,
       ],
       /connect my-agent http:\S+ --runtime codex --workspace ~\/project --node\n[^]*admin agent invite my-agent/,
     ],
     [
       'open',
-      [/Access {3}open: log in .*; public rooms are read without a token; agents register themselves\n/],
+      [/Access {3}open: moltnet console opens .*; public rooms are read without a token; agents register themselves\n/],
       /connect my-agent http:\S+ --runtime codex --node\n/,
     ],
   ])('CLI-40 --%s: how one logs in, how an agent gets in, and no token', async (mode, said, next) => {

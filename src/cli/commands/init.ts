@@ -73,7 +73,7 @@ Never overwrites: a file that exists, under any of its names, stays as it is.`,
 
 const aboutTokens = (file: string): string[] => [
   `tokens: two, in ${file} (auth.tokens), which only you can read`,
-  '  operator  you: log in to the console with it; commands run from this folder find it by themselves',
+  '  operator  you: `moltnet console` logs in with it; commands run from this folder find it by themselves',
   '  console   to look at the console only',
 ];
 
