@@ -54,7 +54,9 @@ describe('start with tokens', () => {
     ],
     [
       'open',
-      [/Access {3}open: moltnet console opens .*; public rooms are read without a token; agents register themselves\n/],
+      [
+        /Access {3}open: moltnet console opens .*; public rooms are read without a token; agents register themselves\n/,
+      ],
       /connect my-agent http:\S+ --runtime codex --node\n/,
     ],
   ])('CLI-40 --%s: how one logs in, how an agent gets in, and no token', async (mode, said, next) => {

@@ -211,6 +211,12 @@ it('CON-7 a thread hangs on its message, counts its replies, and is read and wri
     'found it',
     'thank you',
   ]);
+  // It is listed by what it hangs on.
+  await page.getByRole('button', { name: '1 thread' }).click();
+  await page
+    .getByRole('list', { name: 'Threads' })
+    .getByRole('link', { name: /alpha: who takes the flaky test/ })
+    .click();
   // Both are live beside each other.
   await post(server, 'meanwhile in the room', { from: 'gamma' });
   await feed.getByRole('article').filter({ hasText: 'meanwhile in the room' }).waitFor();

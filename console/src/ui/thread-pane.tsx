@@ -96,14 +96,14 @@ export function ThreadPane({
   );
 }
 
-/** The message that a thread hangs on, short, with the way to it. */
-export function ParentMessage({ roomId, messageId }: { roomId: string; messageId: string }) {
+/** A message of a room: one that is loaded, else it is read. */
+export function useMessage(roomId: string, messageId: string | undefined): Message | undefined {
   const loaded = useApp((state) =>
     state.timelines[roomKey(roomId)]?.messages.find((message) => message.id === messageId),
   );
   const [read, setRead] = useState<Message>();
   useEffect(() => {
-    if (loaded) return;
+    if (loaded || messageId === undefined) return;
     let current = true;
     api.message(messageId).then(
       (message) => current && setRead(message),
@@ -113,9 +113,19 @@ export function ParentMessage({ roomId, messageId }: { roomId: string; messageId
       current = false;
     };
   }, [loaded, roomId, messageId]);
-  const message = loaded ?? read;
+  return loaded ?? read;
+}
+
+/** A message in a few words. */
+export const briefly = (message: Message): string =>
+  message.redacted_at === undefined
+    ? (message.parts.map((part) => part.text ?? part.filename ?? part.url ?? '').find(Boolean) ?? '')
+    : texts.removed;
+
+/** The message that a thread hangs on, short, with the way to it. */
+export function ParentMessage({ roomId, messageId }: { roomId: string; messageId: string }) {
+  const message = useMessage(roomId, messageId);
   if (!message) return null;
-  const text = message.parts.map((part) => part.text ?? part.filename ?? part.url ?? '').find(Boolean);
   return (
     <Link href={paths.room(roomId, { message: messageId })} className={styles.parent}>
       <span className={styles.who}>
@@ -125,7 +135,7 @@ export function ParentMessage({ roomId, messageId }: { roomId: string; messageId
         </time>
       </span>
       <span className={styles.text} dir="auto">
-        {message.redacted_at === undefined ? (text ?? '').slice(0, 400) : texts.removed}
+        {briefly(message).slice(0, 400)}
       </span>
     </Link>
   );

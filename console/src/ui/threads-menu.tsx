@@ -1,14 +1,18 @@
 import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import type { Thread } from '../../../src/protocol/rooms.ts';
+import { actorName } from '../model/names.ts';
 import { millis, shortTime } from '../model/times.ts';
 import { texts } from '../texts.ts';
 import { Button } from './controls.tsx';
 import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import { paths } from './router.ts';
+import { briefly, useMessage } from './thread-pane.tsx';
 import styles from './threads-menu.module.css';
 
 const SHOWN = 50;
+/** Of so many the message is read that they hang on. */
+const READ = 12;
 
 /** The threads of a room, the liveliest first. */
 export function ThreadsMenu({ threads }: { threads: readonly Thread[] }) {
@@ -53,24 +57,28 @@ export function ThreadsMenu({ threads }: { threads: readonly Thread[] }) {
       </Button>
       {open && (
         <ul id={id} className={styles.list} aria-label={texts.threads}>
-          {sorted.map((thread) => (
-            <li key={thread.id}>
-              <Link
-                href={paths.room(thread.room_id, { thread: thread.id })}
-                className={styles.item}
-                onClick={() => setOpen(false)}
-              >
-                <bdi className={styles.name}>{thread.id}</bdi>
-                <span className={styles.about}>
-                  {texts.messagesCount(thread.message_count)}
-                  {millis(thread.last_message_at) > 0 &&
-                    ` · ${texts.lastReply(shortTime(thread.last_message_at))}`}
-                </span>
-              </Link>
-            </li>
+          {sorted.map((thread, index) => (
+            <Item key={thread.id} thread={thread} read={index < READ} onOpen={() => setOpen(false)} />
           ))}
         </ul>
       )}
     </div>
+  );
+}
+
+/** A thread by the message it hangs on, which says more than its id. */
+function Item({ thread, read, onOpen }: { thread: Thread; read: boolean; onOpen: () => void }) {
+  const parent = useMessage(thread.room_id, read ? thread.parent_message_id : undefined);
+  const text = parent && briefly(parent).slice(0, 120);
+  return (
+    <li>
+      <Link href={paths.room(thread.room_id, { thread: thread.id })} className={styles.item} onClick={onOpen}>
+        <bdi className={styles.name}>{text ? `${actorName(parent.from)}: ${text}` : thread.id}</bdi>
+        <span className={styles.about}>
+          {texts.messagesCount(thread.message_count)}
+          {millis(thread.last_message_at) > 0 && ` · ${texts.lastReply(shortTime(thread.last_message_at))}`}
+        </span>
+      </Link>
+    </li>
   );
 }
