@@ -139,7 +139,7 @@ let sent = 0;
 export async function post(
   server: Pick<RunningServer, 'url'>,
   text: string | Part[],
-  more: { from?: string; type?: string; target?: Record<string, string>; id?: string } = {},
+  more: { from?: string; type?: string; target?: Record<string, string | string[]>; id?: string } = {},
 ): Promise<string> {
   const id = more.id ?? `m_${process.pid}_${++sent}`;
   const response = await fetch(`${server.url}/v1/messages`, {

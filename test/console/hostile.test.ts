@@ -150,7 +150,7 @@ it('CON-4 hostile names of rooms, agents, files and networks do nothing on any p
   );
   await post(server, `psst ${evil}`, {
     from: 'mallory',
-    target: { kind: 'dm', participant_ids: ['operator', 'mallory'] } as never,
+    target: { kind: 'dm', participant_ids: ['operator', 'mallory'] },
   });
   const { page, wrong } = await open(server, '/console/rooms/evil', {
     viewport: { width: 390, height: 800 },

@@ -32,7 +32,7 @@ it('CON-22 a direct conversation is begun from a name, is the one that every cli
   const { id } = dms[0]!;
   // The server's own derivation: sent without an id, it lands in the same conversation.
   await post(server, 'here I am', {
-    target: { kind: 'dm', participant_ids: ['operator', 'alpha'] } as never,
+    target: { kind: 'dm', participant_ids: ['operator', 'alpha'] },
   });
   await shows('here I am');
   await eventually(() => new URL(page.url()).pathname).toBe(`/console/dms/${id}`);
@@ -50,7 +50,7 @@ it('CON-22 a direct conversation is begun from a name, is the one that every cli
 
 it('CON-22 who looks on at a conversation of others reads it and cannot write', async () => {
   const server = await startTestServer({ rooms: [GENERAL] });
-  await post(server, 'psst', { target: { kind: 'dm', participant_ids: ['alpha', 'beta'] } as never });
+  await post(server, 'psst', { target: { kind: 'dm', participant_ids: ['alpha', 'beta'] } });
   const { page, writing, shows, wrong } = await open(server, '/console/dms');
   await page
     .getByRole('main')

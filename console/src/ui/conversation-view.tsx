@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState, type ReactNode } from 'react';
+import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import type { Target } from '../../../src/protocol/messages.ts';
 import type { Room, Thread } from '../../../src/protocol/rooms.ts';
 import { useApp, useClient } from '../live/client.ts';
@@ -70,11 +70,12 @@ export function ConversationView({
     [outbox, conversation],
   );
 
+  // That it has begun meanwhile is no reason to open it anew.
+  const isNew = useRef(mayBeNew);
+  isNew.current = mayBeNew;
   useEffect(() => {
-    client.open(conversation, { at, mayBeNew });
+    client.open(conversation, { at, mayBeNew: isNew.current });
     return () => client.leave(conversation);
-    // That a conversation has begun meanwhile is no reason to open it anew.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [client, conversation, at]);
 
   const onEdit = useMemo(() => (text: string) => setReturned({ text }), []);
