@@ -109,6 +109,13 @@ export class Outbox {
     return this.#pending.get(conversation);
   }
 
+  /** Whether this message may still be one that waits. */
+  mayWait(conversation: ConversationKey, seq: number): boolean {
+    if (this.#scanning && seq > this.#settled) return true;
+    const pending = this.#pending.get(conversation);
+    return pending !== undefined && seq >= pending.first;
+  }
+
   /** What is in memory is written. */
   flush(): Promise<void> {
     clearTimeout(this.#saver);

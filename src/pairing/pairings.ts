@@ -7,6 +7,7 @@ import type { Transport } from '../client/http-request.ts';
 import type { Tail } from '../log/tail.ts';
 import { server, type Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
+import type { ConversationKey } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { isId, messageEventId } from '../protocol/ids.ts';
 import type { Message, MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
@@ -211,6 +212,11 @@ export class Pairings {
     if (!client || spec.network === undefined)
       throw new MoltnetError('bad_gateway', peer.diagnostics?.message ?? 'it cannot be reached now');
     return backfill({ network, spec, client, quota: this.#quota, room_id, count });
+  }
+
+  /** Whether this message may still have to go to somebody: then it is kept, whatever its age. */
+  mayWait(conversation: ConversationKey, seq: number): boolean {
+    return this.list().some(({ outbox }) => outbox.mayWait(conversation, seq));
   }
 
   /** Conversations with messages that wait, of all pairings. */

@@ -16,7 +16,13 @@ const NOW = Date.UTC(2026, 10, 30);
 
 /** A network in which a message was said each hour for ten hours, in a room, another room and a DM. */
 async function talked(): Promise<
-  Lab & { apply(retention: RetentionSettings, rooms?: RoomConfig[]): Promise<number> }
+  Lab & {
+    apply(
+      retention: RetentionSettings,
+      rooms?: RoomConfig[],
+      mayWait?: (conversation: string, seq: number) => boolean,
+    ): Promise<number>;
+  }
 > {
   let now = NOW - 10 * HOUR;
   const lab = await openLab({ clock: () => now });
@@ -32,7 +38,7 @@ async function talked(): Promise<
   }
   return {
     ...lab,
-    apply: (retention, rooms = []) =>
+    apply: (retention, rooms = [], mayWait = () => false) =>
       applyRetention(
         {
           config: { ...testConfig({ rooms }), retention },
@@ -40,6 +46,7 @@ async function talked(): Promise<
           network: lab.network,
           log: createLog('silent'),
           tail: { now: () => NOW } as never,
+          pairings: { mayWait } as never,
         },
         new AbortController().signal,
       ),
@@ -127,4 +134,15 @@ it('RET-6 an agent goes on over what was removed, and an unknown cursor is told 
   expect(seen(back).filter((id) => id !== 'm0')).toEqual(['m4', 'm5']);
   const old = await attach(second, { agent: 'beta', cursor: cursors[2] });
   await old.until(() => old.frames.some(({ event }) => event?.type === 'stream.replay_gap'));
+});
+
+it('RET-7 what waits for a paired network stays until it is relayed', async () => {
+  const lab = await talked();
+  const first = (await lab.store.messages(['g2'])).get('g2')!.seq;
+  const waits = (conversation: string, seq: number): boolean =>
+    conversation === 'room:general' && seq >= first;
+  await lab.apply({ max_messages: 1 }, [], waits);
+  expect(await left(lab, 'room:general', 'room:other')).toEqual([8, 1]);
+  await lab.apply({ max_messages: 1 });
+  expect(await left(lab, 'room:general')).toEqual([1]);
 });

@@ -19,7 +19,7 @@ const PAUSE = 25;
 const WAKES = 500;
 
 type Of = { room_id: string } | { dms: true };
-type About = Pick<ServerContext, 'config' | 'store' | 'network' | 'log' | 'tail'>;
+type About = Pick<ServerContext, 'config' | 'store' | 'network' | 'log' | 'tail' | 'pairings'>;
 
 /** Looks every minute. Returns the way to stop it, which resolves when nothing is under way. */
 export function startRetention(about: About): () => Promise<void> {
@@ -90,7 +90,10 @@ async function prune(
     );
     const atWork = new Set((await store.allOpenWakes(WAKES)).map(({ conversation }) => conversation));
     const { head } = store;
-    const going = found.filter(({ seq, conversation }) => seq < head && !atWork.has(conversation));
+    const going = found.filter(
+      ({ seq, conversation }) =>
+        seq < head && !atWork.has(conversation) && !about.pairings.mayWait(conversation, seq),
+    );
     if (going.length === 0) return removed;
     if (config.retention?.archive !== undefined) archive(config.retention.archive, name, going);
     await network.execute('history.prune', { seqs: going.map(({ seq }) => seq) }, server);

@@ -285,7 +285,10 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
       const identity = context.identify(request.raw);
       const accepted = await accept(network, identity, {
         code,
-        url: url ?? context.config.server.public_url,
+        url:
+          url === undefined && context.config.server.public_url === undefined
+            ? undefined
+            : ownUrl(context, url),
         rooms,
       });
       await pairings.settle();
