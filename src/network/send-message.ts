@@ -23,7 +23,7 @@ import { membershipEvents } from './room-members.ts';
 import type { Random } from './random.ts';
 import { unchanged, type Decided, type Rule } from './rule.ts';
 import { senderOf, type Sender } from './sender.ts';
-import { pairingOfRelay, requireShared, requireSharedDm } from './sharing.ts';
+import { pairingOfRelay, requireShared, requireSharedDm, spaceFor } from './sharing.ts';
 import type { RoomState, State } from './state.ts';
 import { placeOf, type Place } from './target.ts';
 
@@ -177,7 +177,8 @@ function repeated(stored: StoredMessage, content: string): Decided<'message.send
 
 function joining(state: State, random: Random, at: string, room: RoomState, sender: Sender): EventWrite[] {
   const { members } = room;
-  if (sender.person || members.has(sender.canonical) || members.size >= limits.room_members.value) return [];
+  if (sender.person || members.has(sender.canonical) || spaceFor(room, sender.actor.network_id) === 0)
+    return [];
   return membershipEvents(state.settings.id, random, at, room, [sender.canonical], []).events;
 }
 

@@ -122,3 +122,11 @@ export function requireSharedDm(
   }
   if (ours === 0) throw new MoltnetError('not_shared', 'nobody of this network takes part in that DM');
 }
+
+/** How many members of this network may still come into the room by themselves: nobody fills a room with names. */
+export function spaceFor({ members }: Pick<RoomState, 'members'>, network: string | undefined): number {
+  if (network === undefined) return 0;
+  let own = 0;
+  for (const member of members.keys()) if (member.startsWith(`${network}:`)) own++;
+  return Math.max(0, Math.min(limits.pairing_members.value - own, limits.room_members.value - members.size));
+}

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Transport } from '../client/http-request.ts';
 import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
-import { sharedSince } from '../network/sharing.ts';
+import { sharedSince, spaceFor } from '../network/sharing.ts';
 import { parseConversation } from '../protocol/conversation.ts';
 import { isLocalAgentId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
@@ -176,10 +176,9 @@ export class PairingRelay {
     const now = new Set(named.filter(isLocalAgentId).map((member) => `${remote}:${member}`));
     if (isDeepStrictEqual(before, now)) return;
     const most = limits.members_per_request.value;
-    const space = limits.room_members.value - room.members.size;
     const add = [...now]
       .filter((member) => !room.members.has(member))
-      .slice(0, Math.min(most, Math.max(0, space)));
+      .slice(0, Math.min(most, spaceFor(room, remote)));
     const remove = [...before]
       .filter((member) => !now.has(member) && room.members.has(member))
       .slice(0, most);

@@ -100,6 +100,11 @@ export const limits = {
     code: 'pairing_quota',
     what: 'messages of one pairing in a minute',
   },
+  pairing_members: {
+    value: 512,
+    unit: 'count',
+    what: 'members of one paired network in a room that come by themselves; more are named by an operator',
+  },
   backfill: { value: 1_000, unit: 'count', what: "messages of one pull of a paired network's history" },
   pairing_bytes: {
     value: 256 * MiB,

@@ -1,6 +1,7 @@
 /** The pairings of a server: made of its configuration and its store, and told what it needs of the rest of the process. */
 import { createTransport } from '../client/http-request.ts';
-import type { ServerConfig } from '../config/types.ts';
+import { pairingOfToken } from '../config/pairings.ts';
+import type { ServerConfig, StaticToken } from '../config/types.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import { Pairings } from '../pairing/pairings.ts';
@@ -56,7 +57,7 @@ export const createPairings = ({
   });
 
 /** What the network document says of pairings that do not work (wire.md 8.3). */
-export function pairingWarnings(pairings: Pairings): NetworkWarning[] {
+export function pairingWarnings(pairings: Pairings, config: ServerConfig): NetworkWarning[] {
   const list = pairings.list();
   const count = (status: string): number => list.filter(({ peer }) => peer.status === status).length;
   const warning = (
@@ -71,7 +72,19 @@ export function pairingWarnings(pairings: Pairings): NetworkWarning[] {
       : [{ severity, code: `pairings.${status}`, message: `${number} of the pairings ${what}`, action }];
   };
   const look = 'Look at moltnet pair list.';
+  const loose =
+    config.pairings.length > 1 ? config.auth.tokens.filter((token) => isLoose(config, token)) : [];
   return [
+    ...(loose.length === 0
+      ? []
+      : [
+          {
+            severity: 'warning' as const,
+            code: 'pairings.token',
+            message: `${loose.length} of the tokens with the scope pair may speak for each of several pairings.`,
+            action: 'Give each its pairing: auth.tokens[].pairing, or the id of the pairing as its id.',
+          },
+        ]),
     ...warning(
       'incompatible',
       'error',
@@ -82,3 +95,6 @@ export function pairingWarnings(pairings: Pairings): NetworkWarning[] {
     ...warning('degraded', 'warning', 'can do less than pairing needs.', look),
   ];
 }
+
+const isLoose = (config: ServerConfig, token: StaticToken): boolean =>
+  config.auth.mode !== 'none' && token.scopes.includes('pair') && !pairingOfToken(config, token);

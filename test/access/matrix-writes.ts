@@ -250,16 +250,16 @@ export const pairings: Row[] = [
   // A code that is none.
   administered('POST /v1/pairings/accept', {
     body: () => ({ code: 'moltnet-pair:x' }),
-    none: 403,
-    bearer: '401 401 403 403 403 403 403',
+    none: '403k',
+    bearer: '401 401 403 403 403k 403 403',
   }),
   // Its credential is the secret in the body, and this is none; a token that nobody has is not even read.
   {
     route: 'POST /v1/pairings/exchange',
     body: () => ({ secret: 'guessed', network_id: 'net_b', token: 'x' }),
-    none: 403,
-    bearer: '403 403 403 403 403 403 403',
-    but: { all: everyone('403~n5') },
+    none: '403k',
+    bearer: NOBODY,
+    but: { all: everyone('403k~n5') },
   },
 ];
 

@@ -22,7 +22,7 @@ export interface Row {
   /** Made by the operator before each request. */
   before?: (lab: AuthLab, fresh: string, who: Caller) => Promise<unknown>;
   /** Every caller in mode none. */
-  none: number | '.';
+  none: number | string;
   bearer: string;
   /** `bearer` when left out. */
   read?: string;
@@ -53,6 +53,7 @@ const CODES: Record<string, string> = {
   '403i': 'invalid_claim_code',
   '409t': 'agent_taken',
   '409p': 'person_reserved',
+  '403k': 'invalid_pairing_code',
 };
 
 export function parseCell(text: string): Cell | undefined {

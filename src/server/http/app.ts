@@ -37,6 +37,7 @@ import { metricsRoutes } from './metrics.ts';
 import { networkRoutes } from './network.ts';
 import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
+import { pairingSetupRoutes } from './pairing-setup.ts';
 import { pairingRoutes } from './pairings.ts';
 import { pauseRoutes } from './pauses.ts';
 import { receiptRoutes } from './receipts.ts';
@@ -124,6 +125,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
   for (const group of [
     networkRoutes,
     pairingRoutes,
+    pairingSetupRoutes,
     roomRoutes,
     messageRoutes,
     receiptRoutes,

@@ -41,7 +41,7 @@ function networkDocument(
   can_send_human: boolean,
 ): NetworkDocument {
   const { server, auth } = config;
-  const list = [...warnings(config), ...pairingWarnings(pairings)];
+  const list = [...warnings(config), ...pairingWarnings(pairings, config)];
   return {
     id: config.network.id,
     name: config.network.name,
