@@ -135,6 +135,9 @@ describe('OpenAPI', () => {
         'DELETE /console/session',
         'DELETE /v1/agents/{agentID}',
         'DELETE /v1/messages/{messageID}',
+        'DELETE /v1/pairing-invites/{inviteID}',
+        'DELETE /v1/pairings/{pairingID}',
+        'DELETE /v1/pauses/{scope}',
         'DELETE /v1/rooms/{roomID}',
         'GET /healthz',
         'GET /install.md',
@@ -157,8 +160,15 @@ describe('OpenAPI', () => {
         'GET /v1/identity',
         'GET /v1/messages/{messageID}',
         'GET /v1/messages/{messageID}/receipts',
+        'GET /v1/messages/{messageID}/relays',
         'GET /v1/network',
+        'GET /v1/pair-link',
+        'GET /v1/pairing-invites',
         'GET /v1/pairings',
+        'GET /v1/pairings/{pairingID}',
+        'GET /v1/pairings/{pairingID}/agents',
+        'GET /v1/pairings/{pairingID}/network',
+        'GET /v1/pairings/{pairingID}/rooms',
         'GET /v1/pauses',
         'GET /v1/rooms',
         'GET /v1/rooms/{roomID}',
@@ -168,7 +178,6 @@ describe('OpenAPI', () => {
         'GET /v1/threads/{threadID}',
         'GET /v1/threads/{threadID}/messages',
         'GET /v1/usage',
-        'DELETE /v1/pauses/{scope}',
         'PATCH /v1/rooms/{roomID}',
         'PATCH /v1/rooms/{roomID}/members',
         'POST /console/session',
@@ -183,6 +192,10 @@ describe('OpenAPI', () => {
         'POST /v1/deliveries/{wakeID}/retry',
         'POST /v1/guard/resume',
         'POST /v1/messages',
+        'POST /v1/pairing-invites',
+        'POST /v1/pairings/accept',
+        'POST /v1/pairings/exchange',
+        'POST /v1/pairings/{pairingID}/backfill',
         'POST /v1/pauses',
         'POST /v1/reload',
         'POST /v1/rooms',
@@ -222,6 +235,7 @@ describe('OpenAPI', () => {
       'parts',
       'mentions',
       'intent',
+      'backfilled',
       'created_at',
       'redacted_at',
     ]);
@@ -266,7 +280,7 @@ describe('metrics', () => {
       ]).toEqual([name, true]);
     expect(sample(fresh.text, 'moltnet_store_health')).toEqual(['moltnet_store_health 0']);
     expect(sample(fresh.text, 'moltnet_relay_total')).toEqual(
-      ['success', 'error', 'dropped'].map((result) => `moltnet_relay_total{result="${result}"} 0`),
+      ['success', 'error', 'dropped', 'refused'].map((result) => `moltnet_relay_total{result="${result}"} 0`),
     );
 
     await ask(server, '/v1/messages', { method: 'POST', body: hello() });
