@@ -42,7 +42,7 @@ export async function wake({ pairs }: { pairs: number }): Promise<Row[]> {
   const config = path.join(folder.path, 'MoltnetNode');
   writeFileSync(
     config,
-    `version: moltnet.node.v1\nmoltnet: { base_url: "${server.url}", network_id: bench }\nattachments:\n  - agent: { id: alpha }\n    runtime: { kind: codex, command: "${program}", workspace_path: "${workspace}", home_path: "${folder.path}/home" }\n    rooms: [{ id: general, wake: all }]\n`,
+    `version: moltnet.node.v1\nmoltnet: { base_url: "${server.url}", network_id: bench }\nattachments:\n  - agent: { id: alpha }\n    runtime: { kind: command, command: "${program}", workspace_path: "${workspace}" }\n    rooms: [{ id: general, wake: all }]\n`,
     { mode: 0o600 },
   );
   const env = { ...process.env, BENCH_PROMPT_SOCKET: socket };

@@ -14,9 +14,10 @@ import type { NodeSettings } from './node-child.ts';
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
 interface NodeAgent extends ChaosAgent {
-  runtime: 'codex' | 'claude-code';
+  runtime: 'codex' | 'claude-code' | 'command';
   catch_up: Bindings['catch_up'];
 }
+const STAND_IN = { codex: 'fake-codex', 'claude-code': 'fake-claude', command: 'fake-command' } as const;
 const agent = (
   id: string,
   node: string,
@@ -27,16 +28,16 @@ const agent = (
   id,
   node,
   runtime,
-  // Both know a wake by its id, also after a crash.
-  dedupes: true,
+  // Codex and Claude Code know a wake by its id, also after a crash.
+  dedupes: runtime !== 'command',
   rooms: { plaza: wake, work: 'mentions', guarded: wake },
   catch_up,
 });
-/** On each node one of each runtime, one that is woken by everything, one with the limits that are the default. */
+/** On each node one that is woken by everything, and one with the limits that are the default. */
 export const AGENTS: readonly NodeAgent[] = [
   agent('cx1', 'node-0', 'codex', 'all', 'all'),
   agent('cl1', 'node-0', 'claude-code', 'mentions', DEFAULT_CATCH_UP),
-  agent('cx2', 'node-1', 'codex', 'mentions', DEFAULT_CATCH_UP),
+  agent('pg1', 'node-1', 'command', 'mentions', DEFAULT_CATCH_UP),
   agent('cl2', 'node-1', 'claude-code', 'all', 'all'),
 ];
 
@@ -98,7 +99,7 @@ function attachmentOf(
     catch_up,
     runtime: {
       kind: runtime,
-      command: here(runtime === 'codex' ? '../fake-codex.mjs' : '../fake-claude.mjs'),
+      command: here(`../${STAND_IN[runtime]}.mjs`),
       workspace_path: workspace,
       home_path: path.join(folder, 'agents', id, 'home'),
       inactivity_timeout: 2,
@@ -158,7 +159,7 @@ function isRuntime(pid: number, folder: string): boolean {
   try {
     return (
       readlinkSync(`/proc/${pid}/cwd`).startsWith(folder) &&
-      /fake-(codex|claude)/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+      /fake-(codex|claude|command)/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
     );
   } catch {
     return false;

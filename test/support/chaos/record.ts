@@ -3,7 +3,7 @@
  * appends to (the harness, the nodes, the agents), so their order is the order in which they happened, and a process
  * that is killed loses none that it wrote.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { ReceiptState } from '../../../src/protocol/receipts.ts';
 
 export type Fact =
@@ -94,19 +94,29 @@ export interface FactFile {
   readonly file: string;
   add(fact: Fact): void;
   /** All facts so far. */
-  read(): Fact[];
+  read(): readonly Fact[];
 }
 
 export function openFacts(file: string): FactFile {
+  const facts: Fact[] = [];
+  let read = 0;
   return {
     file,
     add: (fact) => appendFileSync(file, `${JSON.stringify(fact)}\n`),
-    read: () =>
-      existsSync(file)
-        ? readFileSync(file, 'utf8')
-            .split('\n')
-            .filter(Boolean)
-            .map((line) => JSON.parse(line) as Fact)
-        : [],
+    read: () => {
+      if (!existsSync(file)) return facts;
+      const { size } = statSync(file);
+      if (size === read) return facts;
+      const fd = openSync(file, 'r');
+      const more = Buffer.alloc(size - read);
+      readSync(fd, more, 0, more.length, read);
+      closeSync(fd);
+      // What others are just writing is read the next time.
+      const whole = more.lastIndexOf(0x0a) + 1;
+      for (const line of more.toString('utf8', 0, whole).split('\n'))
+        if (line !== '') facts.push(JSON.parse(line) as Fact);
+      read += whole;
+      return facts;
+    },
   };
 }

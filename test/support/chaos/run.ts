@@ -69,6 +69,9 @@ export async function startChaos(options: ChaosOptions): Promise<Chaos> {
   return run;
 }
 
+/** The rolls that kill. */
+const KILLS = { from: 0.62, to: 0.88 };
+
 interface Parts {
   world: World;
   folder: string;
@@ -86,6 +89,7 @@ class Run implements Chaos {
   /** What is under way: said, started again, let go on. */
   readonly #pending = new Set<Promise<unknown>>();
   #conversations = 0;
+  #runs = 0;
   #pauses = 0;
   #frozen = 0;
   /** In half of all runs: then existing clients see another order (check.ts). */
@@ -115,7 +119,9 @@ class Run implements Chaos {
   async storm(steps: number): Promise<void> {
     const { random, pace } = this.#of;
     for (let step = 0; step < steps; step++) {
-      this.#step();
+      const roll = random.next();
+      if (roll >= KILLS.from && roll < KILLS.to) await this.#turnsGoOn();
+      this.#step(roll);
       await sleep(random.next() * pace);
       if (this.#fault !== undefined) throw this.#fault;
     }
@@ -123,14 +129,13 @@ class Run implements Chaos {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
-  #step(): void {
+  #step(roll: number): void {
     const { random, world, nodes } = this.#of;
-    const roll = random.next();
-    if (roll < 0.62) return this.#do(this.#say());
+    if (roll < KILLS.from) return this.#do(this.#say());
     if (roll < 0.69) return this.#do(this.#killServer(random.of(world.servers)));
     if (roll < 0.76) return this.#do(this.#killNode(random.of(nodes)));
     if (roll < 0.86) return this.#killRuntime();
-    if (roll < 0.88) {
+    if (roll < KILLS.to) {
       this.#killRuntime();
       for (const server of world.servers) this.#do(this.#killServer(server));
       for (const node of nodes) this.#do(this.#killNode(node));
@@ -140,6 +145,14 @@ class Run implements Chaos {
     if (roll < 0.95) return this.#do(this.#pause());
     if (roll < 0.98) return this.#do(this.#deadLetters());
     return this.#do(this.#letGo());
+  }
+
+  /** On a machine that is slow nothing but kills would happen: two turns begin between them, or all are waited for in vain. */
+  async #turnsGoOn(): Promise<void> {
+    const runs = (): number => this.#of.facts.read().filter(({ t }) => t === 'run').length;
+    const end = performance.now() + 3_000;
+    while (runs() < this.#runs + 2 && performance.now() < end) await sleep(20);
+    this.#runs = runs();
   }
 
   #do(what: Promise<unknown>): void {
@@ -208,7 +221,7 @@ class Run implements Chaos {
     const scope = random.of([
       '*',
       'agent:cl1',
-      'agent:cx2',
+      'agent:pg1',
       ...(this.#pausesRooms ? ['room:work', 'room:plaza'] : []),
     ]);
     this.#of.facts.add({ t: 'pause', scope });
