@@ -15,7 +15,7 @@ it(
     const folder = await temporaryFolder();
     const chaos = await startChaos({ world: await sqliteWorld(folder), folder, seed });
     onTestFinished(() => chaos.close());
-    await chaos.storm(40);
+    await chaos.storm(30);
     const record = await chaos.settle(180_000);
     expect(check(record), `CHAOS_SEED=${seed}`).toEqual([]);
     const { accepted, turns, kills } = chaos.counts();
