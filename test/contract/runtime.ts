@@ -211,7 +211,7 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
 
     it('RT-9 a turn without a sign of life is ended at runtime.inactivity_timeout, a long one at turn_timeout', async () => {
       for (const limit of ['inactivity_timeout', 'turn_timeout']) {
-        const runtime = lab.runtime({ [limit]: 2 });
+        const runtime = lab.runtime({ [limit]: 1 });
         expect(await deliver(runtime, wakeOf('[[hang]]'))).toMatchObject({
           state: 'failed',
           permanent: false,
@@ -374,6 +374,17 @@ export function programContract(subject: ProgramUnderTest): void {
 
   if (subject.fake) hardTurns(subject);
 }
+
+/** What Codex and Claude Code have in common: a shell of ours, a login, and everything that may be claimed. */
+export const lastingProgram = (
+  one: Pick<ProgramUnderTest, 'name' | 'fake' | 'lab' | 'prompts'>,
+): ProgramUnderTest => ({
+  ...one,
+  claims: { dedupes: true, reports_usage: true, sessions: true },
+  shell: true,
+  logins: true,
+  broken: brokenPrograms,
+});
 
 /** What a program that is not there, or not a program, is told as. */
 export const brokenPrograms = (lab: RuntimeLab): [Record<string, string>, FailureCause, RegExp][] => [

@@ -2,12 +2,7 @@ import os from 'node:os';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { claudeCode } from '../../src/runtimes/claude-code.ts';
 import { codex } from '../../src/runtimes/codex.ts';
-import {
-  brokenPrograms,
-  programContract,
-  runtimeContract,
-  type ProgramUnderTest,
-} from '../contract/runtime.ts';
+import { lastingProgram, programContract, runtimeContract } from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { runtimeLab } from '../support/runtime-lab.ts';
 import {
@@ -45,7 +40,7 @@ it('RT-30 the run has a network of its own with only the loopback, or says that 
   else console.log(`no network namespace here: ${names.join(', ')}`);
 });
 
-const real: ProgramUnderTest[] = [
+const real = [
   {
     name: 'codex (real)',
     lab: () => {
@@ -54,19 +49,10 @@ const real: ProgramUnderTest[] = [
       return lab;
     },
   },
-  {
-    name: 'claude-code (real)',
-    lab: () => runtimeLab(claudeCode, { command: claudeCommand }),
-  },
-].map((one) => ({
-  ...one,
-  claims: { dedupes: true, reports_usage: true, sessions: true },
-  fake: false,
-  shell: true,
-  logins: true,
-  broken: brokenPrograms,
-  prompts: () => model.turns().map((turn) => turn.prompt),
-}));
+  { name: 'claude-code (real)', lab: () => runtimeLab(claudeCode, { command: claudeCommand }) },
+].map((one) =>
+  lastingProgram({ ...one, fake: false, prompts: () => model.turns().map((turn) => turn.prompt) }),
+);
 
 for (const one of real) {
   runtimeContract(one);
