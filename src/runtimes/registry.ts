@@ -7,6 +7,7 @@ import { openclaw } from './openclaw/openclaw.ts';
 import { picoclaw } from './picoclaw/picoclaw.ts';
 import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
 import { tinyclaw } from './tinyclaw/tinyclaw.ts';
+import { webhook } from './webhook.ts';
 
 export const RUNTIMES: readonly RuntimeDefinition[] = [
   codex,
@@ -16,6 +17,7 @@ export const RUNTIMES: readonly RuntimeDefinition[] = [
   tinyclaw,
   pi,
   command,
+  webhook,
 ];
 
 /** Every kind that a file may name. */

@@ -203,6 +203,8 @@ interface Tool {
   name?: string;
   type?: string;
   parameters?: { properties?: Record<string, { type?: string }> };
+  /** The same in the Messages API. */
+  input_schema?: Tool['parameters'];
 }
 /** The tool call of an answer, if it is one; the shell goes by the name and the argument that this CLI gives it. */
 function toolCall(
@@ -216,12 +218,16 @@ function toolCall(
   const tool = tools.find((t) => names.includes(t.name ?? ''));
   if (!tool?.name)
     throw new Error(`no shell among the tools: ${tools.map((t) => t.name ?? t.type).join(', ')}`);
-  const properties = tool.parameters?.properties ?? {};
+  const properties = (tool.parameters ?? tool.input_schema)?.properties ?? {};
   const key = 'cmd' in properties ? 'cmd' : 'command';
   const value = properties[key]?.type === 'array' ? ['bash', '-lc', what.shell] : what.shell;
   return {
     name: tool.name,
-    input: { [key]: value, ...(tool.name === 'Bash' ? { description: 'a scripted command' } : {}) },
+    input: {
+      [key]: value,
+      ...(tool.name === 'Bash' ? { description: 'a scripted command' } : {}),
+      ...('action' in properties ? { action: 'run' } : {}),
+    },
   };
 }
 

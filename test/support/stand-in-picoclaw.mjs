@@ -30,7 +30,9 @@ if (/^[/!](help|status|show|list|clear|use|stop)\b/.test(prompt)) {
   console.log('\n🦞 /help - what can be said');
   process.exit(0);
 }
+// It is silent but for warnings unless it is told.
 const log = (event) =>
+  process.env.PICOCLAW_LOG_LEVEL === 'info' &&
   appendFileSync(process.env.PICOCLAW_LOG_FILE, `${JSON.stringify({ level: 'info', event_kind: event })}\n`);
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(130));
 const sessions = path.join(process.env.PICOCLAW_HOME ?? HOME, 'sessions');

@@ -66,7 +66,7 @@ export function commandRuntime(context: PicoClawContext, command: string): Runti
       file,
       args: ['agent', '--session', key, '--message', guarded(wake.text)],
       cwd: workspace,
-      env: { ...env, [WAKE_ENV]: folder, PICOCLAW_LOG_FILE: log.file },
+      env: { ...env, [WAKE_ENV]: folder, PICOCLAW_LOG_FILE: log.file, PICOCLAW_LOG_LEVEL: 'info' },
       begin: () => {
         beginWake(folder, wake);
         rmSync(log.file, { force: true });
