@@ -2,7 +2,7 @@
 // weigh 1.4 GB and are no part of the project's own install: test/runtimes has its own lock file, and this installs
 // it when it is missing. Where the machine allows it, all runs in a network namespace that has only the loopback.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,7 +11,8 @@ const folder = path.join(root, 'test', 'runtimes');
 const run = (command, args, options = {}) =>
   spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
 
-if (!existsSync(path.join(folder, 'node_modules', '.bin', 'codex'))) {
+const { dependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+if (!Object.keys(dependencies).every((name) => existsSync(path.join(folder, 'node_modules', name)))) {
   console.log('test:runtimes: installing the agent CLIs (1.4 GB, once)');
   // --ignore-scripts: the native programs come as packages of their own, and nothing of them needs to run here.
   const { status } = run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });

@@ -31,8 +31,6 @@ const FIELDS = {
 type CommandContext = RuntimeContext<RuntimeConfigOf<typeof FIELDS>>;
 
 const PROMPT = '{prompt}';
-/** Names the conversation to what runs in a turn, and to us the process that an earlier node left behind. */
-const SESSION_ENV = 'MOLTNET_SESSION_KEY';
 
 /** What an exit code other than 0 says, after sysexits.h; any other is a failure that may pass. */
 const EXITS: Readonly<Record<number, { permanent: boolean; cause: FailureCause; what: string }>> = {
@@ -84,10 +82,8 @@ function create(context: CommandContext): Runtime {
     const args = (runtime.args ?? []).map((arg) =>
       arg === PROMPT ? wake.text : arg.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole),
     );
-    await leftoverGone(turn, context.log, (_, variables) =>
-      variables().includes(`${SESSION_ENV}=${session_key}`),
-    );
     const folder = wakeFolder(workspace, session_key);
+    await leftoverGone(turn, context.log, folder);
     const end = await runProgram(turn, context.log, {
       file,
       args,
@@ -95,7 +91,7 @@ function create(context: CommandContext): Runtime {
       env: {
         ...env,
         [WAKE_ENV]: folder,
-        [SESSION_ENV]: session_key,
+        MOLTNET_SESSION_KEY: session_key,
         MOLTNET_CONVERSATION: conversation,
         MOLTNET_WAKE_ID: wake_id,
         MOLTNET_ATTEMPT: String(attempt),

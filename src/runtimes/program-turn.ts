@@ -1,4 +1,5 @@
 /** One turn as one run of a program that has nothing to say of itself but its output and its exit code. */
+import { WAKE_ENV } from '../config/wake-folder.ts';
 import { startChild, type Exit } from './child.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import type { RuntimeContext } from './runtime.ts';
@@ -65,16 +66,17 @@ export async function runProgram(
 }
 
 /**
- * A node that was killed leaves a process behind, whose wake comes again: it is ended. `fits` knows a process of this
- * conversation. One of a node that lives is an error.
+ * A node that was killed leaves a process behind, whose wake comes again: it is ended. It is known by the folder of its
+ * wakes, which no other conversation of this machine has. One of a node that lives is an error.
  */
 export async function leftoverGone(
   { signal }: LineTurn,
   log: RuntimeContext['log'],
-  fits: Parameters<typeof findProcesses>[0],
+  folder: string,
 ): Promise<void> {
+  const mark = `${WAKE_ENV}=${folder}`;
   for (let round = 0; !signal.aborted; round++) {
-    const left = findProcesses(fits);
+    const left = findProcesses((_, variables) => variables().includes(mark));
     if (left.length === 0) return;
     const pids = left.map(({ pid }) => pid);
     if (round === LEFTOVER_ROUNDS || left.some(({ orphan }) => !orphan))

@@ -105,7 +105,10 @@ async function socketLab(): Promise<RuntimeLab> {
     ...lab,
     close: async () => {
       gateway.kill('SIGTERM');
+      // It waits for what it has begun, in vain now and then.
+      const late = setTimeout(() => gateway.kill('SIGKILL'), 3000);
       await gone;
+      clearTimeout(late);
       await lab.close();
     },
   };

@@ -59,8 +59,8 @@ export function commandRuntime(context: PicoClawContext, command: string): Runti
     const { wake, events } = turn;
     const { env, file } = enter();
     const key = wake.session_key;
-    await leftoverGone(turn, context.log, (args) => args.includes(key) && args.includes('--session'));
     const folder = wakeFolder(workspace, key);
+    await leftoverGone(turn, context.log, folder);
     const log = watchLog(path.join(folder, LOG_FILE), turn);
     const { exit, stdout, stderr } = await runProgram(turn, context.log, {
       file,
