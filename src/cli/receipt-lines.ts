@@ -15,6 +15,13 @@ const WORDS: Readonly<Record<Receipt['state'], string>> = {
   ignored: 'not woken by it',
 };
 
+/** Of `expired`, where the word alone does not say it. */
+const EXPIRED: Readonly<Record<string, string>> = {
+  age: 'too old by then',
+  count: 'too much had come',
+  catch_up: 'its catch_up passes it over',
+};
+
 /** One line for each agent: `@beta  answered 10:20:30  msg_…`. */
 export function receiptLines(receipts: readonly Receipt[], color: Paint): string {
   if (receipts.length === 0) return color.dim('it is for no agent');
@@ -30,7 +37,9 @@ export function receiptLines(receipts: readonly Receipt[], color: Paint): string
           ? ` after ${attempts} attempts`
           : '';
       const more = [
-        ...(reason === undefined ? [] : [`(${safeLine(reason)})`]),
+        ...(reason === undefined
+          ? []
+          : [`(${(state === 'expired' && EXPIRED[reason]) || safeLine(reason)})`]),
         ...(at === undefined ? [] : [localTime(at, now)]),
         ...(answer_id === undefined ? [] : [safeLine(answer_id)]),
       ];

@@ -65,12 +65,14 @@ function state(agent: AgentSummary | undefined, member: boolean, color: Paint): 
   return `${name}${presence}${member ? '' : color.dim('  not a member; can be mentioned')}`;
 }
 
-function presenceOf({ cannot_wake, connected, working }: AgentSummary, color: Paint): string {
+function presenceOf(agent: AgentSummary, color: Paint): string {
+  const { cannot_wake, cannot_wake_until: until, connected, working } = agent;
   const [turn] = working ?? [];
   if (turn) {
     const on = turn.conversation === undefined ? '' : ` in ${safeLine(turn.conversation)}`;
     return color.green(`working${on} since ${localTime(turn.since, new Date())}`);
   }
-  if (cannot_wake !== undefined) return color.yellow(`cannot be woken: ${safeLine(cannot_wake)}`);
+  const end = until === undefined ? '' : ` (until ${localTime(until, new Date())})`;
+  if (cannot_wake !== undefined) return color.yellow(`cannot be woken: ${safeLine(cannot_wake)}${end}`);
   return connected ? color.green('connected') : color.dim('away');
 }
