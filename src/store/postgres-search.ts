@@ -39,7 +39,8 @@ const TAKE: Statement = {
   text: `WITH step AS (UPDATE search_state SET reached = $2, oldest = least(oldest, $3) WHERE reached = $1 RETURNING 1),
       gone AS (DELETE FROM search_documents d USING messages m WHERE m.id = ANY($5::TEXT[]) AND d.seq = m.seq)
     INSERT INTO search_documents (seq, words) SELECT x.seq, x.words::TSVECTOR
-    FROM json_to_recordset($4::JSON) AS x(seq BIGINT, words TEXT) WHERE EXISTS (SELECT 1 FROM step) ON CONFLICT DO NOTHING`,
+    FROM json_to_recordset($4::JSON) AS x(seq BIGINT, words TEXT)
+    WHERE EXISTS (SELECT 1 FROM step) AND EXISTS (SELECT 1 FROM messages m WHERE m.seq = x.seq) ON CONFLICT DO NOTHING`,
 };
 const FIND: Statement = {
   name: 'moltnet_search_find',
@@ -148,7 +149,7 @@ const saidBy = (message: Message): string =>
   searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' ');
 
 const plain = (word: string): string =>
-  word.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().slice(0, WORD);
+  word.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().slice(0, WORD).toWellFormed();
 const WORDS = /[\p{L}\p{N}\p{M}\p{Co}]+/gu;
 const wordsOf = (said: string): string[] =>
   (said.match(WORDS) ?? []).map(plain).filter((word) => word !== '');
@@ -209,6 +210,8 @@ function queryOf(request: SearchRequest, oldest: number): string | undefined {
     if (words.length === 0) return undefined;
     key(...words);
   }
+  // A time without an end that words say: every message.
+  if (every.length === 0) key(keyWord('kind', 'room'), keyWord('kind', 'dm'));
   return every.join(' & ');
 }
 

@@ -1,5 +1,5 @@
 /** Reads of a SQLite store that are too much for the main thread: the read worker of a file, or the same on this thread for `:memory:`. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { errorOf, type ErrorData } from './sqlite-errors.ts';
@@ -44,6 +44,8 @@ export type ReadAnswer = { op: 'done'; result: unknown } | { op: 'failed'; error
 const START = 1_000;
 /** Milliseconds between two words that there are new events. */
 const NEWS = 250;
+/** Milliseconds that it waits at most until a thread that failed is started again by a commit. */
+const LONGEST_START = 60_000;
 
 const entry = new URL(
   import.meta.url.endsWith('.ts') ? './sqlite-read-worker.ts' : './sqlite-read-worker.js',
@@ -57,7 +59,14 @@ export function readHere(log: DatabaseSync): ReadSide {
   return {
     search: async (request) => (index ??= new SearchIndex(log, ':memory:')).search(request),
     prunable: async (...args) => prunable(...args),
-    forget: async (what) => index?.forget(what),
+    // It is stored as redacted whatever comes of this, and what is found is looked up.
+    forget: async (what) => {
+      try {
+        index?.forget(what);
+      } catch {
+        index = undefined;
+      }
+    },
     news: () => {},
     close: async () => index?.close(),
   };
@@ -76,6 +85,8 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
   let waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  /** Threads in a row that failed and had answered nothing. */
+  let failures = 0;
 
   function start(): Worker {
     makeFile(index);
@@ -83,12 +94,20 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
     const own = (waiting = []) as Waiting[];
     let failure: Error | undefined;
     worker = begun;
-    begun.on('message', (answer: ReadAnswer) => own.shift()?.resolve(answer));
+    begun.on('message', (answer: ReadAnswer) => {
+      failures = 0;
+      own.shift()?.resolve(answer);
+    });
     begun.on('error', (error: Error) => {
       failure = error;
-      // It is derived: whatever is wrong with it, the next one is made from the log.
-      for (const file of [index, `${index}-wal`, `${index}-shm`]) rmSync(file, { force: true });
+      failures++;
       warn(`${index}: the search index failed and will be built anew: ${error.message}`);
+      try {
+        // It is derived: whatever is wrong with it, the next one is made from the log.
+        for (const file of [index, `${index}-wal`, `${index}-shm`]) rmSync(file, { force: true });
+      } catch (fault) {
+        warn(`${index}: it cannot be removed, and there is no search until it is: ${String(fault)}`);
+      }
     });
     ended = new Promise((resolve) => {
       begun.on('exit', () => {
@@ -116,6 +135,27 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
     });
   }
 
+  /** Let it take in what is new, soon. */
+  function news(): void {
+    timer ??= setTimeout(
+      () => {
+        timer = undefined;
+        if (closed) return;
+        try {
+          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
+          (worker ?? start()).postMessage({ op: 'news' } satisfies ReadAsk);
+        } catch (error) {
+          failures++;
+          warn(`${index}: the search index cannot be made: ${String(error)}`);
+        }
+      },
+      worker ? NEWS : Math.min(START * 2 ** failures, LONGEST_START),
+    ).unref();
+  }
+
+  // What was removed just before a crash may still be in it.
+  if (existsSync(index)) news();
+
   return {
     search: (request) => ask({ op: 'search', request }),
     prunable: (...args) => ask({ op: 'prunable', args }),
@@ -128,16 +168,7 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
         );
       }
     },
-    news() {
-      timer ??= setTimeout(
-        () => {
-          timer = undefined;
-          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-          if (!closed) (worker ?? start()).postMessage({ op: 'news' } satisfies ReadAsk);
-        },
-        worker ? NEWS : START,
-      ).unref();
-    },
+    news,
     async close() {
       closed = true;
       clearTimeout(timer);

@@ -14,6 +14,9 @@ import type { ReadAnswer, ReadAsk, ReadData } from './sqlite-read-thread.ts';
 const REST = 30;
 const LONGEST_REST = 2_000;
 
+/** Primary codes of SQLite for a file that is damaged, or no database. */
+const DAMAGED = new Set([11, 26]);
+
 const port = parentPort!;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
 const answer = (message: ReadAnswer): void => port.postMessage(message);
@@ -26,9 +29,9 @@ let next: NodeJS.Timeout | undefined;
 
 function follow(): void {
   const began = performance.now();
-  const behind = index.follow();
+  const more = index.work();
   const took = performance.now() - began;
-  next = behind > 0 ? setTimeout(follow, Math.min(took * REST, LONGEST_REST)) : undefined;
+  next = more ? setTimeout(follow, Math.min(took * REST, LONGEST_REST)) : undefined;
 }
 
 port.on('message', (ask: ReadAsk) => {
@@ -49,5 +52,7 @@ port.on('message', (ask: ReadAsk) => {
     else answer({ op: 'done', result: index.forget(ask.what) });
   } catch (error) {
     answer({ op: 'failed', error: errorData(error) });
+    // It is derived: this thread ends, and the next one makes it anew.
+    if (ask.op !== 'prunable' && DAMAGED.has((error as { errcode?: number }).errcode! & 0xff)) throw error;
   }
 });

@@ -9,12 +9,13 @@ import { transaction } from './migrations.ts';
 import { hasArtifact, keyWord, keyWordsOf, searchableText, timeWords } from './search-document.ts';
 import { END, HIT, snippetOf } from './search-snippet.ts';
 import type { SearchTerm } from './search-terms.ts';
+import { SaidWords, TOKENIZER } from './search-words.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
 import type { FoundMessage, SearchRequest, SearchRows } from './store.ts';
 
 /** Another number makes indexes of before be built anew. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Events that one step takes in. */
 const STEP = 500;
 /** Events that a search takes in before it answers, at most; then it says how many are left. */
@@ -31,7 +32,7 @@ const CLOCKS_AHEAD = 2 * 86_400_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
 const SCHEMA = `
-CREATE VIRTUAL TABLE IF NOT EXISTS documents USING fts5(text, keys, tokenize = "unicode61 remove_diacritics 2");
+CREATE VIRTUAL TABLE IF NOT EXISTS documents USING fts5(text, keys, ${TOKENIZER});
 INSERT INTO documents (documents, rank) VALUES ('secure-delete', 1);
 CREATE TABLE IF NOT EXISTS words (word TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;
@@ -46,6 +47,7 @@ const INDEX_SQL = {
   find: `SELECT rowid AS seq, highlight(documents, 0, '${HIT}', '${END}') AS marked FROM documents
     WHERE documents MATCH ? AND rowid < CAST(? AS INTEGER) ORDER BY rowid DESC LIMIT ?`,
   said: 'SELECT text FROM documents WHERE rowid = ?',
+  after: `SELECT rowid AS seq FROM documents WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ${STEP}`,
   isSaid: 'SELECT 1 FROM documents WHERE documents MATCH ? LIMIT 1',
   removeWord: 'DELETE FROM words WHERE word = ?',
   addWord: 'INSERT INTO words (word) VALUES (?) ON CONFLICT DO NOTHING',
@@ -57,6 +59,7 @@ const LOG_SQL = {
   next: `SELECT e.seq, e.id, e.type, e.created_at, e.payload, e.participants, m.conversation, m.room_id, m.sender
     FROM events e LEFT JOIN messages m ON m.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ${STEP}`,
   seqOf: 'SELECT seq FROM messages WHERE id = ?',
+  seqs: 'SELECT seq FROM messages WHERE seq BETWEEN ? AND ?',
   message: `SELECT ${MESSAGE}, e.participants FROM messages m CROSS JOIN events e ON e.seq = m.seq WHERE m.seq = ?`,
 } as const;
 
@@ -70,8 +73,11 @@ export class SearchIndex {
   readonly #log: Record<keyof typeof LOG_SQL, ReturnType<DatabaseSync['prepare']>>;
   readonly #index: DatabaseSync;
   readonly #sql: Record<keyof typeof INDEX_SQL, ReturnType<DatabaseSync['prepare']>>;
+  readonly #words = new SaidWords();
   readonly #noted = new Set<string>();
   #reached: number;
+  /** Up to this seq no document is of a message that is gone; what a crash or a full disk kept `forget` from, is looked for. */
+  #swept = 0;
   /** Milliseconds since 1970 of the oldest message, by its own time; undefined for none. */
   #oldest: number | undefined;
 
@@ -95,26 +101,42 @@ export class SearchIndex {
   /** Takes in the next events; returns how many there are after them. */
   follow(): number {
     const rows = this.#log.next.all(this.#reached);
-    if (rows.length > 0) {
-      transaction(this.#index, () => {
-        for (const row of rows) this.#take(row);
-        this.#reached = integer(rows.at(-1)!, 'seq');
-        this.#setState('reached', this.#reached);
-        this.#setState('reached_id', text(rows.at(-1)!, 'id'));
+    const last = rows.at(-1);
+    if (last) {
+      let removed = false;
+      this.#write(() => {
+        for (const row of rows) if (this.#take(row)) removed = true;
+        this.#setState('reached', integer(last, 'seq'));
+        this.#setState('reached_id', text(last, 'id'));
         if (this.#oldest !== undefined) this.#setState('oldest', this.#oldest);
       });
+      // Only now is it true.
+      this.#reached = integer(last, 'seq');
+      if (removed) this.#truncate();
     }
     return this.#behind();
   }
 
+  /** A step of what is to be done while nobody asks. Whether there is more. */
+  work(): boolean {
+    return this.follow() > 0 || this.#sweep();
+  }
+
   /** Removes the texts of messages that were redacted or pruned from the index and its files. */
   forget({ message_ids, seqs }: Forgotten): void {
-    for (const id of message_ids) {
-      const row = this.#log.seqOf.get(id);
-      if (row) this.#remove(integer(row, 'seq'));
+    try {
+      this.#write(() => {
+        for (const id of message_ids) {
+          const row = this.#log.seqOf.get(id);
+          if (row) this.#remove(integer(row, 'seq'));
+        }
+        for (const seq of seqs) this.#remove(seq);
+      });
+    } catch (error) {
+      this.#swept = 0;
+      throw error;
     }
-    for (const seq of seqs) this.#remove(seq);
-    this.#index.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    this.#truncate();
   }
 
   search(request: SearchRequest): SearchRows {
@@ -145,6 +167,33 @@ export class SearchIndex {
 
   close(): void {
     this.#index.close();
+    this.#words.close();
+  }
+
+  /** All of it or nothing. */
+  #write(body: () => void): void {
+    try {
+      transaction(this.#index, body);
+    } catch (error) {
+      this.#noted.clear();
+      throw error;
+    }
+  }
+
+  #truncate(): void {
+    this.#index.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
+  /** Looks at the next documents; whether there are more. */
+  #sweep(): boolean {
+    const documents = this.#sql.after.all(this.#swept).map((row) => integer(row, 'seq'));
+    const [first, last] = [documents[0], documents.at(-1)];
+    if (first === undefined || last === undefined) return false;
+    const there = new Set(this.#log.seqs.all(first, last).map((row) => integer(row, 'seq')));
+    const gone = documents.filter((seq) => !there.has(seq));
+    if (gone.length > 0) this.forget({ message_ids: [], seqs: gone });
+    this.#swept = last;
+    return documents.length === STEP;
   }
 
   #behind(): number {
@@ -167,17 +216,17 @@ export class SearchIndex {
     this.#oldest = undefined;
   }
 
-  #take(row: Row): void {
+  /** Whether something was removed for it. */
+  #take(row: Row): boolean {
     const seq = integer(row, 'seq');
     if (row['type'] === 'message.redacted') {
       const { message_id } = JSON.parse(text(row, 'payload')) as { message_id: string };
       const redacted = this.#log.seqOf.get(message_id);
-      if (redacted) this.#remove(integer(redacted, 'seq'));
-      return;
+      return redacted !== undefined && this.#remove(integer(redacted, 'seq'));
     }
-    if (row['conversation'] === null) return;
+    if (row['conversation'] === null) return false;
     const message = JSON.parse(text(row, 'payload')) as Message;
-    if (message.redacted_at !== undefined) return;
+    if (message.redacted_at !== undefined) return false;
     const created_at = text(row, 'created_at');
     this.#oldest = Math.min(this.#oldest ?? Infinity, Date.parse(created_at));
     const keys = keyWordsOf({
@@ -190,31 +239,33 @@ export class SearchIndex {
     });
     const said = searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' ');
     this.#sql.add.run(seq, said, keys.join(' '));
-    for (const word of new Set(wordsOf(said))) {
+    for (const word of new Set(this.#words.of(said))) {
       if (this.#noted.has(word)) continue;
       if (this.#noted.size === NOTED) this.#noted.clear();
       this.#noted.add(word);
       this.#sql.addWord.run(word);
     }
+    return false;
   }
 
-  /** Takes a message out, and the words that nobody else has said. */
-  #remove(seq: number): void {
+  /** Takes a message out, and the words that nobody else has said. Whether it was there. */
+  #remove(seq: number): boolean {
     const row = this.#sql.said.get(seq);
-    if (!row) return;
+    if (!row) return false;
     this.#sql.remove.run(seq);
-    for (const word of new Set(wordsOf(text(row, 'text')))) {
+    for (const word of new Set(this.#words.of(text(row, 'text')))) {
       if (this.#sql.isSaid.get(`text : "${word}"`)) continue;
       this.#sql.removeWord.run(word);
       this.#noted.delete(word);
     }
+    return true;
   }
 
   /** A candidate as it is in the database now, when it is what is searched for; what is not there any more is forgotten. */
   #look(candidate: Row, request: SearchRequest): FoundMessage | undefined {
     const row = this.#log.message.get(integer(candidate, 'seq'));
     if (!row) {
-      this.#remove(integer(candidate, 'seq'));
+      this.forget({ message_ids: [], seqs: [integer(candidate, 'seq')] });
       return undefined;
     }
     const stored = storedMessage(row);
@@ -264,6 +315,8 @@ export class SearchIndex {
       // Nothing at all: a word that no message has.
       key(...(words.length > 0 ? words : ['nothing']));
     }
+    // A time without an end that words say: every message.
+    if (every.length === 0) key(keyWord('kind', 'room'), keyWord('kind', 'dm'));
     return every.join(' AND ');
   }
 
@@ -271,7 +324,7 @@ export class SearchIndex {
   #termOf({ text: given, prefix }: SearchTerm): string {
     const phrase = (words: string): string => `"${words.replaceAll('"', ' ')}"`;
     if (!prefix) return phrase(given);
-    const [word, ...others] = wordsOf(given);
+    const [word, ...others] = this.#words.of(given);
     const words =
       word === undefined || others.length > 0
         ? []
@@ -286,18 +339,6 @@ export class SearchIndex {
   #setState(key: string, value: string | number): void {
     this.#sql.setState.run(key, value);
   }
-}
-
-/** The words of a text as the index divides it, but for the longest, which nobody types the beginning of. */
-function wordsOf(said: string): string[] {
-  const words = /^[\x20-\x7e\s]*$/.test(said)
-    ? said.toLowerCase().match(/[a-z0-9]+/g)
-    : said
-        .normalize('NFD')
-        .replace(/\p{M}/gu, '')
-        .toLowerCase()
-        .match(/[\p{L}\p{N}\p{Co}]+/gu);
-  return words?.filter((word) => word.length <= 64) ?? [];
 }
 
 export const participantsOf = (row: Row): string[] =>

@@ -1,11 +1,24 @@
 /** What is special to SQLite's index: a file beside the database, made from the log, and never in the way of it. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import { eventOf, messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
 import { searchTerms } from './search-terms.ts';
+import { SaidWords, TOKENIZER } from './search-words.ts';
+import { SearchIndex } from './sqlite-search-index.ts';
 import type { Store } from './store.ts';
 
 const search = (store: Store, q: string) =>
@@ -15,6 +28,14 @@ const search = (store: Store, q: string) =>
     limit: 100,
   });
 const found = async (store: Store, q: string) => (await search(store, q)).rows.map(({ row }) => row.id);
+/** Whoever asks while the index is being thrown away is told so, and asks again. */
+const foundSoon = async (store: Store, q: string): Promise<string[]> => {
+  for (let i = 0; i < 10; i++) {
+    const ids = await found(store, q).catch(() => undefined);
+    if (ids) return ids;
+  }
+  return found(store, q);
+};
 const said = (id: string, text: string) => writesOf(messageOf(id, 'room:general', { text }));
 const holds = (file: string, text: string): boolean =>
   spawnSync('grep', ['-q', '-a', '-i', '-F', text, file, `${file}-wal`]).status === 0;
@@ -90,4 +111,89 @@ it('SEARCH-8 a store that nobody searches or writes has no index', async () => {
   const store = await openFile(file);
   await store.close();
   expect(existsSync(`${file}-search`)).toBe(false);
+});
+
+const asked = (q: string) => ({
+  terms: searchTerms(q),
+  readable: { rooms: 'all', participants: 'all' } as const,
+  limit: 10,
+});
+
+it('SEARCH-8 a step that fails is taken again: nothing is passed over', async () => {
+  const file = path.join(scratchFolder(), 'moltnet.db');
+  const store = await openFile(file);
+  await store.commit([said('m1', 'the first')]);
+  const log = new DatabaseSync(file, { readOnly: true });
+  const index = new SearchIndex(log, `${file}-aside`);
+  const disk = new DatabaseSync(`${file}-aside`);
+  disk.exec(`CREATE TRIGGER full BEFORE INSERT ON state BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+  expect(() => index.search(asked('first'))).toThrow('the disk is full');
+  disk.exec('DROP TRIGGER full');
+  disk.close();
+  for (const q of ['first', 'fir*'])
+    expect(index.search(asked(q)).rows.map(({ row }) => row.id)).toEqual(['m1']);
+  index.close();
+  log.close();
+});
+
+it('RET-2 SEARCH-7 what a crash left in the index of what was removed is gone soon after the next start', async () => {
+  const file = path.join(scratchFolder(), 'moltnet.db');
+  const first = await openFile(file);
+  await first.commit(upTo(30).map((i) => said(`m${i}`, `message of zebraword${i}`)));
+  expect(await found(first, 'zebraword7')).toEqual(['m7']);
+  await first.close();
+  // As a process leaves it that is killed between the commit and the index.
+  const db = new DatabaseSync(file);
+  db.exec(
+    "PRAGMA foreign_keys = ON; DELETE FROM events WHERE seq IN (SELECT seq FROM messages WHERE id = 'm7')",
+  );
+  db.close();
+  expect(holds(`${file}-search`, 'zebraword7')).toBe(true);
+  const second = await openFile(file);
+  await eventually(() => !holds(`${file}-search`, 'zebraword7'));
+  expect(await found(second, 'zebraword8')).toEqual(['m8']);
+});
+
+it('SEARCH-9 an index that is damaged inside is made anew', async () => {
+  const file = path.join(scratchFolder(), 'moltnet.db');
+  const first = await openFile(file);
+  await first.commit(upTo(2_000).map((i) => said(`m${i}`, `number${i} ${'filler '.repeat(20)}`)));
+  expect(await found(first, 'number77')).toEqual(['m77']);
+  await first.close();
+  const [size, page] = [statSync(`${file}-search`).size, Buffer.alloc(4_096, 0x5a)];
+  const disk = openSync(`${file}-search`, 'r+');
+  for (let at = 4_096 * 20; at < size; at += 4_096) writeSync(disk, page, 0, 4_096, at);
+  closeSync(disk);
+  const second = await openFile(file);
+  expect(await foundSoon(second, 'number77')).toEqual(['m77']);
+});
+
+it('SEARCH-9 an index that cannot be made takes nothing else down', async () => {
+  const file = path.join(scratchFolder(), 'moltnet.db');
+  const store = await openFile(file);
+  mkdirSync(`${file}-search`);
+  await expect(search(store, 'here')).rejects.toThrow('the search index is not available now');
+  await store.commit([said('m1', 'here')]);
+  await store.commit([said('m2', 'gone'), { events: [], rows: [{ op: 'prune', seqs: [2] }] }]);
+  rmdirSync(`${file}-search`);
+  expect(await foundSoon(store, 'here')).toEqual(['m1']);
+});
+
+it('SEARCH-2 the words that beginnings are looked for in are those of the index, whatever the script', () => {
+  const db = new DatabaseSync(':memory:');
+  db.exec(`CREATE VIRTUAL TABLE documents USING fts5(text, ${TOKENIZER})`);
+  const add = db.prepare('INSERT INTO documents (rowid, text) VALUES (?, ?)');
+  const find = db.prepare('SELECT 1 FROM documents WHERE documents MATCH ? AND rowid = CAST(? AS INTEGER)');
+  const words = new SaidWords();
+  const lost: string[] = [];
+  db.exec('BEGIN');
+  for (let code = 0x21; code < 0x3_0000; code += code < 0x2000 ? 1 : 37) {
+    if (code >= 0xd800 && code < 0xe000) continue;
+    const said = `a${String.fromCodePoint(code)}b`;
+    add.run(code, said);
+    for (const word of words.of(said)) if (!find.get(`"${word}"`, code)) lost.push(said);
+  }
+  expect(lost).toEqual([]);
+  words.close();
+  db.close();
 });

@@ -56,6 +56,72 @@ export function searchContract(factory: StoreFactory): void {
   });
 
   it.each([
+    ['한국어 모임', '한*', '한국어'],
+    ['हिन्दी भाषा', 'हिन्*', 'हिन्दी'],
+    ['ที่ประชุม', 'ที่*', 'ที่ประชุม'],
+    ['日本語です', '日本*', '日本語です'],
+    ['ΣΊΣΥΦΟΣ', 'σίσυφος*', 'σίσυφος'],
+    ['İstanbul', 'istan*', 'ISTANBUL'],
+    ['Ärger', 'arg*', 'ärger'],
+    ['Привет', 'при*', 'ПРИВЕТ'],
+  ])('SEARCH-2 words and their beginnings in any script: %s', async (said, beginning, word) => {
+    const { open } = factory;
+    const store = await open();
+    await store.commit([writesOf(messageOf('m1', 'room:general', { text: said }))]);
+    expect(await found(store, word)).toEqual(['m1']);
+    expect(await found(store, beginning)).toEqual(['m1']);
+  });
+
+  it('SEARCH-1 no text keeps those after it from being found', async () => {
+    const { open } = factory;
+    const store = await open();
+    const marks = `e${'\u0301'.repeat(1_000)}`;
+    const texts = [
+      // The end of what is indexed of a word, and of a text, is in the middle of a character.
+      `${'a'.repeat(63)}\u{1d400}${'b'.repeat(40)}`,
+      `${' '.repeat(32_767)}\u{1f600}`,
+      'x'.repeat(40_000),
+      '\u{1d400}'.repeat(20_000),
+      marks.repeat(40),
+      '\u202eright to left\u202c \u200b\u200d\ufeff',
+      '\u0001\u0002\u0003\u007f\ufffe\uffff',
+      `'":*&|!<->()\\ \\' ''`,
+      upTo(6_000)
+        .map((i) => i.toString(36))
+        .join(' '),
+      '한'.repeat(32_768),
+    ];
+    await store.commit(
+      texts.map((text, i) => writesOf(messageOf(`m${i}`, 'room:general', { text: `${text} ` }))),
+    );
+    await store.commit([writesOf(messageOf('last', 'room:general', { text: 'after all that' }))]);
+    expect(await found(store, 'after')).toEqual(['last']);
+    for (const text of texts) {
+      const q = `${text.slice(0, 99)}*`;
+      if (searchTerms(q).length > 0) expect(Array.isArray(await found(store, q))).toBe(true);
+    }
+    const redact = upTo(texts.length).map((i) => `m${i}`);
+    await store.commit(
+      redact.map((message_id) =>
+        writesOf(
+          eventOf(`evt_redacts_${message_id}`, {
+            type: 'message.redacted',
+            payload: JSON.stringify({ message_id }),
+            rows: [
+              {
+                op: 'redact',
+                message_id,
+                payload: JSON.stringify({ id: message_id, parts: [], redacted_at: 'x' }),
+              },
+            ],
+          }),
+        ),
+      ),
+    );
+    expect(await found(store, 'after')).toEqual(['last']);
+  });
+
+  it.each([
     '"',
     '*',
     'AND',
@@ -96,6 +162,8 @@ export function searchContract(factory: StoreFactory): void {
       'm1',
     ]);
     expect(await found(store, '', { until: at('2026-01-01T00:00:00Z') })).toEqual(['m6']);
+    expect(await found(store, '', { until: at('9999-12-31T00:00:00Z') })).toHaveLength(6);
+    expect(await found(store, '', { since: at('0001-01-01T00:00:00Z') })).toHaveLength(6);
     expect(
       await found(store, '', { since: at('2025-01-01T00:00:00Z'), until: at('2025-02-04T00:00:00Z') }),
     ).toEqual(['m6']);
