@@ -9,7 +9,7 @@ import { server, type Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { isId, messageEventId } from '../protocol/ids.ts';
+import { isId, isNetworkId, messageEventId } from '../protocol/ids.ts';
 import type { Message, MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
 import { sharedSince } from '../network/sharing.ts';
 import type { BackfillResult, MessageRelay, Pairing, PairingDetail } from '../protocol/pairings.ts';
@@ -309,5 +309,5 @@ function sameSpec(running: PairingSpec, wanted: PairingSpec): boolean {
 /** Whether a request says that it came into the world on another network. */
 export function isOfAnother(request: SendMessageRequest, local: string): boolean {
   const network = (request.origin?.network_id ?? '').trim();
-  return network !== '' && network !== local;
+  return network !== local && isNetworkId(network);
 }
