@@ -301,6 +301,25 @@ export function fullNetwork(): FakeNetwork {
       },
     ],
     usage: sampleUsage(),
+    turns: [
+      { state: 'open' as const, conversation: 'room:general', opened_at: at(2) },
+      { state: 'answered' as const, conversation: 'room:general', opened_at: at(13), closed_at: at(11) },
+      {
+        state: 'failed' as const,
+        conversation: 'room:research',
+        attempts: 4,
+        error: 'the model answered 529: overloaded',
+        opened_at: at(52),
+        closed_at: at(47),
+      },
+      { state: 'silent' as const, conversation: 'dm:dm_two', opened_at: at(200), closed_at: at(199.5) },
+      {
+        state: 'answered' as const,
+        conversation: 'thread:thr_flaky',
+        opened_at: at(1_421),
+        closed_at: at(1_414),
+      },
+    ].map((turn, index) => ({ ...turn, wake_id: `wake_${index}`, agent_id: 'codex-impl' })),
     warnings: [
       {
         severity: 'warning',
