@@ -122,3 +122,14 @@ it('CLI-21 sends at the same moment take a number each', async () => {
   const all = Array.from({ length: workers * each }, (_, n) => nth(n));
   expect(taken.flat().toSorted()).toEqual(all.toSorted());
 });
+
+it('RT-75 where the runtime goes on with a turn by itself, the same words are sent once, unless they are to be again', () => {
+  const resumed = { ...wake, wake_id: 'wake_3', resumes: true };
+  beginWake(folder, resumed);
+  const id = (n: number): string => derivedMessageId('wake_3', ROOM, n);
+  expect([send('one'), send('two'), send('one'), send('two')]).toEqual([id(0), id(1), id(0), id(1)]);
+  expect(send('one', ROOM, true)).toBe(id(2));
+  expect(send('three')).toBe(id(3));
+  beginWake(folder, resumed);
+  expect([send('two'), send('one'), send('one')]).toEqual([id(1), id(0), id(0)]);
+});

@@ -21,6 +21,8 @@ export interface WakeOfTurn {
   conversation: string;
   /** How often it was begun, from 1: a retry, or the same turn after a crash. */
   run: number;
+  /** Its runtime goes on with a turn by itself after a crash of its own: the same words within a run are said once. */
+  resumes?: boolean;
 }
 
 /** The folder of one conversation's turns, below the `.moltnet` of a workspace. */
@@ -29,7 +31,7 @@ export const wakeFolder = (workspace: string, sessionKey: string): string =>
 
 /** Notes that a run of this wake begins: its sends are counted from 0 again. Throws where it cannot be written. */
 export function beginWake(folder: string, wake: Omit<WakeOfTurn, 'run'>): void {
-  const { wake_id, conversation } = wake;
+  const { wake_id, conversation, resumes } = wake;
   let before = wakeOfTurn(folder);
   if (before?.wake_id !== wake_id) {
     rmSync(folder, { recursive: true, force: true });
@@ -42,7 +44,7 @@ export function beginWake(folder: string, wake: Omit<WakeOfTurn, 'run'>): void {
   for (const dir of [path.dirname(wakes), wakes, folder]) ensurePrivateDir(dir);
   writeFileAtomic(
     path.join(folder, 'wake.json'),
-    `${JSON.stringify({ wake_id, conversation, run: again ? before!.run + 1 : 1 })}\n`,
+    `${JSON.stringify({ wake_id, conversation, run: again ? before!.run + 1 : 1, ...(resumes ? { resumes } : {}) })}\n`,
   );
 }
 
@@ -69,11 +71,11 @@ const asideOf = (folder: string, wakeId: string): string => `${folder}.${digest(
 /** The wake whose turn has this folder; undefined when there is none, or it cannot be read. */
 export function wakeOfTurn(folder: string): WakeOfTurn | undefined {
   try {
-    const { wake_id, conversation, run } = JSON.parse(
+    const { wake_id, conversation, run, resumes } = JSON.parse(
       readFileSync(path.join(folder, 'wake.json'), 'utf8'),
     ) as Partial<WakeOfTurn>;
     return typeof wake_id === 'string' && typeof conversation === 'string' && Number.isSafeInteger(run)
-      ? { wake_id, conversation, run: run! }
+      ? { wake_id, conversation, run: run!, ...(resumes === true ? { resumes } : {}) }
       : undefined;
   } catch {
     return undefined;
@@ -82,8 +84,9 @@ export function wakeOfTurn(folder: string): WakeOfTurn | undefined {
 
 /**
  * The id of this run's next send of `content` to `target`. What an earlier run sent there in the same words is sent
- * under its id again, in whatever order; other words get the first number that this run has not used. `fresh`: a
- * number that no run has used. Undefined when the folder is gone or cannot be written: the send is one of its own.
+ * under its id again, in whatever order; other words get the first number that this run has not used. Where the
+ * runtime resumes its turns by itself, the same words of this run are sent under their id too. `fresh`: a number that
+ * no run has used. Undefined when the folder is gone or cannot be written: the send is one of its own.
  */
 export function takeSend(
   folder: string,
@@ -96,6 +99,9 @@ export function takeSend(
   try {
     for (;;) {
       const sends = readSends(folder, to);
+      const said =
+        wake.resumes && !fresh && sends.find(({ run, what: words }) => run === wake.run && words === what);
+      if (said) return derivedMessageId(wake.wake_id, target, said.n);
       const mine = new Set(sends.filter(({ run }) => run === wake.run).map(({ n }) => n));
       const used = new Set(sends.map(({ n }) => n));
       const same = sends.find((send) => !mine.has(send.n) && send.what === what);

@@ -142,7 +142,7 @@ function createOpenClaw(context: OpenClawContext): Runtime {
         agent_id: agentId,
         text: guarded(withoutExpansions(folder === undefined ? wake.text : naming(folder, wake.text))),
         begin: () => {
-          if (folder !== undefined) beginWake(folder, wake);
+          if (folder !== undefined) beginWake(folder, { ...wake, resumes: true });
         },
         connect: () => connect(turn.signal),
       });
