@@ -31,6 +31,10 @@ export interface PeerOptions {
 
 const NO_LINK = { kind: 'away', reason: 'no_link', message: 'it keeps no link open now' } as const;
 const FRESH = 5 * 60_000;
+/** Between two looks at one that does not take what waits. */
+const LATER = 30_000;
+/** Milliseconds that a peer's wish to wait is good for, before it is asked again. */
+const LONGEST = 5 * 60_000;
 /** For one request with its answer. */
 const TIMEOUT = 10_000;
 
@@ -81,13 +85,12 @@ export class Peer {
       const now = this.#clock();
       if (now < this.#blocked) await this.#pause.wait(Math.min(this.#blocked - now, 5_000));
       else if (this.#mayDo(kind) && now - this.#checked < FRESH) return true;
+      // It answers and does not take this: no failure, and looked at again when something may have changed.
+      else if (now - this.#checked < LATER) await this.#pause.wait(LATER);
       else if (!this.client) {
         if (this.status !== 'pending' && this.status !== 'error') this.#lost(NO_LINK);
         await this.#pause.wait(1_000);
-      } else {
-        await this.check();
-        if (!this.#mayDo(kind) && this.#clock() >= this.#blocked) this.#block();
-      }
+      } else await this.check();
     }
     return false;
   }
@@ -108,7 +111,7 @@ export class Peer {
       const outcome = outcomeOfError(error);
       if (outcome.kind === 'away') return this.#lost(outcome);
       this.#reached();
-      if (outcome.kind === 'later') this.#blocked = this.#clock() + outcome.after * 1_000;
+      if (outcome.kind === 'later') this.#blocked = this.#clock() + Math.min(outcome.after * 1_000, LONGEST);
       return outcome;
     }
   }

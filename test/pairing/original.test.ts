@@ -146,3 +146,17 @@ it('RLY-23: an hour of traffic with refusals and absences, both ways: nothing of
     );
   for (const id of own) expect(await ours.relays(id)).toMatchObject([{ state: 'relayed' }]);
 }, 60_000);
+
+it('RLY-24: one that does not take what waits is not asked on and on, and what it takes goes meanwhile', async () => {
+  const { ours, go } = await pairedWithGo();
+  go.direct_messages = false;
+  const dm = await ours.say('', 'alpha', 'waits', {
+    target: { kind: 'dm', participant_ids: ['alpha', 'net_go:gamma'] },
+  });
+  await becomes(async () => expect((await ours.pairing('go')).status).toBe('degraded'));
+  const before = go.requests;
+  for (let i = 0; i < 20; i++) await ours.say('general', 'alpha', `room ${i}`);
+  await becomes(async () => expect(go.stored).toHaveLength(20));
+  expect(go.requests - before).toBeLessThanOrEqual(22);
+  expect(await ours.relays(dm)).toMatchObject([{ state: 'waiting' }]);
+});

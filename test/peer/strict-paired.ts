@@ -26,6 +26,8 @@ export interface StrictPaired {
   /** Answers each with this status, before anything else. */
   fail: number | undefined;
   requests: number;
+  /** What its network document says of DMs. */
+  direct_messages: boolean;
   close(): Promise<void>;
 }
 
@@ -95,7 +97,7 @@ export async function startStrictPaired(options: {
         protocols: { http: ['moltnet.http.v1'], attach: ['moltnet.attach.v1'], pair: ['moltnet.pair.v1'] },
         capabilities: {
           human_ingress: true,
-          direct_messages: true,
+          direct_messages: paired.direct_messages,
           public_read: false,
           message_pagination: 'cursor',
           pairings: true,
@@ -117,6 +119,7 @@ export async function startStrictPaired(options: {
     broken: [],
     fail: undefined,
     requests: 0,
+    direct_messages: true,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
