@@ -8,7 +8,14 @@ import { parseConversation, type ConversationKey } from '../protocol/conversatio
 import type { Part } from '../protocol/messages.ts';
 import { HELD } from '../network/fold.ts';
 import { isPlainText } from '../network/parts.ts';
-import type { ConversationRow, EventWrite, RowWrite, Store, Writes } from '../store/store.ts';
+import {
+  ConstraintError,
+  type ConversationRow,
+  type EventWrite,
+  type RowWrite,
+  type Store,
+  type Writes,
+} from '../store/store.ts';
 import { EXPORT_KIND, EXPORT_VERSION, type EventItem, type HeadItem, type Item } from './items.ts';
 import { IMPORT_STATE, readImportState, type ImportState } from './import-state.ts';
 import { repaired } from './repaired-text.ts';
@@ -274,9 +281,19 @@ class Import {
 
   async #commit(): Promise<void> {
     const state = this.#state!;
+    const before = state.items;
     state.items = this.#items;
     const meta: RowWrite = { op: 'meta', key: IMPORT_STATE, value: JSON.stringify(state) };
-    await this.#store.commit([...this.#batch, { events: [], rows: [meta] }]);
+    try {
+      await this.#store.commit([...this.#batch, { events: [], rows: [meta] }]);
+    } catch (error) {
+      if (!(error instanceof ConstraintError)) throw error;
+      throw new MoltnetError(
+        'bad_request',
+        `an id stands twice in this export (${error.message}), the second time in lines ${before + 1} to ${this.#items}`,
+        { cause: error },
+      );
+    }
     this.#batch = [];
     this.#characters = 0;
     if (this.#conversations.size > CONVERSATIONS) this.#conversations.clear();

@@ -58,11 +58,12 @@ const PauseItem = z.object({
   row: z.object({ scope: Scope, paused_by: z.string(), at: z.string(), until: z.string().nullable() }),
 });
 const MetaItem = z.object({ kind: z.literal('meta'), key: id, value: z.string() });
+const Time = z.string().refine((time) => !Number.isNaN(Date.parse(time)), 'is no time');
 const EventItem = z.object({
   kind: z.literal('event'),
   id,
   type: id,
-  created_at: z.string(),
+  created_at: Time,
   conversation: Conversation.optional(),
   room_id: id.optional(),
   dm_id: id.optional(),
@@ -73,6 +74,21 @@ const EventItem = z.object({
   message: z
     .object({ origin_network: id, origin_id: id, content_hash: z.string().nullable(), sender: id })
     .optional(),
+});
+/** What everything that reads a message relies on; the rest of it stays as it is. */
+const Said = z.looseObject({
+  id,
+  from: z.looseObject({ id: z.string() }),
+  target: z.looseObject({ kind: z.string() }),
+  parts: z.array(
+    z.looseObject({
+      kind: z.string(),
+      text: z.string().optional(),
+      filename: z.string().optional(),
+      url: z.string().optional(),
+    }),
+  ),
+  created_at: Time,
 });
 /** What the storm guard remembers of a conversation that it holds. */
 const HeldItem = z.object({
@@ -115,8 +131,21 @@ export function parseItem(line: string, number: number): Item {
     );
   }
   const parsed = Item.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
+  const issue = parsed.success ? messageIssue(parsed.data) : parsed.error.issues[0]!;
+  if (parsed.success && !issue) return parsed.data;
+  const { path, message } = issue!;
   const what = number === 1 ? 'this is no export of moltnet' : `line ${number} is not as an export has it`;
   throw new MoltnetError('bad_request', `${what}: ${path.join('.') || 'the line'}: ${message}`);
+}
+
+/** What is wrong with the message of an event; undefined for nothing, and for an event of another kind. */
+function messageIssue(item: Item): { path: PropertyKey[]; message: string } | undefined {
+  if (item.kind !== 'event') return undefined;
+  const { type, message, conversation, payload } = item;
+  if ((type === 'message.created') !== (message !== undefined))
+    return { path: ['message'], message: 'stands beside each message.created and nothing else' };
+  if (!message) return undefined;
+  if (conversation === undefined) return { path: ['conversation'], message: 'a message is in one' };
+  const issue = Said.safeParse(payload).error?.issues[0];
+  return issue && { path: ['payload', ...issue.path], message: issue.message };
 }

@@ -1,6 +1,17 @@
 /** MOVE: a network moves from one storage to another, whole, and nobody is woken for it. */
-import { statSync, writeFileSync, appendFileSync, copyFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { RoomConfig } from '../../src/config/types.ts';
 import { importItems } from '../../src/transfer/import.ts';
@@ -237,6 +248,90 @@ describe('the commands', () => {
     });
     expect(server.url).toContain('http');
     expect(await failed('import', 'whole')).toContain('in use by another moltnet server');
+  });
+
+  it('MOVE-1 a text with any line separator of Unicode goes through a file', async () => {
+    const lab = await openLab({});
+    const text = 'one\u2028two\u2029three\u0085four\r\nfive\u000b';
+    const { message_id } = await lab.send('human:ann', 'room:general', text);
+    const lines = (await exported(lab.store)).map((item) => JSON.stringify(item));
+    const cwd = await folderWith();
+    writeFileSync(path.join(cwd, 'net.jsonl'), `${lines.join('\n')}\n`);
+    expect(await cli(['import', 'net.jsonl'], { cwd })).toMatchObject({ code: 0, stderr: '' });
+    const copy = await openFile(path.join(cwd, 'data.db'));
+    expect((await copy.messages([message_id])).get(message_id)!.payload).toContain(
+      JSON.stringify(text).slice(1, -1),
+    );
+  });
+
+  it('MOVE-3 a file with what no server could show is refused with the line, and so is one that ends in the middle', async () => {
+    const { store } = await lived();
+    const items = await exported(store);
+    const at = items.findIndex((item) => item.kind === 'event' && item.message);
+    const cwd = await folderWith();
+    const refusal = async (name: string, content: string | Buffer): Promise<string> => {
+      writeFileSync(path.join(cwd, name), content);
+      const { code, stderr } = await cli(['import', name], { cwd });
+      expect(code).toBe(1);
+      return stderr;
+    };
+    const lines = items.map((item) => JSON.stringify(item));
+    const { payload, ...event } = items[at] as Item & { kind: 'event' };
+    const changes: [object, string][] = [
+      [{ ...event, payload: {} }, 'payload.id'],
+      [{ ...event, payload: { ...payload, id: { a: 1 } } }, 'payload.id'],
+      [{ ...event, payload: { ...payload, parts: 'text' } }, 'payload.parts'],
+      [{ ...event, payload: { ...payload, parts: [null] } }, 'payload.parts.0'],
+      [{ ...event, payload: { ...payload, from: null } }, 'payload.from'],
+      [{ ...event, payload, created_at: 'yesterday' }, 'created_at: is no time'],
+      [{ ...event, payload, conversation: undefined }, 'a message is in one'],
+      [{ ...event, payload, message: undefined }, 'stands beside each message.created'],
+    ];
+    for (const [changed, what] of changes) {
+      const said = await refusal('bad', [...lines.slice(0, at), JSON.stringify(changed)].join('\n'));
+      expect(said).toContain(`line ${at + 1} is not as an export has it: `);
+      expect(said).toContain(what);
+    }
+    const end = items.at(-1) as Item & { kind: 'end' };
+    const more = JSON.stringify({ ...end, events: end.events + 1 });
+    const twice = [...lines.slice(0, at), lines[at], ...lines.slice(at, -1), more].join('\n');
+    expect(await refusal('twice', twice)).toContain('an id stands twice in this export');
+    const zipped = gzipSync(`${lines.join('\n')}\n`);
+    expect(await refusal('cut.gz', zipped.subarray(0, zipped.length - 20))).toContain(
+      'cannot be read after line',
+    );
+    mkdirSync(path.join(cwd, 'folder.gz'));
+    expect((await cli(['import', 'folder.gz'], { cwd })).stderr).toContain('cannot be read after line 0');
+    expect(await refusal('long', Buffer.alloc(65 * 1024 * 1024, 'x'))).toContain(
+      'line 1 is longer than 64 MiB',
+    );
+    writeFileSync(path.join(cwd, 'whole'), `${lines.join('\n')}\n`);
+    expect((await cli(['import', 'whole'], { cwd })).code).toBe(0);
+  });
+
+  it('MOVE-6 an export or a backup takes the place of nothing but what was named, and never of the storage', async () => {
+    const cwd = await folderWith();
+    const store = await openFile(path.join(cwd, 'data.db'));
+    await store.close();
+    const database = readFileSync(path.join(cwd, 'data.db'));
+    writeFileSync(path.join(cwd, 'mine'), 'of somebody else', { mode: 0o644 });
+    symlinkSync('data.db', path.join(cwd, 'link'));
+    for (const command of ['export', 'backup']) {
+      for (const target of ['data.db', './data.db', 'link']) {
+        const { code, stderr } = await cli([command, target, '--force'], { cwd });
+        expect([code, stderr]).toEqual([1, expect.stringContaining('is the storage itself')]);
+      }
+      expect((await cli([command, '.', '--force'], { cwd })).stderr).toContain('is a folder');
+      symlinkSync('mine', path.join(cwd, `out-${command}.part`));
+      symlinkSync('mine', path.join(cwd, `out-${command}`));
+      expect((await cli([command, `out-${command}`], { cwd })).stderr).toContain('exists');
+      expect((await cli([command, `out-${command}`, '--force'], { cwd })).code).toBe(0);
+      const made = lstatSync(path.join(cwd, `out-${command}`));
+      expect([made.isFile(), made.mode & 0o777]).toEqual([true, 0o600]);
+    }
+    expect(readFileSync(path.join(cwd, 'mine'), 'utf8')).toBe('of somebody else');
+    expect(readFileSync(path.join(cwd, 'data.db')).equals(database)).toBe(true);
+    expect(readdirSync(cwd).filter((name) => name.startsWith('.out'))).toEqual([]);
   });
 });
 

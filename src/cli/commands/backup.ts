@@ -1,9 +1,10 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { backupSqlite } from '../../store/sqlite-backup.ts';
 import type { Command } from '../command.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { STORAGE_FLAGS, storageOf } from '../storage.ts';
+import { wholeFile } from '../whole-file.ts';
 
 export const command: Command = {
   usage: 'backup <file>',
@@ -22,18 +23,15 @@ gone with the old database. Of Postgres use pg_dump.`,
     if (!existsSync(options.path))
       throw new Failure(`${options.path} does not exist: there is nothing to back up`);
     const file = path.resolve(io.cwd, named);
-    if (existsSync(file) && args.on('force') !== true)
-      throw new Failure(`${file} exists`, { hint: 'name another file, or write over it with --force' });
-    const aside = `${file}.part`;
-    rmSync(aside, { force: true });
+    const whole = wholeFile(file, { force: args.on('force') === true, storage: options.path });
     try {
-      backupSqlite(options.path, aside);
-      const handle = openSync(aside, 'r');
+      backupSqlite(options.path, whole.aside);
+      const handle = openSync(whole.aside, 'r');
       fsyncSync(handle);
       closeSync(handle);
-      renameSync(aside, file);
+      whole.place();
     } catch (error) {
-      rmSync(aside, { force: true });
+      whole.drop();
       throw error;
     }
     io.err(`backed up ${options.path} to ${file}\n`);

@@ -1,4 +1,4 @@
-import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import path from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -6,9 +6,10 @@ import { createGzip } from 'node:zlib';
 import { openStoreToRead } from '../../store/open.ts';
 import { exportItems } from '../../transfer/export.ts';
 import type { Command, Io } from '../command.ts';
-import { Failure, usageFailure } from '../failure.ts';
+import { usageFailure } from '../failure.ts';
 import { progress } from '../progress.ts';
 import { STORAGE_FLAGS, storageOf } from '../storage.ts';
+import { wholeFile, type WholeFile } from '../whole-file.ts';
 
 export const command: Command = {
   usage: 'export <file>',
@@ -22,6 +23,13 @@ moltnet import reads it into an empty storage of either kind.`,
     const [file] = args.positionals;
     if (file === undefined) throw usageFailure('say where to', 'moltnet export network.jsonl');
     const { options } = storageOf(args, io);
+    const whole =
+      file === '-'
+        ? undefined
+        : wholeFile(path.resolve(io.cwd, file), {
+            force: args.on('force') === true,
+            storage: options.path,
+          });
     const store = await openStoreToRead(options);
     try {
       const shown = progress(io, 'events');
@@ -32,7 +40,7 @@ moltnet import reads it into an empty storage of either kind.`,
           yield `${JSON.stringify(item)}\n`;
         }
       };
-      await write(file, Readable.from(lines()), io, args.on('force') === true);
+      await write(whole, file.endsWith('.gz'), Readable.from(lines()), io);
       shown.end();
       io.err(`exported ${events.toLocaleString('en')} events of the network ${options.networkId}\n`);
     } finally {
@@ -41,28 +49,18 @@ moltnet import reads it into an empty storage of either kind.`,
   },
 };
 
-/** Beside the file first, and in its place when it is whole. */
-async function write(file: string, lines: Readable, io: Io, force: boolean): Promise<void> {
-  if (file === '-') {
+async function write(whole: WholeFile | undefined, zipped: boolean, lines: Readable, io: Io): Promise<void> {
+  if (!whole) {
     for await (const line of lines) await io.out(String(line));
     return;
   }
-  const target = path.resolve(io.cwd, file);
-  const aside = `${target}.part`;
-  const out: Writable = createWriteStream(force ? aside : target, {
-    mode: 0o600,
-    flags: force ? 'w' : 'wx',
-    flush: true,
-  });
+  const out: Writable = createWriteStream(whole.aside, { mode: 0o600, flags: 'wx', flush: true });
   try {
-    if (file.endsWith('.gz')) await pipeline(lines, createGzip(), out);
+    if (zipped) await pipeline(lines, createGzip(), out);
     else await pipeline(lines, out);
-    if (force) renameSync(aside, target);
+    whole.place();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new Failure(`${target} exists`, { hint: 'name another file, or write over it with --force' });
-    // Half an export is none.
-    rmSync(force ? aside : target, { force: true });
+    whole.drop();
     throw error;
   }
 }

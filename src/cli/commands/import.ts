@@ -1,8 +1,5 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { openStore } from '../../store/open.ts';
 import { importItems, type ImportResult } from '../../transfer/import.ts';
@@ -10,6 +7,7 @@ import { parseItem, type Item } from '../../transfer/items.ts';
 import { originalItems } from '../../transfer/original.ts';
 import { isOriginalSqlite, openOriginalSqlite } from '../../transfer/original-sqlite.ts';
 import type { Command, Io } from '../command.ts';
+import { exportLines } from '../export-lines.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { OUTPUT_FLAGS, print } from '../format.ts';
 import { progress } from '../progress.ts';
@@ -80,11 +78,5 @@ async function* itemsOf(from: string, io: Io): AsyncGenerator<Item> {
     }
     return;
   }
-  const bytes: Readable = createReadStream(from);
-  const input = from.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
-  let number = 0;
-  // A broken stream ends the lines early, and then the end of the export is missing.
-  input.on('error', () => {});
-  for await (const line of createInterface({ input, crlfDelay: Infinity }))
-    if (line !== '') yield parseItem(line, ++number);
+  for await (const { line, number } of exportLines(from)) yield parseItem(line, number);
 }
