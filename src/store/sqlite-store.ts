@@ -172,8 +172,11 @@ class SqliteStore implements Store {
     this.#head = Math.max(this.#head, seq);
     const gone = goneIn(writes);
     if (!gone) this.#side.reads.news();
-    // What is removed is gone when its text is out of the index too.
-    else await this.#side.reads.forget(gone);
+    else {
+      const forgotten = this.#side.reads.forget(gone);
+      // Redacted means gone from the index too. What is pruned goes before the next search, and no writer waits for it.
+      if (gone.message_ids.length > 0) await forgotten;
+    }
     return seqs;
   }
 
