@@ -57,6 +57,7 @@ function forServer(given: readonly string[]): CodexArguments {
   const args: string[] = [];
   const thread: Record<string, string> = {};
   const rest = [...given];
+  const roots: string[] = [];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [flag, inline] = split(word);
     const value = (): string => inline ?? rest.shift() ?? '';
@@ -77,12 +78,13 @@ function forServer(given: readonly string[]): CodexArguments {
         args.push('-c', `profile=${toml(value())}`);
         break;
       case '--add-dir':
-        args.push('-c', `sandbox_workspace_write.writable_roots=${JSON.stringify([value()])}`);
+        roots.push(value());
         break;
       default:
         args.push(word);
     }
   }
+  if (roots.length > 0) args.push('-c', `sandbox_workspace_write.writable_roots=${JSON.stringify(roots)}`);
   return { args, thread };
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lives } from '../../test/contract/runtime.ts';
+import { lives, processesOf } from '../../test/contract/runtime.ts';
 import {
   deliver,
   fakeCodex,
@@ -120,6 +120,36 @@ describe('codex: what is its own', () => {
     cancel.abort();
     expect(await hanging).toMatchObject({ state: 'cancelled' });
     expect(await slow).toMatchObject({ state: 'ok' });
+  });
+
+  it('RT-48 a turn that is cancelled while the process starts takes no other with it', async () => {
+    const runtime = lab.runtime();
+    const cancel = new AbortController();
+    const first = deliver(runtime, wakeOf('one'), cancel.signal);
+    const second = deliver(runtime, wakeOf('two', { conversation: 'dm:x' }));
+    await until(() => processesOf(lab.folder).length > 0, 'it starts');
+    cancel.abort();
+    expect(await first).toMatchObject({ state: 'cancelled', told: [] });
+    expect(await second).toMatchObject({ state: 'ok' });
+    expect(lab.runs()).toHaveLength(1);
+    // Alone, it takes the process with it.
+    const alone = lab.runtime({ session_prefix: 'other' });
+    await runtime.close();
+    const off = new AbortController();
+    const third = deliver(alone, wakeOf('three'), off.signal);
+    await until(() => processesOf(lab.folder).length > 0, 'it starts');
+    off.abort();
+    expect(await third).toMatchObject({ state: 'cancelled' });
+    expect(processesOf(lab.folder)).toEqual([]);
+  });
+
+  it('RT-44 folders that are opened beside the workspace add up, a profile and other options are passed on', async () => {
+    const args = ['--add-dir', '/a', '--profile=p', '--add-dir=/b', '--enable', 'x'];
+    await deliver(lab.runtime({ args }), wakeOf('hi'));
+    expect(lab.runs()[0]!.argv.slice(-6)).toEqual([
+      ...['-c', 'profile="p"', '--enable', 'x'],
+      ...['-c', 'sandbox_workspace_write.writable_roots=["/a","/b"]'],
+    ]);
   });
 
   it('RT-54 that nobody has logged in is known without a turn', async () => {

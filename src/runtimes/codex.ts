@@ -90,10 +90,12 @@ function createCodex(context: LastingContext): Runtime {
   let users = 0;
   const idle = idleTimer(context.attachment.runtime.idle_timeout, () => void end());
 
-  const end = async (): Promise<void> => {
-    const old = server;
+  let ending: Promise<void> | undefined;
+
+  const end = (): Promise<void> | undefined => {
+    ending = server?.end() ?? ending;
     server = undefined;
-    await old?.end();
+    return ending;
   };
   const start = async (turn: CliTurn): Promise<CodexServer> => {
     await leftoverGone(turn);
@@ -110,9 +112,16 @@ function createCodex(context: LastingContext): Runtime {
   const open = async (turn: CliTurn): Promise<CodexServer> => {
     if (server?.alive) return server;
     // Not before it is gone: threads are locked by the process that has them open.
-    await server?.child.exited;
+    await (server?.child.exited ?? ending);
+    const others = starting;
     starting ??= start(turn).finally(() => (starting = undefined));
-    server = await starting;
+    try {
+      server = await starting;
+    } catch (error) {
+      // It may have been called off with the turn that began it.
+      if (others && !turn.signal.aborted) return open(turn);
+      throw error;
+    }
     return server;
   };
 
@@ -149,14 +158,18 @@ async function oneTurn(
   let isOver = false;
   let stopping: Promise<void> | undefined;
   /** Breaks the turn off; where it is the only one, with the process, so that nothing of it is left. */
-  const stop = (): Promise<void> =>
-    (stopping ??= (async () => {
-      if (!at) return;
-      const { server, thread } = at;
+  const stop = async (): Promise<void> => {
+    // Before its thread is open it is called off there; a process that others use stays.
+    if (!at || (!at.thread && !isOver && users() > 1)) return;
+    const { server, thread } = at;
+    stopping ??= (async () => {
       if (thread) server.interrupt(thread);
       if (thread) await Promise.race([over.promise, server.child.exited, patience()]);
       if (!isOver || users() === 1) await server.stop();
-    })());
+    })();
+    await stopping;
+  };
+  const calledOff = (): boolean => signal.aborted || expired !== undefined;
   const clock = startTurnClock(limits, (reason) => {
     expired = reason;
     void stop();
@@ -168,11 +181,14 @@ async function oneTurn(
   try {
     const server = await open(turn);
     at = { server };
-    if (signal.aborted) throw signal.reason;
-    outcome = await inThread(turn, server, clock.touch, (thread) => (at = { server, thread }));
+    if (calledOff()) throw new Error('called off');
+    outcome = await inThread(turn, server, clock.touch, (thread) => {
+      at = { server, thread };
+      if (calledOff()) throw new Error('called off');
+    });
   } catch (error) {
     const failed = thrownFailure(error);
-    if (!failed && !signal.aborted && expired === undefined) throw error;
+    if (!failed && !calledOff()) throw error;
     outcome = failed ?? { state: 'cancelled', reason: 'the turn was cancelled' };
   } finally {
     isOver = true;
@@ -180,7 +196,7 @@ async function oneTurn(
     clock.stop();
     signal.removeEventListener('abort', onAbort);
   }
-  if (signal.aborted || expired !== undefined) await stop();
+  if (calledOff()) await stop();
   if (outcome.state === 'ok') return outcome;
   if (signal.aborted) return { state: 'cancelled', reason: 'the turn was cancelled' };
   if (expired !== undefined)
