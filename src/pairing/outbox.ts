@@ -133,12 +133,18 @@ export class Outbox {
 
   async #scan(): Promise<void> {
     const { store } = this.#options;
+    let faults = 0;
     while (!this.#closed && this.#seen < this.#live) {
       const live = this.#live;
-      const events = await store.events({ all: true }, this.#seen, SCAN);
-      for (const event of events) this.#look(event);
-      this.#seen = events.at(-1)?.seq ?? live;
-      this.#later();
+      try {
+        const events = await store.events({ all: true }, this.#seen, SCAN);
+        for (const event of events) this.#look(event);
+        this.#seen = events.at(-1)?.seq ?? live;
+        faults = 0;
+        this.#later();
+      } catch (error) {
+        await this.#failed(error, ++faults);
+      }
     }
     this.#scanning = false;
     this.#later();
@@ -154,17 +160,31 @@ export class Outbox {
       return;
     }
     this.#pending.set(conversation, { first: seq, last: seq, attempts: 0 });
-    this.#drain(conversation).catch(this.#options.onFault);
+    void this.#drain(conversation);
   }
 
   async #drain(conversation: ConversationKey): Promise<void> {
     const pending = this.#pending.get(conversation)!;
+    let faults = 0;
     while (!this.#closed) {
-      if (!(await this.#options.ready(conversation)) || this.#closed) return;
-      const wait = await this.#slots.run(() => this.#turn(conversation, pending));
-      if (wait === undefined) return;
-      if (wait > 0) await this.#pause.wait(wait);
+      try {
+        if (!(await this.#options.ready(conversation)) || this.#closed) return;
+        const wait = await this.#slots.run(() => this.#turn(conversation, pending));
+        faults = 0;
+        if (wait === undefined) return;
+        if (wait > 0) await this.#pause.wait(wait);
+      } catch (error) {
+        // Storage that is away, or a fault of ours: what waits goes on waiting.
+        pending.error = 'this server cannot read or send it now';
+        await this.#failed(error, ++faults);
+      }
     }
+  }
+
+  async #failed(error: unknown, times: number): Promise<void> {
+    if (this.#closed) return;
+    this.#options.onFault(error);
+    await this.#pause.wait(backoff(times));
   }
 
   /** Sends some. Resolves with the milliseconds to wait before the next turn; undefined when nothing is left. */

@@ -67,8 +67,10 @@ export class Pairings {
 
   /** Makes of the configuration and the store what is to be; also after a reload. */
   settle(): Promise<void> {
-    this.#settling = this.#settling.then(() => this.#settle());
-    return this.#settling;
+    const turn = this.#settling.then(() => this.#settle());
+    // One that fails (storage is away) keeps no later one from its turn.
+    this.#settling = turn.catch(() => {});
+    return turn;
   }
 
   list(): PairingRelay[] {

@@ -299,7 +299,7 @@ async function assemble(
       credentials.reload();
       endRevoked(open);
       gateway.holdsChanged();
-      void pairings.settle();
+      pairings.settle().catch(onFault);
     },
   });
   return {
