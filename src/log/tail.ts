@@ -137,6 +137,8 @@ export class Tail {
     const known = this.ring.get(event.seq) ?? this.#read.get(event.seq);
     if (known?.event.payload === event.payload) return known;
     const entry = new LogEntry(event);
+    const stale = this.#read.get(event.seq);
+    if (stale) this.#readBytes -= costOf(stale);
     this.#read.delete(event.seq);
     this.#read.set(event.seq, entry);
     this.#readBytes += costOf(entry);

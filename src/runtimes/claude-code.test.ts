@@ -119,6 +119,11 @@ describe('claude-code: what is its own', () => {
     });
   });
 
+  it('RT-9 a turn that came to its end after all, when its time was up, is done and not run again', async () => {
+    const runtime = lab.runtime({ inactivity_timeout: 1 });
+    expect(await deliver(runtime, wakeOf('[[stubborn]][[sh: sleep 1.5]]'))).toMatchObject({ state: 'ok' });
+  });
+
   it('RT-53 what the CLI refused its agent is told', async () => {
     await deliver(lab.runtime(), wakeOf('[[denied]]'));
     const [told] = lab.log.filter((line) => line.level === 'warn');

@@ -341,7 +341,9 @@ function outcomeOf(
   const usage = usageOf(result, before);
   const total = result?.total_cost_usd;
   keepAfterTurn(turn, id, total === undefined ? undefined : { cost_usd: total });
-  if (expired !== undefined)
+  const done = end.kind === 'ended' && end.completed && !result?.is_error;
+  // What came to its end all the same would be run a second time.
+  if (expired !== undefined && !done)
     return {
       state: 'failed',
       permanent: false,

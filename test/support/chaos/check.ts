@@ -196,8 +196,8 @@ function checkTurns({ facts, agents, conversations }: ChaosRecord): string[] {
 }
 
 /**
- * How often a wake was run: once in each life of its node, and once more for each failure; by a runtime that dedupes
- * never again after it had ended well.
+ * How often a wake was run: once in each life of its node, and once more for each failure that its node saw; by a
+ * runtime that dedupes never again after it had ended well.
  */
 function checkRuns({ facts, agents }: ChaosRecord): string[] {
   const wrong: string[] = [];
@@ -207,8 +207,11 @@ function checkRuns({ facts, agents }: ChaosRecord): string[] {
       if ((fact.t !== 'run' && fact.t !== 'done' && fact.t !== 'retry') || fact.agent !== id) continue;
       const wake = wakes.get(fact.wake) ?? { runs: 0, lives: new Set(), retries: 0, done: false };
       wakes.set(fact.wake, wake);
-      if (fact.t === 'retry') wake.retries++;
-      else if (fact.t === 'done') wake.done = true;
+      if (fact.t === 'retry') {
+        wake.retries++;
+        // It was killed between its end and the word of it: it has failed.
+        wake.done = false;
+      } else if (fact.t === 'done') wake.done = true;
       else {
         wake.lives.add(fact.life);
         const most = wake.lives.size + wake.retries;
