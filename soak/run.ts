@@ -46,10 +46,12 @@ say(
   `soak of ${values.minutes} minutes on ${world.kind}, seed ${seed}, Node ${process.version}, ${new Date().toISOString()}`,
 );
 const chaos = await startChaos({ world, folder, seed });
+// Told to end it ends with its round; told twice, at once.
+let told = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => {
-    say(`ended by ${signal}; kept: ${folder}`);
-    void chaos.close().finally(() => process.exit(130));
+  process.on(signal, () => {
+    if (told) void chaos.close().finally(() => process.exit(130));
+    told = true;
   });
 
 const MB = 1_048_576;
@@ -87,7 +89,7 @@ try {
     say(
       `${minutes()} min  round ${rounds}: ${messages} messages in ${record.conversations.size} conversations (${accepted} of people), ${turns} turns, ${retries} retries; killed ${kills.server} servers, ${kills.node} nodes, ${kills.runtime} runtimes, ${frozen} frozen, ${pauses} pauses; settled in ${settled.toFixed(1)} s; server ${(rss() / MB).toFixed(0)} MB, database ${(database() / MB).toFixed(1)} MB; ${wrong.length} violations`,
     );
-  } while (wrong.length === 0 && Date.now() - began < Number(values.minutes) * 60_000);
+  } while (wrong.length === 0 && !told && Date.now() - began < Number(values.minutes) * 60_000);
 } catch (error) {
   wrong.push(error instanceof Error ? error.message : String(error));
 }
