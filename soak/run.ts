@@ -47,11 +47,11 @@ say(
 );
 const chaos = await startChaos({ world, folder, seed });
 // Told to end it ends with its round; told twice, at once.
-let told = false;
+const told = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
-    if (told) void chaos.close().finally(() => process.exit(130));
-    told = true;
+    if (told.signal.aborted) void chaos.close().finally(() => process.exit(130));
+    told.abort();
   });
 
 const MB = 1_048_576;
@@ -89,7 +89,11 @@ try {
     say(
       `${minutes()} min  round ${rounds}: ${messages} messages in ${record.conversations.size} conversations (${accepted} of people), ${turns} turns, ${retries} retries; killed ${kills.server} servers, ${kills.node} nodes, ${kills.runtime} runtimes, ${frozen} frozen, ${pauses} pauses; settled in ${settled.toFixed(1)} s; server ${(rss() / MB).toFixed(0)} MB, database ${(database() / MB).toFixed(1)} MB; ${wrong.length} violations`,
     );
-  } while (wrong.length === 0 && !told && Date.now() - began < Number(values.minutes) * 60_000);
+  } while (
+    wrong.length === 0 &&
+    !told.signal.aborted &&
+    Date.now() - began < Number(values.minutes) * 60_000
+  );
 } catch (error) {
   wrong.push(error instanceof Error ? error.message : String(error));
 }
