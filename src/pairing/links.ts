@@ -72,7 +72,7 @@ export class Links {
     for (const link of this.#links.values()) link.close();
   }
 
-  #open(spec: PairingSpec, socket: WebSocket): Link {
+  #open(spec: PairingSpec, socket: WebSocket, onOpen = (): void => {}): Link {
     const { tokenHash, serve, onChange } = this.#options;
     const { id } = spec;
     const before = this.#links.get(id);
@@ -81,7 +81,10 @@ export class Links {
       token: spec.token!,
       knows: (token) => hashSecret(token) === tokenHash(id),
       serve,
-      onOpen: () => onChange(id),
+      onOpen() {
+        onOpen();
+        onChange(id);
+      },
       onClose: () => {
         if (this.#links.get(id) === link) this.#links.delete(id);
         onChange(id);
@@ -115,8 +118,8 @@ export class Links {
       const opening = socket;
       opening.once('open', () => {
         if (stopped) return opening.terminate();
-        failures = 0;
-        this.#open(spec, opening);
+        // One that is hung up on before both know each other is a failure like any other.
+        this.#open(spec, opening, () => (failures = 0));
       });
       opening.on('error', () => opening.terminate());
       opening.once('close', again);
