@@ -12,6 +12,7 @@ import { fanout } from './cases/fanout.ts';
 import { history } from './cases/history.ts';
 import { memory } from './cases/memory.ts';
 import { post } from './cases/post.ts';
+import { postgres } from './cases/postgres.ts';
 import { reconnect } from './cases/reconnect.ts';
 import { search } from './cases/search.ts';
 import { send } from './cases/send.ts';
@@ -38,6 +39,7 @@ const cases: Record<string, (options: { pairs: number; seconds: number; url?: st
   g: send,
   h: wake,
   i: reconnect,
+  p: postgres,
   s: search,
 };
 /** Those that take many minutes: only when they are named. */

@@ -1,9 +1,10 @@
 /**
- * `npm run soak [-- --minutes 60 --seed abc --steps 120 --folder /somewhere --out file]`
+ * `npm run soak [-- --minutes 60 --seed abc --steps 120 --servers 2 --folder /somewhere --out file]`
  *
  * The chaos run of test/scenario/chaos.test.ts for as long as wanted, on one database that grows: rounds of a storm and
  * its settling, everything that was ever said looked through after each. A line for each round, a table at the end; the
- * exit code is 0 when nothing was broken. The folder is kept when something was.
+ * exit code is 0 when nothing was broken. The folder is kept when something was. With `--servers` they share a Postgres,
+ * which is killed and stopped for seconds as well.
  */
 import {
   appendFileSync,
@@ -20,6 +21,7 @@ import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { check } from '../test/support/chaos/check.ts';
 import { startChaos } from '../test/support/chaos/run.ts';
+import { postgresWorld } from '../test/support/chaos/postgres-world.ts';
 import { sqliteWorld } from '../test/support/chaos/world.ts';
 
 const { values } = parseArgs({
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     seed: { type: 'string', default: randomUUID().slice(0, 8) },
     steps: { type: 'string', default: '120' },
+    servers: { type: 'string' },
     folder: { type: 'string' },
     out: { type: 'string' },
   },
@@ -41,7 +44,9 @@ const say = (line: string): void => {
 
 const began = Date.now();
 const minutes = (): string => ((Date.now() - began) / 60_000).toFixed(1).padStart(5);
-const world = await sqliteWorld(folder);
+const postgres =
+  values.servers === undefined ? undefined : await postgresWorld(folder, Number(values.servers), seed);
+const world = postgres?.world ?? (await sqliteWorld(folder));
 say(
   `soak of ${values.minutes} minutes on ${world.kind}, seed ${seed}, Node ${process.version}, ${new Date().toISOString()}`,
 );
@@ -76,7 +81,7 @@ let slowest = 0;
 let peak = 0;
 try {
   do {
-    await chaos.storm(Number(values.steps));
+    await Promise.all([chaos.storm(Number(values.steps)), postgres?.trouble(Number(values.steps) / 15)]);
     const settling = performance.now();
     const record = await chaos.settle(300_000);
     const settled = (performance.now() - settling) / 1_000;
@@ -115,11 +120,13 @@ const table: [string, string | number][] = [
   ['pauses', pauses],
   ['slowest settling', `${slowest.toFixed(1)} s`],
   ['server memory at most', `${(peak / MB).toFixed(0)} MB`],
+  ...(postgres ? [['Postgres killed or stopped', postgres.troubles()] as [string, number]] : []),
   ['violations', wrong.length],
 ];
 say('');
 for (const [name, value] of table) say(`| ${name.padEnd(26)} | ${String(value).padStart(10)} |`);
 await chaos.close();
+await postgres?.stop();
 if (wrong.length > 0) say(`kept: ${folder}`);
 else if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
 process.exit(wrong.length === 0 ? 0 : 1);

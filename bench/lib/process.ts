@@ -22,13 +22,17 @@ export function scratch(): { path: string; remove(): void } {
   return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Our server on a database of its own, as `moltnet start` runs it. Resolves when /readyz says so. */
-export async function startMoltnet(folder: string): Promise<Measured> {
+/** Our server on a SQLite file of its own, or on the Postgres of an address, as `moltnet start` runs it. Resolves when /readyz says so. */
+export async function startMoltnet(folder: string, dsn?: string): Promise<Measured> {
   const port = await freePort();
-  const config = path.join(folder, 'Moltnet');
+  const config = path.join(folder, `Moltnet-${port}`);
+  const storage =
+    dsn === undefined
+      ? `  kind: sqlite\n  sqlite:\n    path: ${path.join(folder, 'moltnet.db')}\n`
+      : `  kind: postgres\n  postgres:\n    dsn: ${JSON.stringify(dsn)}\n`;
   writeFileSync(
     config,
-    `version: moltnet.v1\nnetwork:\n  id: bench\n  name: Bench\nserver:\n  listen_addr: 127.0.0.1:${port}\nstorage:\n  kind: sqlite\n  sqlite:\n    path: ${path.join(folder, 'moltnet.db')}\n`,
+    `version: moltnet.v1\nnetwork:\n  id: bench\n  name: Bench\nserver:\n  listen_addr: 127.0.0.1:${port}\nstorage:\n${storage}`,
     { mode: 0o600 },
   );
   const child = spawn(process.execPath, [moltnetMain, 'start'], {

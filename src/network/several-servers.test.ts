@@ -1,6 +1,7 @@
 /** Several servers on one Postgres: the rules hold over all of them, and each follows what the others do. */
 import { describe, expect, it } from 'vitest';
 import { bearer, codeOf, openLab, type Lab, type LabOptions } from '../../test/support/network-lab.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { openPostgres, testPostgres } from '../../test/support/postgres-open.ts';
 import { upTo } from '../../test/support/store-writes.ts';
 import type { Identity } from './identity.ts';
@@ -9,8 +10,8 @@ const postgres = testPostgres();
 const ROUNDS = Number(process.env['MOLTNET_RACED_ROUNDS'] ?? 60);
 const WAVE = 30;
 
-async function servers(count: number, options: LabOptions = {}): Promise<Lab[]> {
-  const dsn = await postgres.fresh();
+async function servers(count: number, options: LabOptions = {}, more = ''): Promise<Lab[]> {
+  const dsn = (await postgres.fresh()) + more;
   const labs: Lab[] = [];
   for (const _ of upTo(count)) labs.push(await openLab({ ...options, store: await openPostgres(dsn) }));
   return labs;
@@ -115,4 +116,18 @@ it('STO-54 three servers in one busy room: every message once, in one order for 
       last_seq: general.last_seq,
     });
   }
+});
+
+it('STO-58 behind a pooler, without LISTEN and prepared statements, news are polled for', async () => {
+  const [a, b] = (await servers(2, {}, '&pgbouncer=true')) as [Lab, Lab];
+  const mark = b.events.length;
+  for (const i of upTo(5)) await a.send('agent:x', 'room:general', { id: `m${i}` });
+  await eventually(() => b.events.length >= mark + 5);
+  expect(b.events.slice(mark).map(({ id }) => id)).toEqual(a.events.slice(-5).map(({ id }) => id));
+  expect(await codeOf(b.createRoom({ id: 'general', members: [] }))).toBe('room_exists');
+  const prepared = await postgres.query(
+    postgres.base(),
+    `SELECT count(*)::INTEGER AS count FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND application_name = 'moltnet'`,
+  );
+  expect(prepared).toEqual([{ count: 0 }]);
 });

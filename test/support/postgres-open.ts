@@ -12,6 +12,8 @@ import { startPostgres, type PostgresServer } from './postgres-server.ts';
 export interface TestPostgres {
   /** Address of a fresh, empty schema. */
   fresh(): Promise<string>;
+  /** Address of the database itself. */
+  base(): string;
   /** Asks the database behind an address. */
   query(dsn: string, sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
 }
@@ -43,6 +45,7 @@ export function testPostgres(): TestPostgres {
   };
   return {
     query,
+    base,
     async fresh() {
       let schema = free.pop();
       if (schema === undefined) {

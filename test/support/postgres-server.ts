@@ -28,7 +28,10 @@ export interface PostgresServer {
 const NOBODY = 65_534;
 
 /** `durable`: with fsync, as a real one; tests of rules are faster without. */
-export async function startPostgres({ durable = false } = {}): Promise<PostgresServer> {
+export async function startPostgres({
+  durable = false,
+  settings: more = [],
+}: { durable?: boolean; settings?: string[] } = {}): Promise<PostgresServer> {
   const native = binaries();
   const folder = mkdtempSync(path.join(tmpdir(), 'moltnet-pg-'));
   const data = path.join(folder, 'data');
@@ -59,6 +62,7 @@ export async function startPostgres({ durable = false } = {}): Promise<PostgresS
       `fsync=${durable ? 'on' : 'off'}`,
       `full_page_writes=${durable ? 'on' : 'off'}`,
       'recovery_init_sync_method=syncfs',
+      ...more,
     ];
     const running = spawn(
       path.join(native, 'bin/postgres'),
