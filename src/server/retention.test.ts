@@ -86,11 +86,40 @@ it('RET-4 what goes is in the archive first, one message a line as it was served
   expect(await left(lab, 'room:general')).toEqual([8]);
 });
 
-it('RET-5 what an agent is at work on stays until that is done', async () => {
+it('RET-5 what an agent is at work on stays until that is done, and keeps nothing else', async () => {
   const lab = await talked();
-  await lab.store.commit([rowsOf({ op: 'wake.open', row: wakeOf('w1', { conversation: 'room:general' }) })]);
+  const seqs = await lab.store.messages(['g1', 'g3']);
+  const [after_seq, last_seq] = [seqs.get('g1')!.seq, seqs.get('g3')!.seq];
+  const wake = wakeOf('w1', { conversation: 'room:general', after_seq, last_seq });
+  await lab.store.commit([rowsOf({ op: 'wake.open', row: wake })]);
   await lab.apply({ max_messages: 1 });
-  expect(await left(lab, 'room:general', 'room:other')).toEqual([10, 1]);
+  expect(await left(lab, 'room:general', 'room:other')).toEqual([3, 1]);
+  const there = await lab.store.messages(['g1', 'g2', 'g3', 'g4', 'g9']);
+  expect([...there.keys()].sort()).toEqual(['g2', 'g3', 'g9']);
+});
+
+it('RET-5 an agent that never comes back from a thread keeps nothing but its messages', async () => {
+  const lab = await openLab({});
+  for (let i = 0; i < 130; i++) await lab.send('human:ann', 'thread:long@general', { id: `t${i}` });
+  for (let i = 0; i < 5; i++) await lab.send('human:ann', 'room:general', { id: `g${i}` });
+  const seqs = await lab.store.messages(['t0', 't119']);
+  const [after_seq, last_seq] = [seqs.get('t0')!.seq - 1, seqs.get('t119')!.seq];
+  await lab.store.commit([
+    rowsOf({ op: 'wake.open', row: wakeOf('w1', { conversation: 'thread:long', after_seq, last_seq }) }),
+  ]);
+  await applyRetention(
+    {
+      config: { ...testConfig({}), retention: { max_messages: 2 } },
+      store: lab.store,
+      network: lab.network,
+      log: createLog('silent'),
+      tail: { now: () => NOW } as never,
+      pairings: { mayWait: () => false } as never,
+    },
+    new AbortController().signal,
+  );
+  expect(await left(lab, 'room:general')).toEqual([2]);
+  expect((await lab.store.messagePage('thread:long', { limit: 500 })).rows).toHaveLength(120);
 });
 
 it('RET-6 an agent goes on over what was removed, and an unknown cursor is told of its gap', async () => {

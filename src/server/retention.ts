@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Retention, ServerConfig } from '../config/types.ts';
 import { server } from '../network/identity.ts';
-import type { StoredMessage } from '../store/store.ts';
+import type { StoredMessage, WakeRow } from '../store/store.ts';
 import type { ServerContext } from './context.ts';
 
 /** Milliseconds between two looks, and until the first. */
@@ -15,6 +15,8 @@ const EVERY = 60_000;
 /** Messages that one commit removes, and the milliseconds in which others have the writer to themselves. */
 const AT_ONCE = 100;
 const PAUSE = 25;
+/** Oldest messages of a place that are looked at together: some of them may have to stay. */
+const LOOKED_AT = 500;
 /** Open wakes that are looked at: what an agent is at work on stays until it is done. */
 const WAKES = 500;
 
@@ -86,22 +88,34 @@ async function prune(
         ...(before !== undefined && { before }),
         ...(keep.max_messages !== undefined && { newest: keep.max_messages }),
       },
-      AT_ONCE,
+      LOOKED_AT,
     );
-    const atWork = new Set((await store.allOpenWakes(WAKES)).map(({ conversation }) => conversation));
-    const { head } = store;
-    const going = found.filter(
-      ({ seq, conversation }) =>
-        seq < head && !atWork.has(conversation) && !about.pairings.mayWait(conversation, seq),
-    );
-    if (going.length === 0) return removed;
-    if (config.retention?.archive !== undefined) archive(config.retention.archive, name, going);
-    await network.execute('history.prune', { seqs: going.map(({ seq }) => seq) }, server);
-    removed += going.length;
-    await delay(PAUSE, undefined, { signal }).catch(() => {});
+    const soFar = removed;
+    for (let at = 0; at < found.length && !signal.aborted; at += AT_ONCE) {
+      const wakes = await store.allOpenWakes(WAKES);
+      const { head } = store;
+      const going = found
+        .slice(at, at + AT_ONCE)
+        .filter(
+          (message) =>
+            message.seq < head &&
+            !wakes.some((wake) => isOf(wake, message)) &&
+            !about.pairings.mayWait(message.conversation, message.seq),
+        );
+      if (going.length === 0) continue;
+      if (config.retention?.archive !== undefined) archive(config.retention.archive, name, going);
+      await network.execute('history.prune', { seqs: going.map(({ seq }) => seq) }, server);
+      removed += going.length;
+      await delay(PAUSE, undefined, { signal }).catch(() => {});
+    }
+    if (removed === soFar) return removed;
   }
   return removed;
 }
+
+/** What a node that comes back is given again. */
+const isOf = ({ conversation, after_seq, last_seq }: WakeRow, message: StoredMessage): boolean =>
+  message.conversation === conversation && message.seq > after_seq && message.seq <= last_seq;
 
 /** One message a line, as the API serves it; on disk before it is removed. One that is removed twice over a crash is there twice. */
 function archive(folder: string, name: string, messages: readonly StoredMessage[]): void {
