@@ -2,7 +2,7 @@
  * Retention: what is older or more than the configuration keeps is removed, a little at a time, so that no writer waits
  * long; written to the archive first where there is one. RET rules.
  */
-import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Retention, ServerConfig } from '../config/types.ts';
@@ -121,9 +121,14 @@ const isOf = ({ conversation, after_seq, last_seq }: WakeRow, message: StoredMes
 function archive(folder: string, name: string, messages: readonly StoredMessage[]): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = openSync(path.join(folder, `${encodeURIComponent(name)}.jsonl`), 'a', 0o600);
+  const { size } = fstatSync(file);
   try {
     appendFileSync(file, messages.map(({ payload }) => `${payload}\n`).join(''));
     fsyncSync(file);
+  } catch (error) {
+    // Half a line must not be what the next one is appended to.
+    ftruncateSync(file, size);
+    throw error;
   } finally {
     closeSync(file);
   }

@@ -59,6 +59,15 @@ it('SEARCH-4 a caller finds what it may read: agents, observers, and the public'
   expect((await search(server, 'q=word', 'alpha-token')).ids).toEqual(['m4', 'm3', 'm2', 'm1']);
   expect((await search(server, 'q=word', 'beta-token')).ids).toEqual(['m4', 'm1']);
   expect((await search(server, 'q=word')).ids).toEqual(['m4', 'm1']);
+  // Whether there is a message that one may not read is not told by a cursor either.
+  for (const [id, code] of [
+    ['m1', undefined],
+    ['m2', 'invalid_cursor'],
+    ['m3', 'invalid_cursor'],
+    ['nothing', 'invalid_cursor'],
+  ])
+    expect((await search(server, `q=word&before=${id}`, 'beta-token')).code, id).toBe(code);
+  expect((await search(server, 'q=word&before=m3', 'alpha-token')).ids).toEqual(['m2', 'm1']);
   const den = await search(server, 'q=word&conversation=room:den', 'beta-token');
   expect([den.status, den.code]).toEqual([403, 'forbidden']);
   // What is removed is not found, not even by those who read everything.

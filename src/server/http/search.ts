@@ -8,7 +8,7 @@ import { canonicalMemberId, memberFqid } from '../../protocol/ids.ts';
 import { limits } from '../../protocol/limits.ts';
 import { SearchPage, SearchQuery } from '../../protocol/search.ts';
 import { searchTerms } from '../../store/search-terms.ts';
-import type { FoundMessage, SearchRequest } from '../../store/store.ts';
+import type { FoundMessage, SearchRequest, StoredMessage } from '../../store/store.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson } from './answers.ts';
 import type { App } from './app.ts';
@@ -124,12 +124,24 @@ async function searchOf(
     );
   if (page.before === undefined) return wanted;
   const cursor = (await store.messages([page.before])).get(page.before);
-  if (!cursor)
+  // One that the caller may not read is to it like one that there is not.
+  if (!cursor || !(await mayReadCursor(context, wanted.readable, cursor)))
     throw new MoltnetError(
       'invalid_cursor',
       `before: ${page.before} is no result of a search; begin again without it`,
     );
   return { ...wanted, before: cursor.seq };
+}
+
+async function mayReadCursor(
+  { store }: ServerContext,
+  { rooms, participants }: SearchRequest['readable'],
+  { room_id, conversation }: StoredMessage,
+): Promise<boolean> {
+  if (room_id !== null) return rooms === 'all' || rooms.has(room_id);
+  if (participants === 'all') return true;
+  const of = (await store.conversations([conversation])).get(conversation)?.participants ?? [];
+  return participants.some((id) => of.includes(id));
 }
 
 async function placeOf(
