@@ -97,9 +97,10 @@ export async function loadDelivery(
       continue;
     }
     if (again) {
-      // A failed one that is to be run again: the position is past it.
-      const acked = known?.acked ?? scope.positionOf(wake.conversation);
-      const feed = known ?? new Feed(scope, wake.conversation, { acked, more: true });
+      // A failed one that is to be run again: the position is past it, and may be behind what was handed over since.
+      const behind = position && takePosition(scope, position, conversations.get(wake.conversation)!);
+      const acked = scope.positionOf(wake.conversation);
+      const feed = known ?? behind ?? new Feed(scope, wake.conversation, { acked, more: true });
       feed.retries.push(wake);
       feeds.set(wake.conversation, feed);
       continue;

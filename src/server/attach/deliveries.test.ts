@@ -96,6 +96,25 @@ describe('dead letters', () => {
     expect(story(third)).toEqual(['WAKE w0/2', 'm0', 'm2']);
   });
 
+  it('RCPT-10 what was handed over when a retry was asked for comes again after a crash, behind it', async () => {
+    const path = `${labFolder()}/moltnet.db`;
+    const first = await wakeLab({ path });
+    const client = await attach(first, R);
+    await say(first, 'm0');
+    await fail(first, client, 'w0', 'm0');
+    await say(first, 'm1');
+    await got(client, 'm1');
+    // The positions are written down with the end of a wake elsewhere.
+    await say(first, 't1', 'hello', 'thread:t@r');
+    await end(first, client, await wake(client, 'wt', 't1'), { wake_id: 'wt' });
+    await retry(first, 'w0');
+    await first.crash();
+    const back = await attach(await wakeLab({ path }), R);
+    await back.until(() => back.messages.length >= 2);
+    await back.settle();
+    expect(story(back)).toEqual(['WAKE w0/2', 'm0', 'm1']);
+  });
+
   it('RCPT-11 a dropped one is told as such, and is no longer listed as failed', async () => {
     const at = await wakeLab();
     const client = await attach(at, R);
