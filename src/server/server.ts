@@ -121,6 +121,8 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     const app = await buildApp(context, server);
     closing.push(() => app.close());
     serveUpgrades(server, context);
+    // What others did while this one started.
+    await store.catchUp();
     const port = await listen(server, address.host, address.port);
     const url = `http://${authority(address.host)}:${port}`;
     context.listening({ host: address.host, port }, url);

@@ -250,19 +250,45 @@ class PostgresStore implements Store {
       }
       if (!isUnsure(error)) throw error;
       this.#disconnect();
-      outcome = await this.#resolve(batch, error);
-      await feed.take(null, outcome.after_stamp - 1, 0);
+      outcome = await this.#resolve(batch);
+      await this.#before(() => feed.take(null, outcome.after_stamp - 1, 0));
       if (outcome.verdict === 'void') feed.own(outcome.after_stamp, 0);
       return outcome;
     }
     const { verdict, after_stamp, missed } = outcome;
     // Everything before our own commit, and nothing of it: that is the caller's to make the state.
-    await feed.take(missed, verdict === 'done' ? after_stamp - 1 : after_stamp, applied);
+    const upTo = verdict === 'done' ? after_stamp - 1 : after_stamp;
+    await this.#before(() => feed.take(missed, upTo, applied));
     return outcome;
   }
 
+  /** Takes over what others committed before a commit of ours, which stands whatever happens now. */
+  async #before(take: () => Promise<void>): Promise<void> {
+    const until = performance.now() + RESOLVE;
+    for (;;) {
+      try {
+        return await take();
+      } catch (error) {
+        if (performance.now() < until && isAway(error)) {
+          await delay(PAUSE);
+          continue;
+        }
+        throw this.#unknown(error);
+      }
+    }
+  }
+
+  /** If it was stored, it comes back to us as somebody else's. */
+  #unknown(cause: unknown): StorageError {
+    this.#feed.server = newServerId();
+    return new StorageError(
+      `the database ${this.#shown} went away during a commit, which may have been stored: repeat it with the same message id`,
+      { cause },
+    );
+  }
+
   /** What became of a commit whose answer was lost. Rejects with StorageError when the database stays away. */
-  async #resolve(batch: string, cause: unknown): Promise<Outcome> {
+  async #resolve(batch: string): Promise<Outcome> {
     const until = performance.now() + RESOLVE;
     for (;;) {
       try {
@@ -280,12 +306,7 @@ class PostgresStore implements Store {
           await delay(PAUSE);
           continue;
         }
-        // If it was stored after all, it comes back to us as somebody else's.
-        this.#feed.server = newServerId();
-        throw new StorageError(
-          `the database ${this.#shown} went away during a commit, which may have been stored: repeat it with the same message id`,
-          { cause },
-        );
+        throw this.#unknown(error);
       }
     }
   }

@@ -46,6 +46,16 @@ it('HTTP-2 what may pass by itself says when to try again', () => {
   ]).toEqual([1, 1, undefined, undefined]);
 });
 
+it('HTTP-2 a storage that does not answer a read is unavailable, and says nothing of the inside', () => {
+  const refusal = refusalOf(new StorageError('the database db.example.org:5432/x as y cannot be reached'));
+  expect(refusal).toMatchObject({
+    status: 503,
+    code: 'service_unavailable',
+    message: 'the storage does not answer',
+  });
+  expect(retryAfter(refusal)).toBe(1);
+});
+
 /** The routes over a storage that has failed and a network that has a fault: neither can be brought about in a healthy one. */
 async function appOverBrokenParts() {
   const config = testConfig();

@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { limits } from '../../protocol/limits.ts';
 import { errors, MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
+import { StorageError } from '../../store/store.ts';
 
 export interface Refusal {
   status: number;
@@ -34,6 +35,14 @@ export function refusalOf(error: unknown): Refusal {
     const { code, message, retry_after } = error;
     return { status, code, message, ...(retry_after !== undefined && { retry_after }) };
   }
+  // A read that the storage did not answer: no fault of ours, and it may pass.
+  if (error instanceof StorageError)
+    return {
+      status: errors.service_unavailable.status,
+      code: 'service_unavailable',
+      message: 'the storage does not answer',
+      fault: error,
+    };
   const { code, statusCode, message } = (error ?? {}) as {
     code?: unknown;
     statusCode?: unknown;
