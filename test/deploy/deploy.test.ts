@@ -132,7 +132,7 @@ describe('compose', () => {
         mode: 0o600,
       });
       const { code, stderr } = await cli(['validate', folder], { cwd: folder });
-      expect([code, stderr.replaceAll(/.*(workspace|installed|PATH).*\n/g, '')], name).toEqual([0, '']);
+      expect(code, `${name}: ${stderr}`).toBe(0);
     }
     // Nobody but this machine reaches a server without authentication.
     expect(services['server']!.ports).toEqual(['127.0.0.1:8787:8787']);
