@@ -6,6 +6,7 @@ import { openEventStream } from '../../src/cli/demo/event-stream.ts';
 import { createClient, type Client } from '../../src/client/http.ts';
 import { cli } from '../support/cli-io.ts';
 import { startCli } from '../support/cli-process.ts';
+import { fakeCodex } from '../support/runtime-lab.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 
 let cwd: string;
@@ -19,31 +20,29 @@ beforeEach(async () => {
   cwd = await temporaryFolder();
 });
 
-/** Stands in the place of codex: keeps what it was told and how it could call back, and says that the turn is over. */
-function fakeCodex(): string {
-  const file = path.join(cwd, 'fake-codex');
+/** The stand-in for codex, of which is kept what it was told and how it could call back. */
+function tappedCodex(): string {
+  const file = path.join(cwd, 'tapped-codex');
   const lines = [
     '#!/bin/sh',
-    'case "$*" in *--version*) echo fake; exit 0 ;; esac',
-    'echo \'{"type":"thread.started","thread_id":"6f1c1f0e-9c55-4f0e-8f7e-2f8d3f0c9a11"}\'',
-    'echo \'{"type":"turn.started"}\'',
-    `{ cat; echo "config=$MOLTNET_CLIENT_CONFIG"; echo "moltnet=$(command -v moltnet)"; pwd; } > "${cwd}/told.tmp"`,
-    `mv "${cwd}/told.tmp" "${cwd}/told"`,
-    'echo \'{"type":"turn.completed","usage":{}}\'',
+    `case "$*" in *--version*) exec "${process.execPath}" "${fakeCodex}" "$@" ;; esac`,
+    `{ echo "config=$MOLTNET_CLIENT_CONFIG"; echo "moltnet=$(command -v moltnet)"; pwd; } > "${cwd}/place"`,
+    `tee "${cwd}/said" | "${process.execPath}" "${fakeCodex}" "$@"`,
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
   chmodSync(file, 0o755);
   return file;
 }
 
-/** Resolves with what the agent was told, as soon as it was. */
+/** Resolves with what the agent was told, as soon as it was, and with where it was. */
 function told(): Promise<string> {
-  const file = path.join(cwd, 'told');
+  const file = path.join(cwd, 'said');
   return new Promise((resolve) => {
     const look = (): void => {
-      if (!existsSync(file)) return;
+      const said = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      if (!said.includes('"turn/start"')) return;
       watcher.close();
-      resolve(readFileSync(file, 'utf8'));
+      resolve(`${said}\n${readFileSync(path.join(cwd, 'place'), 'utf8')}`);
     };
     const watcher = watch(cwd, look);
     onTestFinished(() => watcher.close());
@@ -73,7 +72,7 @@ it('CLI-32 CLI-41 connect --node, node start: a mention wakes the agent; a signa
   const file = path.join(cwd, 'MoltnetNode');
   writeFileSync(
     file,
-    readFileSync(file, 'utf8').replace('kind: codex', `kind: codex\n      command: ${fakeCodex()}`),
+    readFileSync(file, 'utf8').replace('kind: codex', `kind: codex\n      command: ${tappedCodex()}`),
   );
   const node = startCli(['node', 'start'], { cwd });
   await node.says(/alpha {2}codex {2}general \(mentions\), DMs \(all\) {2}local at http:/);
@@ -94,7 +93,7 @@ it('CLI-41 bridge run does the same for one attachment', async () => {
     version: 'moltnet.bridge.v1',
     agent: { id: 'beta' },
     moltnet: { base_url: url, network_id: 'local' },
-    runtime: { kind: 'codex', command: fakeCodex(), workspace_path: 'ws' },
+    runtime: { kind: 'codex', command: tappedCodex(), workspace_path: 'ws' },
     rooms: [{ id: 'general', wake: 'all' }],
   };
   writeFileSync(path.join(cwd, 'bridge.json'), JSON.stringify(bridge));
@@ -109,7 +108,7 @@ it('CLI-41 bridge run does the same for one attachment', async () => {
 it('CLI-2 a node whose only attachment cannot go on says why, and ends with 1', async () => {
   writeFileSync(
     path.join(cwd, 'MoltnetNode'),
-    `moltnet: {base_url: "${url}", network_id: another}\nattachments:\n  - {agent: {id: alpha}, runtime: {kind: codex, command: ${fakeCodex()}, workspace_path: .}, rooms: [{id: general}]}\n`,
+    `moltnet: {base_url: "${url}", network_id: another}\nattachments:\n  - {agent: {id: alpha}, runtime: {kind: codex, command: ${tappedCodex()}, workspace_path: .}, rooms: [{id: general}]}\n`,
   );
   const node = startCli(['node', 'start'], { cwd });
   const result = await node.ended;
