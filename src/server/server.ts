@@ -65,8 +65,6 @@ export interface ServerOptions {
   signal?: AbortSignal;
   /** Reads the configuration again, for a reload; throws ConfigError. */
   reload?: () => ServerConfig;
-  /** Told the number of commands of each batch that was stored. */
-  onBatch?: (commands: number) => void;
   /** Milliseconds since 1970, for what is said and paired; for tests. */
   clock?: () => number;
   /** Milliseconds between two looks at who is in shared rooms on the other side of a pairing; for tests. */
@@ -218,10 +216,7 @@ async function assemble(
       if (followers) takeOver(batch, followers);
       else early.push(batch);
     },
-    onBatch: (commands) => {
-      metrics.batchSize.observe(commands);
-      options.onBatch?.(commands);
-    },
+    onBatch: (commands) => metrics.batchSize.observe(commands),
   }));
   logNotes(log, await network.start(config.rooms, tokenAgents(config)));
   const onFault = (error: unknown): void =>
