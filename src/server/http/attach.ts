@@ -72,11 +72,16 @@ export function isAttachUpgrade(request: IncomingMessage): boolean {
   );
 }
 
+/** On its own: a closure beside others would keep alive what they see, the whole request, as long as the socket. */
+function destroyOnError(socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+}
+
 /** Takes the upgrades of an HTTP server. */
 export function serveUpgrades(server: Server, context: ServerContext): void {
   const links = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: LINK_FRAME });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => socket.destroy());
+    destroyOnError(socket);
     const several = (context.store.peers?.others ?? 0) > 0;
     if (several) caughtUp(context, () => take(request, socket, head));
     else take(request, socket, head);
