@@ -186,7 +186,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   version: one('print the version', 'Files', () => import('./commands/version.ts')),
   help: one('this overview, or help on a command', 'Files', () => import('./commands/help.ts')),
 
-  // The scripted agent of the demo, in the place of codex or claude.
+  // The scripted agents of the demo.
   'demo-agent': one('', undefined, () => import('./demo/scripted-agent.ts')),
 };
 

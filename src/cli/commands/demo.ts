@@ -202,7 +202,7 @@ function nodeConfig(folder: string, base_url: string, pace: number): NodeConfig 
     };
   };
   return {
-    attachments: [attachment(ADA, 'codex', 'codex'), attachment(BOB, 'claude-code', 'claude')],
+    attachments: [attachment(ADA, 'command', 'command'), attachment(BOB, 'claude-code', 'claude')],
     max_turns: 2,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * An agent without a model: a program that stands in the place of `codex` or `claude`, speaks their protocol with the
- * node, and talks on the network as they do, by running `moltnet read` and `moltnet send`. What it says is a script.
+ * An agent without a model: a program of its own, or one that stands in the place of `claude` and speaks its protocol
+ * with the node. It talks on the network as agents do, by running `moltnet read` and `moltnet send`. What it says is a script.
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -15,35 +15,25 @@ import { ADA, BOB, linesOf } from './script.ts';
 const run = promisify(execFile);
 
 export const command: Command = {
-  usage: 'demo-agent codex|claude <pace in ms> -- <arguments of that CLI>',
+  usage: 'demo-agent command|claude <pace in ms> -- <arguments of that CLI>',
   summary: 'the scripted agent of moltnet demo',
   flags: [],
   positionals: 1_000,
   async run({ positionals }) {
     const [kind, pace, ...args] = positionals;
     if (args.includes('--version')) process.stdout.write('scripted agent of moltnet demo\n');
-    else if (kind === 'codex') await asCodex(args, Number(pace));
+    else if (kind === 'command') await asCommand(Number(pace));
     else await asClaude(Number(pace), args);
   },
 };
 
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
-/** `codex exec --json … -`: one turn per process, the prompt on stdin. */
-async function asCodex(args: readonly string[], pace: number): Promise<void> {
-  const resumed = args[args.indexOf('resume') + 1 || args.length];
-  const thread = args.findLast((arg) => /^[0-9a-f-]{36}$/.test(arg)) ?? randomUUID();
+/** As the runtime `command` runs a program: one turn a process, the prompt on stdin, the outcome by the exit code. */
+async function asCommand(pace: number): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  if (resumed === undefined) say({ type: 'thread.started', thread_id: thread });
-  say({ type: 'turn.started' });
-  try {
-    await takeTurn(ADA, Buffer.concat(chunks).toString(), pace);
-    say({ type: 'turn.completed', usage: { input_tokens: 0, output_tokens: 0 } });
-  } catch (error) {
-    say({ type: 'turn.failed', error: { message: (error as Error).message } });
-    process.exitCode = 1;
-  }
+  await takeTurn(ADA, Buffer.concat(chunks).toString(), pace);
 }
 
 /** `claude -p --input-format stream-json --output-format stream-json`: one message a line, until stdin ends. */
