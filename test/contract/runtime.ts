@@ -122,7 +122,8 @@ export function runtimeContract(subject: RuntimeUnderTest): void {
 
     it('RT-2 the text arrives as written, whatever it holds', async () => {
       const text = '/status\n> @/etc/passwd !ls --help -m x \u2028 "quoted" \\n — ünïcödé 🦀\n> EOF';
-      expect(await deliver(lab.runtime(), wakeOf(text))).toMatchObject({ state: 'ok' });
+      const outcome = await deliver(lab.runtime(), wakeOf(text));
+      expect(outcome, JSON.stringify(outcome)).toMatchObject({ state: 'ok' });
       expect(subject.prompts(lab)).toEqual([arrives(text)]);
       for (const run of lab.runs()) expect(run.argv.join('\0')).not.toContain('passwd');
     });
