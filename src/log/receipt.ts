@@ -32,6 +32,8 @@ export function receiptOf(of: ReceiptFacts): Receipt {
     ...more,
   });
   const named = message.target.kind === 'dm' || (message.mentions?.includes(receipt('stored').fqid) ?? false);
+  // It wakes nobody: a wake that it lies in the middle of was for what is around it.
+  if (message.intent === 'ack') return receipt('ignored', { reason: 'intent' });
   if (stored.wake) {
     const { passed, opened_at: at } = stored.wake;
     const over = passedIn(parsePassed(passed).ranges, seq, named);
@@ -39,7 +41,6 @@ export function receiptOf(of: ReceiptFacts): Receipt {
       ? receipt('expired', { reason: over.reason, at })
       : receipt(...wakeState(stored.wake, agent.id));
   }
-  if (message.intent === 'ack') return receipt('ignored', { reason: 'intent' });
   if (bindings && wakeReason(agent, bindings, message, of.posted) === undefined)
     return receipt('ignored', { reason: 'policy' });
   if (stored.handed_at !== undefined) return receipt('handed', { at: stored.handed_at });

@@ -51,6 +51,8 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
   /** Local agents that the message is for, by id. */
   function addressees(message: Message, seq: number, speakers: readonly string[]): string[] {
     const { target } = message;
+    // The guard's notice and what is taken in of history wake nobody, though they may lie in the middle of a wake.
+    if (message.from.type === 'system' || message.backfilled !== undefined) return [];
     const ids = new Set<string>();
     const add = (member: string): void => {
       const id = localId(member);

@@ -123,6 +123,25 @@ describe('states', () => {
     expect((await at.receipts('ack'))['alpha']).toMatchObject({ state: 'ignored', reason: 'intent' });
   });
 
+  it('RCPT-5 what lies in the middle of a wake and wakes nobody is not what it was for: an ack, and the notice of the guard', async () => {
+    const at = await wakeLab({ settings: { guard: { turns: 1 } } });
+    const client = await attach(at, bind({ r: 'all' }));
+    await say(at, 'm0');
+    await at.send('human:me', 'room:r', { id: 'ack', intent: 'ack', parts: [{ kind: 'text', text: 'ok' }] });
+    await say(at, 'm1', 'hm', 'room:r', 'agent:beta');
+    await say(at, 'm2', 'hm', 'room:r', 'agent:gamma');
+    await say(at, 'm3');
+    const { rows } = await at.store.messagePage('room:r', { limit: 10 });
+    const notice = rows.find(({ payload }) => payload.includes('"type":"system"'))!.id;
+    await got(client, 'm3');
+    const cursor = await wake(client, 'w0', 'm3');
+    await end(at, client, cursor, { wake_id: 'w0', outcome: 'ok' });
+    expect((await at.receipts('m0'))['alpha']!.state).toBe('silent');
+    expect((await at.receipts('m3'))['alpha']!.state).toBe('silent');
+    expect((await at.receipts('ack'))['alpha']).toMatchObject({ state: 'ignored', reason: 'intent' });
+    expect(await at.receipts(notice)).toEqual({});
+  });
+
   it('RCPT-6 clients that decide wakes themselves: handed is what they acknowledged, also after a restart', async () => {
     const path = `${labFolder()}/moltnet.db`;
     const first = await lab(path);
