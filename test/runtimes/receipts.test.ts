@@ -146,7 +146,8 @@ describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to th
 
   const passing: [title: string, first: ModelAnswer, more: Record<string, number>, why: RegExp][] = [
     ['a 500 of the model', { http: 500 }, {}, /500|high demand/],
-    ['a stream that breaks off', { drop: true }, {}, /tried again/],
+    // The program may ask its model again by itself, and then nobody else has to know.
+    ['a stream that breaks off', { drop: true }, {}, /tried again|turn done/],
     ['a model that hangs', { hang: true }, { inactivity_timeout: 3 }, /inactivity_timeout/],
     ['a rate limit', { http: 429 }, {}, /429/],
   ];
