@@ -153,7 +153,7 @@ it('CON-14 everything is reached with the keyboard alone', async () => {
   const { page, feed, shows } = await open(server);
   await shows('secret message');
   await page.keyboard.press('Tab');
-  expect(await page.evaluate(focusedLabel)).toBe('Skip to the messages');
+  await eventually(() => page.evaluate(focusedLabel)).toBe('Skip to the messages');
   await page.keyboard.press('Enter');
   await eventually(() => page.evaluate(focusedRole)).toBe('feed');
   await page.keyboard.press('ArrowUp');
@@ -172,7 +172,7 @@ it('CON-14 everything is reached with the keyboard alone', async () => {
   ];
   for (const name of names) {
     await page.keyboard.press('Tab');
-    expect(await page.evaluate(focusedLabel)).toBe(name);
+    await eventually(() => page.evaluate(focusedLabel)).toBe(name);
   }
   await page.keyboard.press('Enter');
   await page.getByRole('dialog', { name: 'Remove the content of this message?' }).waitFor();
