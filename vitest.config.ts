@@ -9,5 +9,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // In CI a test that fails is run once more, and is told as `retry x1`: find out why, it may be a fault.
+    retry: process.env['CI'] ? 1 : 0,
   },
 });

@@ -9,5 +9,7 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: 600_000,
     hookTimeout: 120_000,
+    // As in vitest.config.ts.
+    retry: process.env['CI'] ? 1 : 0,
   },
 });
