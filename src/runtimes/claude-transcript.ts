@@ -4,8 +4,11 @@
  */
 import { createReadStream, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseLine } from './cli-runtime.ts';
+import { linesOf } from './line-splitter.ts';
+
+/** Bytes of a line that may be a message. */
+const LONGEST = 16 * 1_048_576;
 
 /**
  * Whether the turn of one of these messages came to its end; undefined when the transcript does not have them.
@@ -20,7 +23,7 @@ export async function turnFinished(
   if (file === undefined) return undefined;
   let found = false;
   let inTurn = false;
-  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+  for await (const line of linesOf(createReadStream(file), LONGEST)) {
     const entry = parseLine(line);
     if (entry?.['type'] === 'user' && isPrompt(entry)) {
       inTurn = uuids.has(String(entry['uuid']));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { splitLines } from './line-splitter.ts';
+import { Readable } from 'node:stream';
+import { linesOf, splitLines } from './line-splitter.ts';
 
 function read(chunks: Buffer[], max = 1000): { lines: string[]; tooLong: number } {
   const lines: string[] = [];
@@ -32,4 +33,14 @@ it('RT-19 a line over the limit is skipped, told once, and the next one is read'
     (text) => Buffer.from(text),
   );
   expect(read(chunks, 100)).toEqual({ lines: ['short', 'next', 'y'.repeat(100), 'last'], tooLong: 1 });
+});
+
+it('RT-2 a stream has its lines at LF alone, whatever other line ends a text holds', async () => {
+  const text = '{"a":"x\u2028y\u2029z"}\n\n{"b":"\u00e9"}';
+  const bytes = Buffer.from(text);
+  // In pieces that cut characters in two.
+  const pieces = Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
+  const lines: string[] = [];
+  for await (const line of linesOf(Readable.from(pieces), 100)) lines.push(line);
+  expect(lines).toEqual(['{"a":"x\u2028y\u2029z"}', '{"b":"\u00e9"}']);
 });

@@ -52,3 +52,20 @@ export function splitLines(
     end: finish,
   };
 }
+
+/** The lines of a stream, split at LF only (node:readline splits at U+2028 too). Lines over `maxBytes` are left out. */
+export async function* linesOf(input: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<string> {
+  let lines: string[] = [];
+  const splitter = splitLines(
+    maxBytes,
+    (line) => lines.push(line),
+    () => {},
+  );
+  for await (const chunk of input) {
+    splitter.push(chunk);
+    yield* lines;
+    lines = [];
+  }
+  splitter.end();
+  yield* lines;
+}

@@ -170,6 +170,10 @@ it('CON-14 everything is reached with the keyboard alone', async () => {
     'Delivery…',
     'Remove content…',
   ];
+  // What may be done with a message is known a moment after it is shown.
+  await eventually(() =>
+    page.getByRole('button', { name: 'Write to alpha', includeHidden: true }).count(),
+  ).toBeGreaterThan(0);
   for (const name of names) {
     await page.keyboard.press('Tab');
     await eventually(() => page.evaluate(focusedLabel)).toBe(name);

@@ -4,7 +4,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { alive, directives, ended, HOME, out, play, record, seenEnv, stubborn } from './fake-cli.mjs';
 
 const argv = process.argv.slice(2);
@@ -165,17 +164,26 @@ const requests = {
   },
 };
 
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    const { id, method, params } = JSON.parse(line);
-    if (id === undefined) return;
-    try {
-      out({ id, result: requests[method](params ?? {}) });
-    } catch (error) {
-      out({ id, error: { code: -32600, message: error.message } });
-    }
+function answer(line) {
+  const { id, method, params } = JSON.parse(line);
+  if (id === undefined) return;
+  try {
+    out({ id, result: requests[method](params ?? {}) });
+  } catch (error) {
+    out({ id, error: { code: -32600, message: error.message } });
+  }
+}
+
+// Split at LF only, as the real one does: a JSON text may hold U+2028.
+let rest = '';
+process.stdin
+  .setEncoding('utf8')
+  .on('data', (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop();
+    for (const line of lines) if (line !== '') answer(line);
   })
-  .on('close', () => {
+  .on('end', () => {
     breakOff();
     process.exit(0);
   });

@@ -4,11 +4,11 @@
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Message } from '../../protocol/messages.ts';
 import type { MessagePage } from '../../protocol/pages.ts';
+import { linesOf as linesOfStream } from '../../runtimes/line-splitter.ts';
 import type { Command } from '../command.ts';
 import { ADA, BOB, linesOf } from './script.ts';
 
@@ -40,7 +40,7 @@ async function asCommand(pace: number): Promise<void> {
 async function asClaude(pace: number, args: readonly string[]): Promise<void> {
   const session_id = args.findLast((arg) => /^[0-9a-f-]{36}$/.test(arg)) ?? randomUUID();
   const known = new Set<string>();
-  for await (const line of createInterface({ input: process.stdin })) {
+  for await (const line of linesOfStream(process.stdin, 16 * 1_048_576)) {
     const input = JSON.parse(line) as {
       type: string;
       uuid: string;
