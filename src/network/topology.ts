@@ -172,6 +172,10 @@ export class Topology implements Foldable {
   pause(scope: PauseScope): PauseRow | undefined {
     return this.#pauses.get(scope);
   }
+  /** Whether anything is paused: asked for every delivery, so that the usual case costs nothing. */
+  get hasPauses(): boolean {
+    return this.#pauses.size > 0;
+  }
   /** In order of scope. */
   pauses(): PauseRow[] {
     return [...this.#pauses.values()].sort((a, b) => (a.scope < b.scope ? -1 : 1));

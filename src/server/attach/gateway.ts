@@ -215,7 +215,8 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     connection.begin();
   }
 
-  const paused = (room_id: string): string | undefined => network.topology.pause(`room:${room_id}`)?.at;
+  const paused = (room_id: string): string | undefined =>
+    network.topology.hasPauses ? network.topology.pause(`room:${room_id}`)?.at : undefined;
   const of = (agent_id: string): Attachment[] => [...(byAgent.get(agent_id) ?? [])];
 
   function holdsChanged(agent_id?: string): void {
