@@ -7,7 +7,7 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import { fqid } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
 import { catchesUpAll, catchUpOf, isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
-import type { LogEvent } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
 import { DeliverySaver } from './delivery-saver.ts';
 import { stops, type Feed, type Outstanding, type Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';

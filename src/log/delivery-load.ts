@@ -1,15 +1,9 @@
 /** Where an agent's delivery stands: its scopes, positions and open wakes out of storage. */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { catchUpOf, type Bindings } from '../protocol/wake.ts';
-import type {
-  ConversationRow,
-  DeliveryWrite,
-  PositionRow,
-  ScopeRow,
-  SkipReason,
-  Store,
-  WakeRow,
-} from '../store/store.ts';
+import type { DeliveryWrite, PositionRow, ScopeRow, SkipReason, WakeRow } from '../store/delivery-rows.ts';
+import type { ConversationRow } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
 import { limits } from '../protocol/limits.ts';
 import { seqBefore } from './ages.ts';
 import { planCatchUp } from './catch-up.ts';

@@ -5,7 +5,8 @@
 import { limits } from '../protocol/limits.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
-import type { LogEvent, WakeRow } from '../store/store.ts';
+import type { WakeRow } from '../store/delivery-rows.ts';
+import type { LogEvent } from '../store/log-rows.ts';
 import type { DeliveryBook } from './delivery-book.ts';
 import { Feed, stops, type Scope } from './delivery-state.ts';
 import type { LogEntry } from './entry.ts';

@@ -1,6 +1,6 @@
 /** Writes a delivery's positions down: at most every 200 ms, at once with the end of a wake (DLV-5). */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { DeliveryWrite } from '../store/store.ts';
+import type { DeliveryWrite } from '../store/delivery-rows.ts';
 import type { Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
 

@@ -7,7 +7,7 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Bindings, WakePolicy, WakeReason } from '../protocol/wake.ts';
-import type { DeliveryWrite, WakeRow } from '../store/store.ts';
+import type { DeliveryWrite, WakeRow } from '../store/delivery-rows.ts';
 import { passedText, stretchOf, type PassedRange } from './passed.ts';
 import type { Hold } from './receipt.ts';
 

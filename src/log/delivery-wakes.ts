@@ -1,7 +1,7 @@
 /** What a client does with what it was sent: it acknowledges it, and runs wakes over it (protocol/frames.ts). */
 import { MoltnetError } from '../protocol/errors.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { WakeRow } from '../store/store.ts';
+import type { WakeRow } from '../store/delivery-rows.ts';
 import type { DeliveryBook } from './delivery-book.ts';
 import type { WakeOutcome } from './delivery-saver.ts';
 import { Feed, stops, type OpenWake, type Outstanding } from './delivery-state.ts';

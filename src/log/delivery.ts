@@ -10,7 +10,7 @@
 import { messageEventId } from '../protocol/ids.ts';
 import { parseConversation, type ConversationKey } from '../protocol/conversation.ts';
 import type { Target } from '../protocol/messages.ts';
-import type { WakeRow } from '../store/store.ts';
+import type { WakeRow } from '../store/delivery-rows.ts';
 import { DeliveryBook } from './delivery-book.ts';
 import { loadDelivery } from './delivery-load.ts';
 import { DeliveryReading, WAITING } from './delivery-reading.ts';

@@ -4,7 +4,7 @@
  */
 import { encodeEvent } from '../protocol/events.ts';
 import type { Message } from '../protocol/messages.ts';
-import type { LogEvent } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
 
 export class LogEntry {
   readonly event: LogEvent;

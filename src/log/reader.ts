@@ -7,7 +7,8 @@
  * in which it sees that its position is the head, so no event falls between (LOG-4).
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { LogEvent, Store } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
 import { lastBefore } from './ages.ts';
 import type { LogEntry } from './entry.ts';
 import { heldAfter, PAGE } from './held-range.ts';

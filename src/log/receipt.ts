@@ -3,7 +3,7 @@ import { fqid } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { Receipt, ReceiptState } from '../protocol/receipts.ts';
 import { wakeReason, type Bindings, type WakeAgent } from '../protocol/wake.ts';
-import type { DeliveryFacts, WakeRow } from '../store/store.ts';
+import type { DeliveryFacts, WakeRow } from '../store/delivery-rows.ts';
 import { parsePassed, passedIn } from './passed.ts';
 
 /** Why nothing of a conversation is sent to an agent now. */

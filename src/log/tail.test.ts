@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { gated } from '../../test/support/gated-store.ts';
 import { openLab, type Lab } from '../../test/support/network-lab.ts';
-import type { LogEvent } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
 import type { LogEntry } from './entry.ts';
 import { LogReader, type ReaderSink } from './reader.ts';
 import { Ring } from './ring.ts';

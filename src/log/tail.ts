@@ -5,7 +5,8 @@
  */
 import { messageEventId, newEventId } from '../protocol/ids.ts';
 import type { EventType } from '../protocol/events.ts';
-import type { LogEvent, Store } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
 import { LogEntry } from './entry.ts';
 import { Pace } from './pace.ts';
 import { costOf, Ring } from './ring.ts';

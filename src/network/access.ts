@@ -8,7 +8,7 @@
  */
 import { MoltnetError, type ErrorCode } from '../protocol/errors.ts';
 import type { RoomAccess } from '../protocol/rooms.ts';
-import type { AgentRow } from '../store/store.ts';
+import type { AgentRow } from '../store/topology-rows.ts';
 import {
   isAnonymous,
   isBound,

@@ -14,7 +14,9 @@ import type {
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
 import type { PairingExchanged } from '../protocol/pairings.ts';
-import type { DeliveryWrite, RelayWrite, SessionWrite } from '../store/store.ts';
+import type { DeliveryWrite } from '../store/delivery-rows.ts';
+import type { RelayWrite } from '../store/relay-rows.ts';
+import type { SessionWrite } from '../store/writes.ts';
 import type { DeclarationNote } from './declaration.ts';
 import type { Identity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';

@@ -2,7 +2,7 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
-import type { RowWrite } from '../store/store.ts';
+import type { RowWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import { guardLimits } from './guard.ts';
 import { resumeByLimit } from './guard-events.ts';

@@ -2,7 +2,7 @@
  * Who holds which agent token, and claim codes by hash and by agent id. The topology has one; the overlay of a batch
  * has one of its own over it, so that both find the same after the same writes.
  */
-import type { InviteRow } from '../store/store.ts';
+import type { InviteRow } from '../store/topology-rows.ts';
 
 interface Below {
   holder(key: string): string | undefined;

@@ -3,7 +3,8 @@ import type { RoomConfig, StaticToken } from '../config/types.ts';
 import { bearer, codeOf, openLab, settingsOf, type Lab } from '../../test/support/network-lab.ts';
 import { derivedTokenId, staticTokenKey } from '../protocol/credentials.ts';
 import { ApplyConfigRequest } from '../protocol/network.ts';
-import { StorageError, type Store } from '../store/store.ts';
+import { StorageError } from '../store/errors.ts';
+import type { Store } from '../store/store.ts';
 import { tokenAgents } from './declaration.ts';
 
 const room = (id: string, some: Partial<RoomConfig> = {}): RoomConfig => ({ id, members: [], ...some });

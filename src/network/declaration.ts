@@ -4,7 +4,7 @@ import { derivedTokenId, staticTokenKey } from '../protocol/credentials.ts';
 import { canonicalMemberId, isLocalAgentId } from '../protocol/ids.ts';
 import type { ApplyConfigRequest } from '../protocol/network.ts';
 import type { CreateRoomRequest } from '../protocol/rooms.ts';
-import type { RoomRow } from '../store/store.ts';
+import type { RoomRow } from '../store/topology-rows.ts';
 import { credentialHash } from './room-fields.ts';
 
 /** meta key: the network has had its first room, so that `general` stays removed when it is. */

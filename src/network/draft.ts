@@ -1,6 +1,7 @@
 /** How the writer decides: each command by its rule, against what the ones before it will change, those of a batch that is not on disk yet too. */
 import { MoltnetError } from '../protocol/errors.ts';
-import type { Store, Writes } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { Writes } from '../store/writes.ts';
 import type { Decision, Draft, Rules } from '../store/writer.ts';
 import type { Answer, Command } from './commands.ts';
 import { decide } from './decide.ts';

@@ -3,17 +3,9 @@ import { conversationKey, type ConversationKey, type ConversationKind } from '..
 import { canonicalMemberId, dmIdOf, isId, isLocalAgentId, parseMemberId, slugOf } from '../protocol/ids.ts';
 import type { SendMessageRequest } from '../protocol/messages.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
-import type {
-  AgentRow,
-  ConversationRow,
-  InviteRow,
-  PairingInviteRow,
-  PairingRow,
-  PairRow,
-  PauseRow,
-  Store,
-  StoredMessage,
-} from '../store/store.ts';
+import type { ConversationRow, PairRow, StoredMessage } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
+import type { AgentRow, InviteRow, PairingInviteRow, PairingRow, PauseRow } from '../store/topology-rows.ts';
 import { isAnonymous } from './access-facts.ts';
 import type { Command } from './commands.ts';
 import { FIRST_ROOM, declarationKey } from './declaration.ts';

@@ -3,24 +3,12 @@
  * the topology after the commit (with the real ones), so that the two cannot disagree: the rules change nothing
  * themselves.
  */
-import type {
-  ConversationRow,
-  EventWrite,
-  InviteRow,
-  RoomRow,
-  RowWrite,
-  Writes,
-  ForeignBatch,
-  ForeignRow,
-} from '../store/store.ts';
-import type {
-  AgentRow,
-  PairingInviteRow,
-  PairingRow,
-  PairRow,
-  PauseRow,
-  StoredMessage,
-} from '../store/store.ts';
+import type { ConversationRow } from '../store/log-rows.ts';
+import type { ForeignBatch, ForeignRow } from '../store/peers.ts';
+import type { InviteRow, RoomRow } from '../store/topology-rows.ts';
+import type { EventWrite, RowWrite, Writes } from '../store/writes.ts';
+import type { PairRow, StoredMessage } from '../store/log-rows.ts';
+import type { AgentRow, PairingInviteRow, PairingRow, PauseRow } from '../store/topology-rows.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
 

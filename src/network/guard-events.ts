@@ -2,7 +2,8 @@
 import { messageEventId } from '../protocol/ids.ts';
 import type { GuardState } from '../protocol/events.ts';
 import type { Message, Target } from '../protocol/messages.ts';
-import type { ConversationRow, EventWrite, PairRow, RowWrite } from '../store/store.ts';
+import type { ConversationRow, PairRow } from '../store/log-rows.ts';
+import type { EventWrite, RowWrite } from '../store/writes.ts';
 import { HELD } from './fold.ts';
 import { detailOf, guardState, holdOf, stillHeld, type GuardLimits, type GuardMemory } from './guard.ts';
 import type { Random } from './random.ts';

@@ -1,6 +1,6 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { parseConversation } from '../protocol/conversation.ts';
-import type { ConversationRow } from '../store/store.ts';
+import type { ConversationRow } from '../store/log-rows.ts';
 import { requireAccess } from './access.ts';
 import { guardLimits, guardState, holdOf } from './guard.ts';
 import { resumedEvent, resumedState } from './guard-events.ts';

@@ -1,6 +1,6 @@
 /** One message before the storm guard: whose turns it is, and what that makes of them. */
 import { fqid, memberFqid } from '../protocol/ids.ts';
-import type { ConversationRow, PairRow } from '../store/store.ts';
+import type { ConversationRow, PairRow } from '../store/log-rows.ts';
 import {
   guardLimits,
   hearAgent,

@@ -8,7 +8,7 @@
 import type { GuardMeters, GuardReason, GuardState } from '../protocol/events.ts';
 import { limits } from '../protocol/limits.ts';
 import type { GuardSettings, TurnLimit } from '../protocol/rooms.ts';
-import type { ConversationRow, PairRow } from '../store/store.ts';
+import type { ConversationRow, PairRow } from '../store/log-rows.ts';
 import { HOUR, TEN_MINUTES, turnsIn, withTurn } from './guard-window.ts';
 import type { NetworkSettings } from './settings.ts';
 

@@ -4,7 +4,7 @@
  */
 import { derivedMessageId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
-import type { StoredMessage } from '../store/store.ts';
+import type { StoredMessage } from '../store/log-rows.ts';
 import type { State } from './state.ts';
 
 export interface MessageSlot {

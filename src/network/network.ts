@@ -4,7 +4,9 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardState } from '../protocol/events.ts';
-import type { ForeignBatch, LogEvent, Store } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
+import type { ForeignBatch } from '../store/peers.ts';
+import type { Store } from '../store/store.ts';
 import { Writer } from '../store/writer.ts';
 import type { RoomConfig } from '../config/types.ts';
 import type { Answer, Command, CommandKind, CommandTypes } from './commands.ts';

@@ -1,18 +1,16 @@
 /** The changes of commands that are decided and not yet on disk, laid over the state they were decided against. */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
+import type { ConversationRow, PairRow, StoredMessage } from '../store/log-rows.ts';
 import type {
   AgentRow,
-  ConversationRow,
   InviteRow,
   PairingInviteRow,
   PairingRow,
-  PairRow,
   PauseRow,
   RoomRow,
-  StoredMessage,
-  Writes,
-} from '../store/store.ts';
+} from '../store/topology-rows.ts';
+import type { Writes } from '../store/writes.ts';
 import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Pairs } from './pairs.ts';

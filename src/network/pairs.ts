@@ -1,6 +1,6 @@
 /** The pairs of agents that answered each other lately, in memory: all of them, so that one that is not here has not. */
 import { limits } from '../protocol/limits.ts';
-import type { PairRow } from '../store/store.ts';
+import type { PairRow } from '../store/log-rows.ts';
 
 /** Milliseconds after its last turn for which a pair is remembered: longer than any window over its turns. */
 const KEPT = 3_600_000;

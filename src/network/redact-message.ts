@@ -2,7 +2,7 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { canonicalMemberId, isId, parseMemberId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
-import type { EventWrite } from '../store/store.ts';
+import type { EventWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import type { CheckedPart } from './parts.ts';
 import { unchanged, type Rule } from './rule.ts';

@@ -2,7 +2,7 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { canonicalMemberId, isLocalAgentId, memberFqid, parseMemberId } from '../protocol/ids.ts';
 import type { AgentEvent } from '../protocol/events.ts';
-import type { RowWrite } from '../store/store.ts';
+import type { RowWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import { usedUp } from './register-agent.ts';
 import { agentEvent, type Rule } from './rule.ts';

@@ -10,7 +10,7 @@ import {
   type GuardSettings,
 } from '../protocol/rooms.ts';
 import { requireName, requireText } from '../protocol/text.ts';
-import type { RoomRow } from '../store/store.ts';
+import type { RoomRow } from '../store/topology-rows.ts';
 
 /** Blank counts as not given, and then it is the room's id. */
 export function roomName(name: string | undefined, id: string): string {

@@ -2,7 +2,7 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Room } from '../protocol/rooms.ts';
-import type { EventWrite, RowWrite } from '../store/store.ts';
+import type { EventWrite, RowWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import type { Random } from './random.ts';
 import { memberList } from './room-fields.ts';

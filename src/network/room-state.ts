@@ -1,6 +1,6 @@
 /** A room in memory. Shared while nobody changes it; a batch changes its own copy. */
 import type { GuardSettings } from '../protocol/rooms.ts';
-import type { RoomRow } from '../store/store.ts';
+import type { RoomRow } from '../store/topology-rows.ts';
 import type { RoomState } from './state.ts';
 
 const NO_GUARD: GuardSettings = Object.freeze({});

@@ -1,6 +1,6 @@
 /** What a rule is: a pure function from the state and a command to writes and an answer; it throws MoltnetError to refuse. */
 import type { EventType } from '../protocol/events.ts';
-import type { Writes, EventWrite, RowWrite } from '../store/store.ts';
+import type { Writes, EventWrite, RowWrite } from '../store/writes.ts';
 import type { Answer, CommandKind, CommandOf } from './commands.ts';
 import type { Random } from './random.ts';
 import type { NetworkSettings } from './settings.ts';

@@ -11,7 +11,8 @@ import {
   type SendMessageRequest,
 } from '../protocol/messages.ts';
 import { requireText } from '../protocol/text.ts';
-import type { EventWrite, StoredMessage } from '../store/store.ts';
+import type { StoredMessage } from '../store/log-rows.ts';
+import type { EventWrite } from '../store/writes.ts';
 import type { CommandOf } from './commands.ts';
 import { requireAccess } from './access.ts';
 import type { Identity, PairingIdentity } from './identity.ts';

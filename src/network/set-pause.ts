@@ -1,7 +1,8 @@
 /** POST and DELETE /v1/pauses: from the next message on nobody is woken under the scope, until it is taken away. */
 import { MoltnetError } from '../protocol/errors.ts';
 import type { Pause, PauseChange, PauseScope } from '../protocol/pauses.ts';
-import type { EventWrite, PauseRow, RowWrite } from '../store/store.ts';
+import type { PauseRow } from '../store/topology-rows.ts';
+import type { EventWrite, RowWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import type { CommandOf } from './commands.ts';
 import { unchanged, type Rule } from './rule.ts';

@@ -6,7 +6,7 @@ import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Federation } from '../protocol/rooms.ts';
-import type { RowWrite } from '../store/store.ts';
+import type { RowWrite } from '../store/writes.ts';
 import type { Identity, PairingIdentity } from './identity.ts';
 import type { RoomState, State } from './state.ts';
 

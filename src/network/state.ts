@@ -5,17 +5,15 @@
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { GuardSettings } from '../protocol/rooms.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
+import type { ConversationRow, PairRow, StoredMessage } from '../store/log-rows.ts';
 import type {
   AgentRow,
-  ConversationRow,
   InviteRow,
   PairingInviteRow,
   PairingRow,
-  PairRow,
   PauseRow,
   RoomRow,
-  StoredMessage,
-} from '../store/store.ts';
+} from '../store/topology-rows.ts';
 import type { PairingIdentity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
 

@@ -4,7 +4,7 @@ import { MoltnetError } from '../protocol/errors.ts';
 import { canonicalMemberId, dmIdOf, isHashedDmId, isLocalAgentId, requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { SendMessageRequest, Target } from '../protocol/messages.ts';
-import type { ConversationRow } from '../store/store.ts';
+import type { ConversationRow } from '../store/log-rows.ts';
 import type { State } from './state.ts';
 
 /** A target without its empty fields. */

@@ -4,19 +4,18 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
+import type { ConversationRow, PairRow } from '../store/log-rows.ts';
+import type { ForeignBatch } from '../store/peers.ts';
 import type {
   AgentRow,
-  ConversationRow,
-  ForeignBatch,
   InviteRow,
   PairingInviteRow,
   PairingRow,
-  PairRow,
   PauseRow,
   RoomRow,
   TopologyRows,
-  Writes,
-} from '../store/store.ts';
+} from '../store/topology-rows.ts';
+import type { Writes } from '../store/writes.ts';
 import { CredentialIndex } from './credential-index.ts';
 import type { PairingIdentity } from './identity.ts';
 import { fold, foldForeign, type Foldable } from './fold.ts';

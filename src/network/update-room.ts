@@ -2,7 +2,8 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { requireId } from '../protocol/ids.ts';
 import type { Federation, GuardSettings, UpdateRoomRequest } from '../protocol/rooms.ts';
-import type { EventWrite, RoomRow, RowWrite } from '../store/store.ts';
+import type { RoomRow } from '../store/topology-rows.ts';
+import type { EventWrite, RowWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import { guardLimits } from './guard.ts';
 import { resumeByLimit } from './guard-events.ts';

@@ -2,7 +2,8 @@
 import type { AgentRegistration, AgentSummary } from '../protocol/agents.ts';
 import { fqid, memberFqid } from '../protocol/ids.ts';
 import type { DirectConversation, GuardSettings, Room, RoomAccess, Thread } from '../protocol/rooms.ts';
-import type { AgentRow, ConversationRow, RoomRow } from '../store/store.ts';
+import type { ConversationRow } from '../store/log-rows.ts';
+import type { AgentRow, RoomRow } from '../store/topology-rows.ts';
 import { can, roomAccess } from './access.ts';
 import type { Identity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';

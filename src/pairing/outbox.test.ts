@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
-import type { LogEvent, RelayWrite } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
+import type { RelayWrite } from '../store/relay-rows.ts';
 import type { Outcome } from './outcome.ts';
 import { Outbox } from './outbox.ts';
 import { eventually } from '../../test/support/eventually.ts';

@@ -5,7 +5,9 @@
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { Message } from '../protocol/messages.ts';
-import type { LogEvent, RelayRefusalRow, RelayState, RelayWrite, Store } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
+import type { RelayRefusalRow, RelayState, RelayWrite } from '../store/relay-rows.ts';
+import type { Store } from '../store/store.ts';
 import type { Outcome } from './outcome.ts';
 import { backoff, Pause, Slots } from './waiting.ts';
 

@@ -3,7 +3,7 @@ import type { SendRequest } from '../client/http.ts';
 import { sharedSince } from '../network/sharing.ts';
 import type { Topology } from '../network/topology.ts';
 import type { Message } from '../protocol/messages.ts';
-import type { LogEvent } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
 
 /** What is looked at to know whether an event is for a pairing. */
 type Seen = Pick<LogEvent, 'seq' | 'type' | 'room_id' | 'participants' | 'payload'>;

@@ -1,6 +1,6 @@
 /** A pairing as relay needs it, wherever it stands: in the server's file or in the store. */
 import type { NetworkSettings } from '../network/settings.ts';
-import type { PairingRow } from '../store/store.ts';
+import type { PairingRow } from '../store/topology-rows.ts';
 
 export interface PairingSpec {
   id: string;

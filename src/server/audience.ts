@@ -10,7 +10,7 @@ import type { Network } from '../network/network.ts';
 import type { RoomState } from '../network/state.ts';
 import type { Topology } from '../network/topology.ts';
 import { EVENT_TYPES, type EventType } from '../protocol/events.ts';
-import type { LogEvent } from '../store/store.ts';
+import type { LogEvent } from '../store/log-rows.ts';
 
 export interface AudienceOptions {
   network: Pick<Network, 'settings' | 'topology'>;

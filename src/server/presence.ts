@@ -8,7 +8,7 @@ import type { Tail, VolatileFact } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
 import type { AttachmentActivity, CannotWake } from './attach/delivery-attachment.ts';
-import type { Peers } from '../store/store.ts';
+import type { Peers } from '../store/peers.ts';
 import type { Holds } from './holds.ts';
 
 /** Why an attachment ended, as wire.md 1.3 names it; shown with `server.debug_events`. */

@@ -8,7 +8,9 @@ import { messageEventId, parseMemberId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { MessageReceipts, ReceiptEvent } from '../protocol/receipts.ts';
 import { isNamed, wakeReason } from '../protocol/wake.ts';
-import type { ConversationRow, Store, StoredMessage, WakeRow } from '../store/store.ts';
+import type { WakeRow } from '../store/delivery-rows.ts';
+import type { ConversationRow, StoredMessage } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
 import type { BindingsBook } from './bindings.ts';
 
 /** Messages of one wake that are told. */

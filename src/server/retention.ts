@@ -7,7 +7,8 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Retention, ServerConfig } from '../config/types.ts';
 import { server } from '../network/identity.ts';
-import type { StoredMessage, WakeRow } from '../store/store.ts';
+import type { WakeRow } from '../store/delivery-rows.ts';
+import type { StoredMessage } from '../store/log-rows.ts';
 import type { ServerContext } from './context.ts';
 
 /** Milliseconds between two looks, and until the first. */

@@ -6,7 +6,8 @@ import type { BudgetSettings } from '../config/types.ts';
 import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import type { WakeUsage } from '../protocol/receipts.ts';
-import type { DeliveryWrite, Store, UsageRow } from '../store/store.ts';
+import type { DeliveryWrite, UsageRow } from '../store/delivery-rows.ts';
+import type { Store } from '../store/store.ts';
 
 export const NO_BUDGETS: BudgetSettings = { daily_wakes: 'off', agents: {} };
 

@@ -12,7 +12,7 @@ import { catchUp } from './migrations/0006-catch-up.ts';
 import { pairings } from './migrations/0007-pairings.ts';
 import { servers } from './migrations/0008-servers.ts';
 import { endedWakes } from './migrations/0009-ended-wakes.ts';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 export interface Migration {
   /** 1, 2, 3 … without holes. */

@@ -24,7 +24,7 @@ import {
 } from '../../test/support/store-writes.ts';
 import { migrate, migrations } from './migrations.ts';
 import { openStore } from './open.ts';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 const mode = (file: string): string => (statSync(file).mode & 0o777).toString(8);
 const refusal = async (file: string, networkId = 'local'): Promise<string> => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { ClientConfig } from 'pg';
 import { parse } from 'pg-connection-string';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 export interface PostgresTarget {
   client: ClientConfig;

@@ -1,5 +1,5 @@
 /** What Postgres's and the network's errors mean to the store: a taken id, a database that does not work now, or a fault. */
-import { ConstraintError, StateMovedError, StorageError } from './store.ts';
+import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
 
 /** The index that says that a batch was given up (postgres-commit-sql.ts). */
 const GIVEN_UP = 'changes_batch';

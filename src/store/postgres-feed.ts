@@ -6,7 +6,8 @@ import type { Client } from 'pg';
 import { drop, type Sessions, type Statement } from './postgres-sessions.ts';
 import type { ChangedRow } from './postgres-packing.ts';
 import { EVENT, logEvent, type Row } from './sqlite-rows.ts';
-import { StorageError, type ForeignBatch, type ForeignRow } from './store.ts';
+import { StorageError } from './errors.ts';
+import type { ForeignBatch, ForeignRow } from './peers.ts';
 
 /** Milliseconds between two polls: while NOTIFY tells of everything, and while it does not. */
 const POLL = 500;

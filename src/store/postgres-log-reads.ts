@@ -5,7 +5,7 @@ import { bounded } from './sqlite-paging.ts';
 import { conversationRow, EVENT, logEvent } from './sqlite-rows.ts';
 import type { Sessions, Statement } from './postgres-sessions.ts';
 import { statements } from './postgres-sql.ts';
-import type { ConversationRow, LogEvent } from './store.ts';
+import type { ConversationRow, LogEvent } from './log-rows.ts';
 
 /** An audience of more rooms than this is read off the log itself first: it is probably most of it. */
 const MERGED_ROOMS = 64;

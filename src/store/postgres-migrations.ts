@@ -2,7 +2,7 @@
 import type { Client } from 'pg';
 import { migrations, type Migration } from './migrations.ts';
 import { schemaToPostgres } from './postgres-sql.ts';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 const NETWORK_ID = 'store.network_id';
 /** Key of the advisory lock: servers that start together migrate one after the other. */

@@ -7,7 +7,8 @@ import { startPostgres, type PostgresServer } from '../../test/support/postgres-
 import { eventOf, messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
 import { openStore } from './open.ts';
 import { postgresTarget } from './postgres-dsn.ts';
-import { StorageError, type Store } from './store.ts';
+import { StorageError } from './errors.ts';
+import type { Store } from './store.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {

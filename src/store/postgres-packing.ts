@@ -3,7 +3,8 @@
  * the last row. Numbers of events (`i`, from 1; 0 for what comes before the first) stand for seqs, which nobody knows
  * before the commit has its turn.
  */
-import type { ConversationRow, EventWrite, PairRow, RowWrite, Writes } from './store.ts';
+import type { ConversationRow, PairRow } from './log-rows.ts';
+import type { EventWrite, RowWrite, Writes } from './writes.ts';
 
 export interface PackedBatch {
   /** Events in it. */

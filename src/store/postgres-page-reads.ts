@@ -5,7 +5,7 @@ import { bounded, idBounds, seqBounds, type Bounds } from './sqlite-paging.ts';
 import { artifactRow, conversationRow, storedMessage, type Row } from './sqlite-rows.ts';
 import type { Sessions } from './postgres-sessions.ts';
 import { statements } from './postgres-sql.ts';
-import type { ArtifactRow, ConversationRow, PageRequest, PageRows, StoredMessage } from './store.ts';
+import type { ArtifactRow, ConversationRow, PageRequest, PageRows, StoredMessage } from './log-rows.ts';
 
 type Name = keyof typeof PAGE_SQL;
 type Of = { conversation: ConversationKey } | { room_id: string };

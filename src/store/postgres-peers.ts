@@ -5,7 +5,7 @@
 import type { Client } from 'pg';
 import { newServerId } from './postgres-feed.ts';
 import { drop, type Sessions, type Statement } from './postgres-sessions.ts';
-import type { Peers, PeersFollower } from './store.ts';
+import type { Peers, PeersFollower } from './peers.ts';
 
 /** Milliseconds: between two signs of life, after which of them without one a server counts as dead, and a doubt of ours. */
 const BEAT = 1_000;

@@ -1,7 +1,8 @@
 /** What retention may remove, on Postgres. */
 import type { Sessions, Statement } from './postgres-sessions.ts';
 import { MESSAGE, storedMessage } from './sqlite-rows.ts';
-import type { Store, StoredMessage } from './store.ts';
+import type { StoredMessage } from './log-rows.ts';
+import type { Store } from './store.ts';
 
 const ROOM = 'events e JOIN messages m ON m.seq = e.seq WHERE e.room_id = $1';
 const DMS =

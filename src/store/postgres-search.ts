@@ -9,7 +9,7 @@ import type { SearchTerm } from './search-terms.ts';
 import { isReadable, participantsOf } from './sqlite-search-index.ts';
 import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
 import type { Sessions, Statement } from './postgres-sessions.ts';
-import type { FoundMessage, SearchRequest, SearchRows } from './store.ts';
+import type { FoundMessage, SearchRequest, SearchRows } from './search-rows.ts';
 
 /** Events that one step takes in, and a search before it answers, at most. */
 const STEP = 500;

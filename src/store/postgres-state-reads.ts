@@ -19,7 +19,9 @@ import {
 } from './sqlite-state-reads.ts';
 import type { Sessions, Statement } from './postgres-sessions.ts';
 import { statements, toPostgres } from './postgres-sql.ts';
-import type { DeliveryFacts, MessagePlace, RelayState, TopologyRows, UsageRow } from './store.ts';
+import type { DeliveryFacts, MessagePlace, UsageRow } from './delivery-rows.ts';
+import type { RelayState } from './relay-rows.ts';
+import type { TopologyRows } from './topology-rows.ts';
 
 /** Messages that are counted at most. */
 const COUNTED = 10_000;

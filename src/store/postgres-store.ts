@@ -16,17 +16,13 @@ import { drop, run, Sessions, type Statement } from './postgres-sessions.ts';
 import { prunable } from './postgres-prunable.ts';
 import { createSearch } from './postgres-search.ts';
 import { createStateReads } from './postgres-state-reads.ts';
-import {
-  StateMovedError,
-  StorageError,
-  type ForeignBatch,
-  type MessagePlace,
-  type PageRequest,
-  type SearchRequest,
-  type Store,
-  type UsageRow,
-  type Writes,
-} from './store.ts';
+import type { MessagePlace, UsageRow } from './delivery-rows.ts';
+import { StateMovedError, StorageError } from './errors.ts';
+import type { PageRequest } from './log-rows.ts';
+import type { ForeignBatch } from './peers.ts';
+import type { SearchRequest } from './search-rows.ts';
+import type { Store } from './store.ts';
+import type { Writes } from './writes.ts';
 
 /** Milliseconds: a commit; opening and migrating; how long the end of a broken commit is looked for. */
 const COMMIT = 8_000;

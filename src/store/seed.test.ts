@@ -2,7 +2,8 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { openFile, openMemory, scratchFolder } from '../../test/support/store-open.ts';
 import { seedMessages } from '../../test/support/store-seed.ts';
-import type { Store, Writes } from './store.ts';
+import type { Store } from './store.ts';
+import type { Writes } from './writes.ts';
 
 /** All that a store tells of its rooms, conversations and log. */
 async function contents(store: Store, rooms: string[]) {

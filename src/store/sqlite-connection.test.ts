@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import { openConnection, pragma } from './sqlite-connection.ts';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 it.each([false, true])(
   'STO-1 WAL, full sync, foreign keys, no checkpoint of its own: on every connection (read-only: %s)',

@@ -1,7 +1,7 @@
 /** Connections to a SQLite database: the settings that durability rests on, set on each one and read back. STO-1. */
 import { DatabaseSync } from 'node:sqlite';
 import { asStoreError } from './sqlite-errors.ts';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 /** Milliseconds for which a statement waits for a lock that another process holds. */
 export const BUSY_TIMEOUT = 5_000;

@@ -3,7 +3,7 @@
  * the last one of a batch is written: 64 messages in one room are one update.
  */
 import type { StatementSync } from 'node:sqlite';
-import type { RowWrite } from './store.ts';
+import type { RowWrite } from './writes.ts';
 
 type Row = Extract<RowWrite, { op: 'conversation' }>['row'];
 

@@ -1,7 +1,7 @@
 /** Writes of claim codes and browser sessions. */
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareAll } from './sqlite-prepare.ts';
-import type { RowWrite, SessionWrite } from './store.ts';
+import type { RowWrite, SessionWrite } from './writes.ts';
 
 type CredentialWrite = Extract<RowWrite, { op: 'invite' | 'invite.remove' }> | SessionWrite;
 

@@ -4,7 +4,14 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, nullable, text, type Row } from './sqlite-rows.ts';
-import type { BindingsRow, DeliveryFacts, MessagePlace, SkipReason, UsageRow, WakeRow } from './store.ts';
+import type {
+  BindingsRow,
+  DeliveryFacts,
+  MessagePlace,
+  SkipReason,
+  UsageRow,
+  WakeRow,
+} from './delivery-rows.ts';
 
 /** Wakes that may cover one message: more than one only after its room was unbound and bound again. */
 const COVERING = 4;

@@ -1,6 +1,6 @@
 /** Writes of the delivery protocol: positions, scopes, wakes and bootstraps. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { DeliveryWrite } from './store.ts';
+import type { DeliveryWrite } from './delivery-rows.ts';
 
 /** Rows that one prune deletes at most, of each kind. */
 const PRUNED = 500;

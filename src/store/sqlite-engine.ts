@@ -7,7 +7,8 @@ import { inspect, migrate } from './migrations.ts';
 import { BUSY_TIMEOUT, openConnection } from './sqlite-connection.ts';
 import { asStoreError } from './sqlite-errors.ts';
 import { createCommitter } from './sqlite-writes.ts';
-import { StateMovedError, type Writes } from './store.ts';
+import { StateMovedError } from './errors.ts';
+import type { Writes } from './writes.ts';
 
 /**
  * Frames in the WAL (estimated) after which it is copied into the database, about 80 MB: seldom enough that a batch

@@ -1,5 +1,5 @@
 /** What SQLite's and the file system's errors mean to the store: a taken id, storage that does not work now, or a fault. */
-import { ConstraintError, StateMovedError, StorageError } from './store.ts';
+import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
 
 /** Primary result codes of SQLite that are about the storage and not about the statement. */
 const STORAGE: Record<number, string> = {

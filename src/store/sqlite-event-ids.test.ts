@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { openFile, openMemory, scratchFolder } from '../../test/support/store-open.ts';
 import { eventOf, messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
 import { RUN } from './sqlite-event-ids.ts';
-import { ConstraintError, type Store } from './store.ts';
+import { ConstraintError } from './errors.ts';
+import type { Store } from './store.ts';
 
 const idOf = (seq: number): string => `e${seq}`;
 

@@ -16,7 +16,7 @@ import {
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { asFileError, asStoreError } from './sqlite-errors.ts';
-import { StorageError } from './store.ts';
+import { StorageError } from './errors.ts';
 
 export const lockPath = (database: string): string => `${database}.lock`;
 

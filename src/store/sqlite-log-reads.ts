@@ -6,7 +6,7 @@ import { createEventIds } from './sqlite-event-ids.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { CONVERSATION, conversationRow, EVENT, logEvent } from './sqlite-rows.ts';
-import type { ConversationRow, LogEvent } from './store.ts';
+import type { ConversationRow, LogEvent } from './log-rows.ts';
 
 /** An audience of more rooms than this is read off the log itself first: it is probably most of it. */
 const MERGED_ROOMS = 64;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { eventOf, messageOf, roomOf, rowsOf, wakeOf, writesOf } from '../../test/support/store-writes.ts';
 import { pack, unpack } from './sqlite-packing.ts';
-import type { Writes } from './store.ts';
+import type { Writes } from './writes.ts';
 
 it('STO-38 writes arrive at the storage thread as they were given', () => {
   const writes: Writes[] = [

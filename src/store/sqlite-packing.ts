@@ -4,7 +4,7 @@
  * they are.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { EventWrite, RowWrite, Writes } from './store.ts';
+import type { EventWrite, RowWrite, Writes } from './writes.ts';
 
 /** Counts and fields, in the order in which `unpack` takes them. */
 export type PackedWrites = unknown[];

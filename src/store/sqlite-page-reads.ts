@@ -12,7 +12,7 @@ import {
   storedMessage,
   type Row,
 } from './sqlite-rows.ts';
-import type { ArtifactRow, ConversationRow, PageRequest, PageRows, StoredMessage } from './store.ts';
+import type { ArtifactRow, ConversationRow, PageRequest, PageRows, StoredMessage } from './log-rows.ts';
 
 /** Above every seq and every id: the open end of a range. Ids are ASCII. */
 export const LAST_SEQ = Number.MAX_SAFE_INTEGER;

@@ -1,6 +1,6 @@
 /** What all pages have in common: bounds, the direction in which they are read, and what lies on either side. */
 import { limits } from '../protocol/limits.ts';
-import type { PageRequest, PageRows } from './store.ts';
+import type { PageRequest, PageRows } from './log-rows.ts';
 
 /** A count of rows that a read may return: none when none are asked for, and at most 500. STO-20. */
 export const bounded = (limit: number): number => {

@@ -1,6 +1,6 @@
 /** Rows of guard_pairs of one batch: each is whole, so only the last one of a pair is written. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { PairRow } from './store.ts';
+import type { PairRow } from './log-rows.ts';
 
 /** Milliseconds after its last turn for which a pair's row is kept, and between two looks for those that are over. */
 const KEPT = 3_600_000;

@@ -4,7 +4,8 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, nullable, text, type Row } from './sqlite-rows.ts';
-import type { PairingInviteRow, PairingRow, RelayRefusalRow, RelayState, ShareRow } from './store.ts';
+import type { RelayRefusalRow, RelayState } from './relay-rows.ts';
+import type { PairingInviteRow, PairingRow, ShareRow } from './topology-rows.ts';
 
 export const PAIRING_SQL = {
   relay: 'SELECT settled_seq FROM relays WHERE pairing_id = ?',

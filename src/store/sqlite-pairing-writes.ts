@@ -1,7 +1,8 @@
 /** Writes of pairings, of what is shared with them, and of how far relay has come. */
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareAll } from './sqlite-prepare.ts';
-import type { RelayWrite, RowWrite } from './store.ts';
+import type { RelayWrite } from './relay-rows.ts';
+import type { RowWrite } from './writes.ts';
 
 export type PairingWrite =
   | Extract<

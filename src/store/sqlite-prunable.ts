@@ -2,7 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareAll } from './sqlite-prepare.ts';
 import { MESSAGE, storedMessage } from './sqlite-rows.ts';
-import type { Store, StoredMessage } from './store.ts';
+import type { StoredMessage } from './log-rows.ts';
+import type { Store } from './store.ts';
 
 type Of = Parameters<Store['prunable']>[0];
 type Keep = Parameters<Store['prunable']>[1];

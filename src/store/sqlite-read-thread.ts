@@ -6,13 +6,10 @@ import { errorOf, type ErrorData } from './sqlite-errors.ts';
 import { makeFile } from './sqlite-files.ts';
 import { createPrunable } from './sqlite-prunable.ts';
 import { SearchIndex, type Forgotten } from './sqlite-search-index.ts';
-import {
-  StorageError,
-  type SearchRequest,
-  type SearchRows,
-  type Store,
-  type StoredMessage,
-} from './store.ts';
+import { StorageError } from './errors.ts';
+import type { StoredMessage } from './log-rows.ts';
+import type { SearchRequest, SearchRows } from './search-rows.ts';
+import type { Store } from './store.ts';
 
 type PrunableArgs = Parameters<Store['prunable']>;
 

@@ -1,5 +1,5 @@
-/** SQLite's rows as the types of store.ts, and the column lists that they are read with. */
-import type { ArtifactRow, ConversationRow, LogEvent, StoredMessage } from './store.ts';
+/** SQLite's rows as the types that are read, and the column lists that they are read with. */
+import type { ArtifactRow, ConversationRow, LogEvent, StoredMessage } from './log-rows.ts';
 import type { ConversationKey, ConversationKind } from '../protocol/conversation.ts';
 
 /** A row as node:sqlite gives it. */

@@ -12,7 +12,7 @@ import type { SearchTerm } from './search-terms.ts';
 import { SaidWords, TOKENIZER } from './search-words.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
-import type { FoundMessage, SearchRequest, SearchRows } from './store.ts';
+import type { FoundMessage, SearchRequest, SearchRows } from './search-rows.ts';
 
 /** Another number makes indexes of before be built anew. */
 const FORMAT = 2;

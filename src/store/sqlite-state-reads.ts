@@ -7,19 +7,17 @@ import { prepareAll } from './sqlite-prepare.ts';
 import { PAIRING_TOPOLOGY_SQL, pairingInviteRow, pairingRow, shareRow } from './sqlite-pairing-reads.ts';
 import { wakeRow } from './sqlite-delivery-reads.ts';
 import { CONVERSATION, conversationRow, integer, nullable, text, type Row } from './sqlite-rows.ts';
+import type { PositionRow, ScopeRow, WakeRow } from './delivery-rows.ts';
+import type { PairRow } from './log-rows.ts';
 import type {
   AgentRow,
   InviteRow,
   MemberRow,
-  PairRow,
   PauseRow,
-  PositionRow,
   RoomRow,
-  ScopeRow,
   SessionRow,
   TopologyRows,
-  WakeRow,
-} from './store.ts';
+} from './topology-rows.ts';
 
 export const STATE_SQL = {
   meta: 'SELECT value FROM meta WHERE key = ?',

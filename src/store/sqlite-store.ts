@@ -16,16 +16,12 @@ import { readHere, readThread, type ReadSide } from './sqlite-read-thread.ts';
 import type { Forgotten } from './sqlite-search-index.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
 import { startStorageThread } from './sqlite-thread.ts';
-import {
-  StorageError,
-  type MessagePlace,
-  type PageRequest,
-  type RowWrite,
-  type SearchRequest,
-  type Store,
-  type UsageRow,
-  type Writes,
-} from './store.ts';
+import type { MessagePlace, UsageRow } from './delivery-rows.ts';
+import { StorageError } from './errors.ts';
+import type { PageRequest } from './log-rows.ts';
+import type { SearchRequest } from './search-rows.ts';
+import type { Store } from './store.ts';
+import type { RowWrite, Writes } from './writes.ts';
 
 /** Where a store's writes go: the storage thread, or the same engine on this thread. */
 interface WriteSide {

@@ -3,7 +3,8 @@ import type { Worker } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
 import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import { eventOf, rowsOf, upTo, writesOf } from '../../test/support/store-writes.ts';
-import { StorageError, type Store } from './store.ts';
+import { StorageError } from './errors.ts';
+import type { Store } from './store.ts';
 
 /** Opens a store and gives its thread too, so that it can be killed. */
 async function openWithThread(file: string): Promise<{ store: Store; thread: Worker }> {

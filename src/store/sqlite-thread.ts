@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { errorOf } from './sqlite-errors.ts';
 import { pack } from './sqlite-packing.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './sqlite-thread-messages.ts';
-import { StateMovedError, StorageError, type Writes } from './store.ts';
+import { StateMovedError, StorageError } from './errors.ts';
+import type { Writes } from './writes.ts';
 
 /** From source the thread is a .ts file beside this one, in the build a .js file beside the bundle. */
 const entry = new URL(

@@ -1,5 +1,5 @@
 /**
- * The one implementation of writes: plain data of store.ts into prepared statements, one transaction per batch. Runs
+ * The one implementation of writes: plain data of writes.ts into prepared statements, one transaction per batch. Runs
  * in the storage thread for a file and on the main thread for `:memory:`.
  */
 import type { DatabaseSync } from 'node:sqlite';
@@ -10,7 +10,7 @@ import { pairRows } from './sqlite-pair-rows.ts';
 import { deliveryStatements, writeDelivery } from './sqlite-delivery-writes.ts';
 import { pairingStatements, writePairing } from './sqlite-pairing-writes.ts';
 import { credentialStatements, writeCredential } from './sqlite-credential-writes.ts';
-import type { EventWrite, RowWrite, Writes } from './store.ts';
+import type { EventWrite, RowWrite, Writes } from './writes.ts';
 
 export interface Committer {
   /** seq of the newest committed event, 0 for none. */

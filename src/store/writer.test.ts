@@ -4,14 +4,10 @@ import { openFile, openMemory } from '../../test/support/store-open.ts';
 import { messageOf, upTo } from '../../test/support/store-writes.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
-import {
-  ConstraintError,
-  StateMovedError,
-  StorageError,
-  type LogEvent,
-  type Store,
-  type Writes,
-} from './store.ts';
+import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
+import type { LogEvent } from './log-rows.ts';
+import type { Store } from './store.ts';
+import type { Writes } from './writes.ts';
 import { Writer, type Decision, type Draft, type Rules } from './writer.ts';
 
 /** Writes one message of that id; `refuse:` refuses, `fault:` throws, `read:` answers without writing. */

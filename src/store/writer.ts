@@ -10,15 +10,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { limits } from '../protocol/limits.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import {
-  ConstraintError,
-  StateMovedError,
-  StorageError,
-  type EventWrite,
-  type LogEvent,
-  type Store,
-  type Writes,
-} from './store.ts';
+import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
+import type { LogEvent } from './log-rows.ts';
+import type { Store } from './store.ts';
+import type { EventWrite, Writes } from './writes.ts';
 
 /** What the rules make of one command: writes and an answer, or a refusal. */
 export type Decision<A> = { writes: Writes; answer: A } | { refusal: MoltnetError };

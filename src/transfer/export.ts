@@ -1,7 +1,8 @@
 /** Reads a store into items. Bounded reads, so a server that uses the same storage goes on meanwhile. */
 import { randomUUID } from 'node:crypto';
 import { declarationKey, FIRST_ROOM } from '../network/declaration.ts';
-import type { ConversationRow, LogEvent, Store } from '../store/store.ts';
+import type { ConversationRow, LogEvent } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
 import { EXPORT_KIND, EXPORT_VERSION, type EventItem, type Item } from './items.ts';
 
 const PAGE = 500;

@@ -8,14 +8,10 @@ import { parseConversation, type ConversationKey } from '../protocol/conversatio
 import type { Part } from '../protocol/messages.ts';
 import { HELD } from '../network/fold.ts';
 import { isPlainText } from '../network/parts.ts';
-import {
-  ConstraintError,
-  type ConversationRow,
-  type EventWrite,
-  type RowWrite,
-  type Store,
-  type Writes,
-} from '../store/store.ts';
+import { ConstraintError } from '../store/errors.ts';
+import type { ConversationRow } from '../store/log-rows.ts';
+import type { Store } from '../store/store.ts';
+import type { EventWrite, RowWrite, Writes } from '../store/writes.ts';
 import { EXPORT_KIND, EXPORT_VERSION, type EventItem, type HeadItem, type Item } from './items.ts';
 import { IMPORT_STATE, readImportState, type ImportState } from './import-state.ts';
 import { repaired } from './repaired-text.ts';

@@ -1,12 +1,9 @@
 import { expect, it } from 'vitest';
 import type { PauseScope } from '../../src/protocol/pauses.ts';
-import {
-  ConstraintError,
-  StorageError,
-  type PairRow,
-  type PauseRow,
-  type RowWrite,
-} from '../../src/store/store.ts';
+import { ConstraintError, StorageError } from '../../src/store/errors.ts';
+import type { PairRow } from '../../src/store/log-rows.ts';
+import type { PauseRow } from '../../src/store/topology-rows.ts';
+import type { RowWrite } from '../../src/store/writes.ts';
 import {
   agentRow,
   AT,

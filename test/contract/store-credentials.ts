@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ConstraintError, type InviteRow, type SessionRow } from '../../src/store/store.ts';
+import { ConstraintError } from '../../src/store/errors.ts';
+import type { InviteRow, SessionRow } from '../../src/store/topology-rows.ts';
 import { AT, agentRow, eventOf, roomOf, roomRow, rowsOf, writesOf } from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { AT, messageOf, rowsOf, wakeOf, writesOf } from '../support/store-writes.ts';
-import type { SkipReason } from '../../src/store/store.ts';
+import type { SkipReason } from '../../src/store/delivery-rows.ts';
 import type { StoreFactory } from './store.ts';
 
 export function deliveryContract({ open, reopen }: StoreFactory): void {

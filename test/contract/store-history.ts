@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from 'vitest';
 import type { ConversationKey } from '../../src/protocol/conversation.ts';
-import type { PageRequest, PageRows, Store } from '../../src/store/store.ts';
+import type { PageRequest, PageRows } from '../../src/store/log-rows.ts';
+import type { Store } from '../../src/store/store.ts';
 import { messageOf, upTo, writesOf } from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import type { EventWrite, LogEvent, Store } from '../../src/store/store.ts';
+import type { LogEvent } from '../../src/store/log-rows.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { EventWrite } from '../../src/store/writes.ts';
 import { conversationOf, eventOf, messageOf, upTo, writesOf } from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { ConstraintError, type PairingRow, type RelayRefusalRow } from '../../src/store/store.ts';
+import { ConstraintError } from '../../src/store/errors.ts';
+import type { RelayRefusalRow } from '../../src/store/relay-rows.ts';
+import type { PairingRow } from '../../src/store/topology-rows.ts';
 import { AT, eventOf, roomOf, rowsOf, writesOf } from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 

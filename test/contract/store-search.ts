@@ -1,7 +1,8 @@
 /** SEARCH: what a search finds and in which order, whatever the engine. */
 import { expect, it } from 'vitest';
 import { searchTerms } from '../../src/store/search-terms.ts';
-import type { SearchRequest, Store } from '../../src/store/store.ts';
+import type { SearchRequest } from '../../src/store/search-rows.ts';
+import type { Store } from '../../src/store/store.ts';
 import { eventOf, messageOf, roomOf, upTo, writesOf } from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 

@@ -13,7 +13,8 @@ import { SendMessageRequest as SendSchema } from '../../src/protocol/messages.ts
 import { CreateRoomRequest } from '../../src/protocol/rooms.ts';
 import type { z } from 'zod';
 import { openStore } from '../../src/store/open.ts';
-import type { LogEvent, Store } from '../../src/store/store.ts';
+import type { LogEvent } from '../../src/store/log-rows.ts';
+import type { Store } from '../../src/store/store.ts';
 
 export const settingsOf = (some: Partial<NetworkSettings> = {}): NetworkSettings => ({
   id: 'local',

@@ -1,6 +1,7 @@
 /** Fills a database with many messages, fast, for tests and benches: through the same engine and rows as commits. */
 import { newEventId, fqid, messageEventId } from '../../src/protocol/ids.ts';
-import type { ConversationRow, EventWrite, RowWrite, Writes } from '../../src/store/store.ts';
+import type { ConversationRow } from '../../src/store/log-rows.ts';
+import type { EventWrite, RowWrite, Writes } from '../../src/store/writes.ts';
 import { openEngine, type Engine } from '../../src/store/sqlite-engine.ts';
 import { prepareFiles, takeLock } from '../../src/store/sqlite-files.ts';
 

@@ -1,14 +1,10 @@
 /** Short ways to write the plain data that a store takes, for tests of stores. Times are fixed: order is `seq`. */
 import type { ConversationKey } from '../../src/protocol/conversation.ts';
 import { parseConversation } from '../../src/protocol/conversation.ts';
-import type {
-  AgentRow,
-  ConversationRow,
-  EventWrite,
-  RowWrite,
-  WakeRow,
-  Writes,
-} from '../../src/store/store.ts';
+import type { WakeRow } from '../../src/store/delivery-rows.ts';
+import type { ConversationRow } from '../../src/store/log-rows.ts';
+import type { AgentRow } from '../../src/store/topology-rows.ts';
+import type { EventWrite, RowWrite, Writes } from '../../src/store/writes.ts';
 
 export const AT = '2026-11-21T10:00:00.000Z';
 

@@ -9,7 +9,7 @@ import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { wakeReason, type Bindings } from '../../protocol/wake.ts';
 import type { Message } from '../../protocol/messages.ts';
-import type { LogEvent } from '../../store/store.ts';
+import type { LogEvent } from '../../store/log-rows.ts';
 
 const SEEDS = process.env['MOLTNET_FUZZ_SEED']
   ? [Number(process.env['MOLTNET_FUZZ_SEED'])]

@@ -4,7 +4,7 @@ import type { AttachLab } from '../../../test/support/attach-lab.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { attach, bind, end, got, say, wake, wakeLab } from '../../../test/support/wake-lab.ts';
-import type { WakeRow } from '../../store/store.ts';
+import type { WakeRow } from '../../store/delivery-rows.ts';
 
 const R = bind({ r: 'all' });
 

@@ -22,7 +22,9 @@ import type { Bindings } from '../../protocol/wake.ts';
 import { can } from '../../network/access.ts';
 import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import { StorageError, type Store, type WakeRow } from '../../store/store.ts';
+import type { WakeRow } from '../../store/delivery-rows.ts';
+import { StorageError } from '../../store/errors.ts';
+import type { Store } from '../../store/store.ts';
 import type { Connection, FrameHandler } from './connection.ts';
 import {
   classification,

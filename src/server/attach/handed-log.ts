@@ -2,7 +2,7 @@
 import type { Tail } from '../../log/tail.ts';
 import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { DeliveryWrite } from '../../store/store.ts';
+import type { DeliveryWrite } from '../../store/delivery-rows.ts';
 
 /** Milliseconds. */
 const SAVE_EVERY = 200;

@@ -3,7 +3,7 @@
  * where several servers share a database, when the holder's server is dead.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Peers } from '../../store/store.ts';
+import type { Peers } from '../../store/peers.ts';
 
 export interface Lease {
   /** Nobody was before it. */

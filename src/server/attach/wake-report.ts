@@ -12,7 +12,8 @@ import type { Tail } from '../../log/tail.ts';
 import { can } from '../../network/access.ts';
 import { anyone, type Identity } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { Store, StoredMessage } from '../../store/store.ts';
+import type { StoredMessage } from '../../store/log-rows.ts';
+import type { Store } from '../../store/store.ts';
 
 export type LastWakeFailure = NonNullable<AgentSummary['last_wake_failure']>;
 /** The reasons of the wire; a room or thread that wakes on everything is `targeted`. */

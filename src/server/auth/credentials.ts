@@ -28,7 +28,7 @@ import {
 import { MoltnetError } from '../../protocol/errors.ts';
 import { canonicalMemberId } from '../../protocol/ids.ts';
 import type { CallerIdentity } from '../../protocol/identity.ts';
-import type { PairingRow, SessionRow } from '../../store/store.ts';
+import type { PairingRow, SessionRow } from '../../store/topology-rows.ts';
 import type { Sessions, SessionToken } from './sessions.ts';
 
 export interface CredentialsOptions {

@@ -1,7 +1,7 @@
 /** What is open goes on no longer than the credential that opened it. */
 import type { Identity } from '../../network/identity.ts';
 import type { MoltnetError } from '../../protocol/errors.ts';
-import type { LogEvent } from '../../store/store.ts';
+import type { LogEvent } from '../../store/log-rows.ts';
 import type { Credentials } from './credentials.ts';
 
 /** Why an identity does not hold any more; undefined while it does. */

@@ -6,7 +6,9 @@ import { hashSecret, newSessionId } from '../../protocol/credentials.ts';
 import { limits } from '../../protocol/limits.ts';
 import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
-import type { SessionRow, SessionWrite, Store } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
+import type { SessionRow } from '../../store/topology-rows.ts';
+import type { SessionWrite } from '../../store/writes.ts';
 
 export interface SessionsOptions {
   network: Pick<Network, 'execute'>;

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { requireAccess } from '../../network/access.ts';
 import type { Identity } from '../../network/identity.ts';
 import { parsePage } from '../../network/paging.ts';
-import type { ArtifactRow, PageRows } from '../../store/store.ts';
+import type { ArtifactRow, PageRows } from '../../store/log-rows.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson } from './answers.ts';
 import type { App } from './app.ts';

@@ -6,7 +6,7 @@ import { parseConversation } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { canonicalMemberId, parseMemberId } from '../../protocol/ids.ts';
 import { DELIVERY_LISTS, DeliveryItem, DeliveryList } from '../../protocol/receipts.ts';
-import type { WakeRow } from '../../store/store.ts';
+import type { WakeRow } from '../../store/delivery-rows.ts';
 import type { ServerContext } from '../context.ts';
 import { heldAway } from '../held.ts';
 import { answers, sendValue } from './answers.ts';

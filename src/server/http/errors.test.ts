@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { testConfig } from '../../../test/support/server.ts';
 import { anyone } from '../../network/identity.ts';
 import { errors, MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
-import { StorageError } from '../../store/store.ts';
+import { StorageError } from '../../store/errors.ts';
 import type { ServerContext } from '../context.ts';
 import { createRates } from '../auth/rates.ts';
 import { createLog } from '../log.ts';

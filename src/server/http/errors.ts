@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { limits } from '../../protocol/limits.ts';
 import { errors, MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
-import { StorageError } from '../../store/store.ts';
+import { StorageError } from '../../store/errors.ts';
 
 export interface Refusal {
   status: number;

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { limits } from '../../protocol/limits.ts';
-import type { PageRequest, PageRows } from '../../store/store.ts';
+import type { PageRequest, PageRows } from '../../store/log-rows.ts';
 import { storedPageText } from './history.ts';
 
 interface Row {

@@ -3,7 +3,8 @@ import { pageInfo, parsePage, unknownCursor, type Page } from '../../network/pag
 import type { ConversationKey } from '../../protocol/conversation.ts';
 import type { PageQuery } from '../../protocol/pages.ts';
 import { limits } from '../../protocol/limits.ts';
-import type { PageRequest, PageRows, Store } from '../../store/store.ts';
+import type { PageRequest, PageRows } from '../../store/log-rows.ts';
+import type { Store } from '../../store/store.ts';
 import { bytesOf, isBackwards, pageText, type PageItem } from './pages.ts';
 
 /** Body of a message page. Throws `invalid_cursor`, also for the cursor of another conversation (HIST-4). */

@@ -13,7 +13,7 @@ import {
   UpdateRoomMembersRequest,
   UpdateRoomRequest,
 } from '../../protocol/rooms.ts';
-import type { RoomRow } from '../../store/store.ts';
+import type { RoomRow } from '../../store/topology-rows.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';

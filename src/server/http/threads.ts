@@ -4,7 +4,7 @@ import { threadView } from '../../network/views.ts';
 import { conversationKey } from '../../protocol/conversation.ts';
 import { MessagePage, PageQuery, ThreadPage } from '../../protocol/pages.ts';
 import { Thread } from '../../protocol/rooms.ts';
-import type { ConversationRow } from '../../store/store.ts';
+import type { ConversationRow } from '../../store/log-rows.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';

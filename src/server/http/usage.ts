@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { requireAccess } from '../../network/access.ts';
 import { UsageReport, type UsageItem } from '../../protocol/receipts.ts';
-import type { UsageRow } from '../../store/store.ts';
+import type { UsageRow } from '../../store/delivery-rows.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendValue } from './answers.ts';
 import type { App } from './app.ts';

@@ -1,0 +1,54 @@
+/** Several servers on one database: what they keep of each other, and what another one has committed. */
+import type { LogEvent } from './log-rows.ts';
+import type { RowWrite } from './writes.ts';
+
+/** A row that another server committed, of those that servers hold in memory. */
+export interface ForeignRow {
+  /** A whole conversation row too; then the three below say what a first row would take. */
+  row: RowWrite;
+  /** seq of its event, or of the newest before it. */
+  seq: number;
+  /** Of a conversation that is new to us. */
+  first_seq?: number;
+  /** seq at which a hold began; `keep_hold`: unless one stands already. */
+  held_seq?: number;
+  keep_hold?: boolean;
+}
+
+/** One batch that another server committed. */
+export interface ForeignBatch {
+  /** Store.position once it is taken over. */
+  position: number;
+  /** In order of seq. */
+  events: LogEvent[];
+  /** In their order. */
+  rows: ForeignRow[];
+}
+
+export interface PeersFollower {
+  /** Something volatile that another server told. */
+  told(text: string): void;
+  /** An agent is attached at no other server any more. */
+  gone(agent_id: string): void;
+  /** The others may have taken what this server had leased: it stood still, or the database was away. */
+  lapsed(): void;
+}
+
+/** What servers on one database keep of each other. What one has lapses by the database's clock within 5 s of its death. */
+export interface Peers {
+  /** Rejects with nothing: what cannot be said now is said later. One follower. */
+  follow(follower: PeersFollower): Promise<void>;
+  /** Takes an agent's delivery for this server, or keeps it; false while another living server has it. */
+  lease(agent_id: string): Promise<boolean>;
+  release(agent_id: string): Promise<void>;
+  /** This server's leases stand. False in good time before another may take them. */
+  readonly alive: boolean;
+  /** Other servers that live. */
+  readonly others: number;
+  /** An agent is attached here, and what its presence says; undefined: it is not any more. */
+  present(agent_id: string, state: string | undefined): void;
+  /** The same of the other servers' agents, as known a second ago. */
+  elsewhere(): ReadonlyMap<string, string>;
+  /** Tells the other servers something volatile, of at most 7,000 bytes and without line breaks. It may be lost. */
+  tell(text: string): void;
+}
