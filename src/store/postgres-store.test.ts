@@ -17,6 +17,7 @@ describe('Postgres', () => {
       await store.close();
       return open(addresses.get(store)!);
     },
+    another: (store) => open(addresses.get(store)!),
   });
 
   it('STO-11 STO-13 a schema that a newer program left for newer ones only is refused, one that it left for us too is opened', async () => {

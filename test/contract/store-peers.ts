@@ -1,0 +1,203 @@
+/** STO-54, STO-56, STO-57: what the servers on one database know of each other; and that an engine with one server has none. */
+import { expect, it } from 'vitest';
+import type { ForeignBatch, Peers } from '../../src/store/peers.ts';
+import type { Store } from '../../src/store/store.ts';
+import { StateMovedError } from '../../src/store/errors.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  agentRow,
+  conversationOf,
+  eventOf,
+  messageOf,
+  roomOf,
+  rowsOf,
+  upTo,
+  writesOf,
+} from '../support/store-writes.ts';
+import type { StoreFactory } from './store.ts';
+
+export function peersContract({ open, another }: StoreFactory): void {
+  if (!another) {
+    it('STO-54 an engine with one server follows nobody, is never behind, and has no peers', async () => {
+      const store = await open();
+      const batches: ForeignBatch[] = [];
+      store.follow((batch) => batches.push(batch));
+      expect([store.peers, store.position, store.behind]).toEqual([undefined, 0, 0]);
+      await store.commit([writesOf(messageOf('m1', 'room:general'))]);
+      expect(store.catchUp()).toBeUndefined();
+      expect([store.position, store.behind, batches]).toEqual([0, 0, []]);
+      // Nothing is known of when it was decided, so nothing is refused for it.
+      expect(await store.commit([writesOf(eventOf('e1'))], 1, 999)).toEqual([[2]]);
+    });
+    return;
+  }
+
+  /** Two servers, and what each was given of the other. */
+  async function two(): Promise<[Followed, Followed]> {
+    const first = await open();
+    const servers = [first, await another!(first)].map((store) => {
+      const batches: ForeignBatch[] = [];
+      store.follow((batch) => batches.push(batch));
+      return { store, batches };
+    });
+    return servers as [Followed, Followed];
+  }
+
+  it('STO-54 what another server commits is given once, in order of seq, with its events, its rows and its position', async () => {
+    const [a, b] = await two();
+    await a.store.commit([writesOf(roomOf('general'), messageOf('m1', 'room:general'))]);
+    await a.store.commit([rowsOf({ op: 'agent', row: agentRow('alpha') })]);
+    await b.store.catchUp();
+    expect(b.batches.map(({ events }) => events.map(({ seq, id }) => [seq, id]))).toEqual([
+      [
+        [1, 'evt_room_general'],
+        [2, 'evt_m1'],
+      ],
+      [],
+    ]);
+    const rows = b.batches.flatMap((batch) => batch.rows);
+    expect(rows.map(({ row, seq }) => [row.op, seq])).toEqual([
+      ['room', 1],
+      ['conversation', 2],
+      ['agent', 2],
+    ]);
+    expect(rows[1]).toMatchObject({ first_seq: 2, row: { row: { key: 'room:general', message_count: 1 } } });
+    expect(b.batches.map(({ position }) => position)).toEqual(
+      [...new Set(b.batches.map(({ position }) => position))].toSorted((x, y) => x - y),
+    );
+    expect(b.store.position).toBe(b.batches.at(-1)!.position);
+    expect(b.store.head).toBe(2);
+    // Its own are not given to the server that made them.
+    await a.store.catchUp();
+    expect(a.batches).toEqual([]);
+    // Nothing new: nothing is given twice.
+    await b.store.catchUp();
+    expect(b.batches).toHaveLength(2);
+  });
+
+  it('STO-54 commits of two servers at once have one order, and each is given the other’s before its own resolve', async () => {
+    const [a, b] = await two();
+    const seqs = await Promise.all(
+      upTo(40).map(async (i) => {
+        const { store, batches } = i % 2 === 0 ? a : b;
+        const [[seq]] = (await store.commit([writesOf(eventOf(`e${i}`))])) as [[number]];
+        const before = batches.flatMap(({ events }) => events.map((event) => event.seq));
+        return { seq, own: i % 2, before };
+      }),
+    );
+    expect(seqs.map(({ seq }) => seq).toSorted((x, y) => x - y)).toEqual(upTo(40).map((i) => i + 1));
+    for (const { seq, own, before } of seqs) {
+      const others = seqs.filter((each) => each.own !== own && each.seq < seq).map((each) => each.seq);
+      expect(before).toEqual(expect.arrayContaining(others));
+    }
+    await Promise.all([a.store.catchUp(), b.store.catchUp()]);
+    for (const { batches } of [a, b]) {
+      const given = batches.flatMap(({ events }) => events.map(({ seq }) => seq));
+      expect(given).toEqual(given.toSorted((x, y) => x - y));
+      expect(new Set(given).size).toBe(20);
+    }
+  });
+
+  it('STO-54 what was decided on less than the other has changed is refused, and what was missed was given before', async () => {
+    const [a, b] = await two();
+    const { position } = b.store;
+    await a.store.commit([rowsOf({ op: 'agent', row: agentRow('alpha') })]);
+    const stale = b.store.commit([rowsOf({ op: 'agent', row: agentRow('beta') })], 1, position);
+    await expect(stale).rejects.toThrow(StateMovedError);
+    expect(b.batches.flatMap(({ rows }) => rows.map(({ row }) => row.op))).toEqual(['agent']);
+    await b.store.commit([rowsOf({ op: 'agent', row: agentRow('beta') })], 2, b.store.position);
+    // Conversations are each for themselves.
+    const before = a.store.position;
+    await b.store.commit([writesOf(messageOf('m1', 'room:other'))], 3, b.store.position);
+    await a.store.catchUp();
+    const seen = a.store.position;
+    expect(seen).toBeGreaterThan(before);
+    await b.store.commit([writesOf(messageOf('m2', 'room:other'))], 4, b.store.position);
+    await a.store.commit([writesOf(messageOf('n1', 'room:mine'))], 1, seen);
+    const touched = writesOf(eventOf('e1', { rows: [conversationOf('room:other', { touch: false })] }));
+    await expect(a.store.commit([touched], 2, seen)).rejects.toThrow(StateMovedError);
+  });
+
+  it('STO-56 catchUp waits for what was committed before it; behind says since when that is not known', async () => {
+    const [a, b] = await two();
+    for (const i of upTo(10)) {
+      await a.store.commit([writesOf(eventOf(`e${i}`))]);
+      await b.store.catchUp();
+      expect(b.store.head).toBe(i + 1);
+      expect(b.store.behind).toBeLessThan(2_000);
+    }
+    await eventually(() => a.store.behind < 1_000);
+  });
+
+  it('STO-57 one living server delivers to an agent, until it lets go or dies', async () => {
+    const [a, b] = await two();
+    const [here, there] = await Promise.all([a, b].map((each) => join(each.store)));
+    const peers = (of: Followed): Peers => of.store.peers!;
+    expect(await peers(a).lease('alpha')).toBe(true);
+    expect([await peers(b).lease('alpha'), await peers(a).lease('alpha')]).toEqual([false, true]);
+    expect(await peers(b).lease('beta')).toBe(true);
+    await peers(a).release('alpha');
+    expect(await peers(b).lease('alpha')).toBe(true);
+    // Letting go of what another one has by now takes nothing from it.
+    await peers(a).release('alpha');
+    expect(await peers(a).lease('alpha')).toBe(false);
+    await eventually(() => peers(a).others === 1 && peers(b).others === 1);
+    expect([peers(a).alive, peers(b).alive]).toEqual([true, true]);
+    expect([here!.lapsed, there!.lapsed]).toEqual([0, 0]);
+    await b.store.close();
+    expect(await peers(a).lease('alpha')).toBe(true);
+    await eventually(() => peers(a).others === 0);
+  });
+
+  it('STO-57 who is attached at other servers is known with its state, and that it is gone is told once', async () => {
+    const [a, b] = await two();
+    const [here] = await Promise.all([a, b].map((each) => join(each.store)));
+    b.store.peers!.present('alpha', 'idle');
+    b.store.peers!.present('beta', 'idle');
+    await eventually(() => a.store.peers!.elsewhere().size === 2);
+    b.store.peers!.present('beta', 'busy');
+    await eventually(() => a.store.peers!.elsewhere().get('beta') === 'busy');
+    // What is attached here is not elsewhere.
+    a.store.peers!.present('gamma', 'idle');
+    await eventually(() => b.store.peers!.elsewhere().has('gamma'));
+    expect([...a.store.peers!.elsewhere().keys()].toSorted()).toEqual(['alpha', 'beta']);
+    b.store.peers!.present('alpha', undefined);
+    await eventually(() => here!.gone.length === 1);
+    // What a server had ends with it.
+    await b.store.close();
+    await eventually(() => here!.gone.length === 2);
+    expect(here!.gone).toEqual(['alpha', 'beta']);
+    expect(a.store.peers!.elsewhere().size).toBe(0);
+  });
+
+  it('STO-57 volatile facts are told to the others and not to oneself; one that is too long is told to nobody', async () => {
+    const [a, b] = await two();
+    const [here, there] = await Promise.all([a, b].map((each) => join(each.store)));
+    await eventually(() => a.store.peers!.others === 1);
+    // LISTEN begins by itself: until it does, facts are lost.
+    for (let i = 0; there!.told.length === 0; i++) {
+      a.store.peers!.tell(`{"n":${i}}`);
+      await eventually(() => there!.told.length > 0, 'LISTEN began', 250).catch(() => {});
+    }
+    a.store.peers!.tell('x'.repeat(7_001));
+    a.store.peers!.tell('{"last":"ä€😀"}');
+    await eventually(() => there!.told.includes('{"last":"ä€😀"}'));
+    expect(there!.told.filter((text) => text.startsWith('x'))).toEqual([]);
+    expect(here!.told).toEqual([]);
+  });
+}
+
+interface Followed {
+  store: Store;
+  batches: ForeignBatch[];
+}
+
+async function join(store: Store): Promise<{ told: string[]; gone: string[]; lapsed: number }> {
+  const heard = { told: [] as string[], gone: [] as string[], lapsed: 0 };
+  await store.peers!.follow({
+    told: (text) => void heard.told.push(text),
+    gone: (agent_id) => void heard.gone.push(agent_id),
+    lapsed: () => void heard.lapsed++,
+  });
+  return heard;
+}
