@@ -2,6 +2,7 @@
  * Search on Postgres: one tsvector per message, made behind the log by whichever server comes to it first. No answer is
  * taken from it alone: what is shown is looked up, as on SQLite. SEARCH-1 to SEARCH-9.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Message } from '../protocol/messages.ts';
 import { hasArtifact, keyWord, keyWordsOf, searchableText, timeWords } from './search-document.ts';
 import { END, HIT, snippetOf } from './search-snippet.ts';
@@ -14,6 +15,9 @@ import type { FoundMessage, SearchRequest, SearchRows } from './search-rows.ts';
 /** Events that one step takes in, and a search before it answers, at most. */
 const STEP = 500;
 const CATCH_UP = 10_000;
+/** While others commit, a step rests this many times as long as it took: the index can wait, and commits cannot. */
+const REST = 10;
+const LONGEST_REST = 2_000;
 /** Candidates that one search looks at: then it answers with a cursor to go on from. */
 const LOOKED_AT = 5_000;
 const CHUNK = 128;
@@ -30,17 +34,20 @@ const PLACES_OF_ONE = 255;
 const STATE: Statement = { name: 'moltnet_search_state', text: 'SELECT reached, oldest FROM search_state' };
 const NEXT: Statement = {
   name: 'moltnet_search_next',
+  // OFFSET 0: by the index of each, whatever the planner thinks of a table that it has no statistics of.
   text: `SELECT e.seq, e.type, e.created_at, e.payload, e.participants, m.conversation, m.room_id, m.sender
-    FROM events e LEFT JOIN messages m ON m.seq = e.seq WHERE e.seq > $1 ORDER BY e.seq LIMIT ${STEP}`,
+    FROM (SELECT * FROM events WHERE seq > $1 ORDER BY seq LIMIT ${STEP}) e
+    LEFT JOIN LATERAL (SELECT * FROM messages WHERE seq = e.seq OFFSET 0) m ON true ORDER BY e.seq`,
 };
 /** Values: from where, to where, the oldest time, documents, ids of redacted messages. One server's step counts. */
 const TAKE: Statement = {
   name: 'moltnet_search_take',
   text: `WITH step AS (UPDATE search_state SET reached = $2, oldest = least(oldest, $3) WHERE reached = $1 RETURNING 1),
-      gone AS (DELETE FROM search_documents d USING messages m WHERE m.id = ANY($5::TEXT[]) AND d.seq = m.seq)
+      gone AS (DELETE FROM search_documents WHERE seq = ANY(ARRAY(SELECT m.seq FROM unnest($5::TEXT[]) AS r(id)
+        CROSS JOIN LATERAL (SELECT seq FROM messages WHERE id = r.id OFFSET 0) m)))
     INSERT INTO search_documents (seq, words) SELECT x.seq, x.words::TSVECTOR
     FROM json_to_recordset($4::JSON) AS x(seq BIGINT, words TEXT)
-    WHERE EXISTS (SELECT 1 FROM step) AND EXISTS (SELECT 1 FROM messages m WHERE m.seq = x.seq) ON CONFLICT DO NOTHING`,
+    WHERE EXISTS (SELECT 1 FROM step) AND (SELECT m.seq FROM messages m WHERE m.seq = x.seq) IS NOT NULL ON CONFLICT DO NOTHING`,
 };
 const FIND: Statement = {
   name: 'moltnet_search_find',
@@ -48,8 +55,10 @@ const FIND: Statement = {
     WHERE d.words @@ $1::TSQUERY AND d.seq < $2 ORDER BY d.seq DESC LIMIT $3`,
 };
 
-export function createSearch(sessions: Sessions) {
+/** @param head seq of the newest event that this server knows */
+export function createSearch(sessions: Sessions, head: () => number) {
   let timer: NodeJS.Timeout | undefined;
+  let again = false;
   let working: Promise<void> = Promise.resolve();
   const closed = new AbortController();
 
@@ -81,28 +90,49 @@ export function createSearch(sessions: Sessions) {
     return rows.length;
   }
 
-  async function follow(most: number): Promise<void> {
-    for (let taken = 0; taken < most && !closed.signal.aborted;) {
+  /** Before a search. */
+  async function catchUp(): Promise<void> {
+    for (let taken = 0; taken < CATCH_UP && !closed.signal.aborted;) {
       const more = await step();
       if (more === 0) return;
       taken += more;
     }
   }
 
-  return {
-    /** Something was committed. */
-    news(): void {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        // What fails is taken in after the next commit, or by the next search.
-        working = follow(CATCH_UP).catch(() => {});
-      }, BEHIND).unref();
-    },
+  /** Behind the log. */
+  async function follow(): Promise<void> {
+    const { signal } = closed;
+    for (;;) {
+      const [began, from] = [performance.now(), head()];
+      if ((await step()) === 0) return;
+      const rest = head() === from ? 0 : (performance.now() - began) * REST;
+      await delay(Math.min(rest, LONGEST_REST), undefined, { signal, ref: false });
+    }
+  }
 
-    async search(request: SearchRequest, head: number): Promise<SearchRows> {
-      await follow(CATCH_UP);
+  /** Something was committed. */
+  function news(): void {
+    again = true;
+    if (closed.signal.aborted) return;
+    timer ??= setTimeout(() => {
+      again = false;
+      // What fails is taken in after the next commit, or by the next search.
+      working = follow()
+        .catch(() => {})
+        .finally(() => {
+          timer = undefined;
+          if (again) news();
+        });
+    }, BEHIND).unref();
+  }
+
+  return {
+    news,
+
+    async search(request: SearchRequest): Promise<SearchRows> {
+      await catchUp();
       const [state] = await sessions.read(STATE);
-      const unindexed = Math.max(0, head - integer(state!, 'reached'));
+      const unindexed = Math.max(0, head() - integer(state!, 'reached'));
       const query = queryOf(request, (state!['oldest'] as number | null) ?? 0);
       const found: FoundMessage[] = [];
       let below = request.before ?? LAST;
@@ -148,7 +178,9 @@ function look(candidate: Row, request: SearchRequest): FoundMessage | undefined 
 const saidBy = (message: Message): string =>
   searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' ');
 
-const plain = (word: string): string =>
+const PLAIN = /^[a-z0-9]+$/;
+const plain = (word: string): string => (PLAIN.test(word) ? word.slice(0, WORD) : folded(word));
+const folded = (word: string): string =>
   word.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().slice(0, WORD).toWellFormed();
 const WORDS = /[\p{L}\p{N}\p{M}\p{Co}]+/gu;
 const wordsOf = (said: string): string[] =>

@@ -151,7 +151,7 @@ class PostgresStore implements Store {
     this.#pages = createPageReads(sessions);
     this.#log = createLogReads(sessions);
     this.#state = createStateReads(sessions);
-    this.#search = createSearch(sessions);
+    this.#search = createSearch(sessions, () => this.head);
     this.#forget = setInterval(() => void sessions.read(FORGET_SQL).catch(() => {}), FORGET).unref();
   }
 
@@ -378,7 +378,7 @@ class PostgresStore implements Store {
   countMessages = (conversation: ConversationKey, after: number, upTo: number, most: number) =>
     this.#read(() => this.#state.countMessages(conversation, after, upTo, most));
   prunable = (...args: Parameters<Store['prunable']>) => this.#read(() => prunable(this.#sessions, ...args));
-  search = (request: SearchRequest) => this.#read(() => this.#search.search(request, this.head));
+  search = (request: SearchRequest) => this.#read(() => this.#search.search(request));
   threadsOf = (sender: string, after: string, limit: number) =>
     this.#read(() => this.#state.threadsOf(sender, after, limit));
   threadSpeakers = (conversation: ConversationKey, limit: number) =>

@@ -21,8 +21,19 @@ export const hasArtifact = ({ parts }: Pick<Message, 'parts'>): boolean =>
 export type SearchKey = 'kind' | 'room' | 'conversation' | 'participant' | 'sender' | 'day' | 'month' | 'has';
 
 /** One word that stands for a filter's value, whatever characters that has and in whichever case. */
-export const keyWord = (key: SearchKey, value: string): string =>
-  key[0]! + createHash('sha256').update(`${key}:${value}`).digest('hex').slice(0, 16);
+export function keyWord(key: SearchKey, value: string): string {
+  const said = `${key}:${value}`;
+  let word = KEY_WORDS.get(said);
+  if (word === undefined) {
+    word = key[0]! + createHash('sha256').update(said).digest('hex').slice(0, 16);
+    if (KEY_WORDS.size === MOST_KEY_WORDS) KEY_WORDS.clear();
+    KEY_WORDS.set(said, word);
+  }
+  return word;
+}
+/** Those made last: the same few stand in message after message. */
+const KEY_WORDS = new Map<string, string>();
+const MOST_KEY_WORDS = 2_000;
 
 const DAY = 86_400_000;
 /** A longer time is filtered by months; one that is longer than these is looked at message by message. */
