@@ -68,8 +68,9 @@ export class PostgresPeers implements Peers {
   readonly #channel: string;
   #server = newServerId();
   #born = false;
-  /** When the last sign of life that was taken was sent. */
+  /** When the last sign of life that was taken was sent, by either clock: one of them stands still while a machine sleeps. */
   #livedAt = Number.NEGATIVE_INFINITY;
+  #livedAtTime = 0;
   #others = 0;
   #elsewhere: ReadonlyMap<string, string> = new Map();
   readonly #here = new Map<string, string>();
@@ -88,7 +89,7 @@ export class PostgresPeers implements Peers {
   }
 
   get alive(): boolean {
-    return performance.now() - this.#livedAt < DOUBT;
+    return performance.now() - this.#livedAt < DOUBT && Date.now() - this.#livedAtTime < DOUBT;
   }
   get others(): number {
     return this.#others;
@@ -182,7 +183,7 @@ export class PostgresPeers implements Peers {
   }
 
   async #sign(): Promise<void> {
-    const at = performance.now();
+    const [at, time] = [performance.now(), Date.now()];
     try {
       if (!this.#born) {
         await this.#sessions.read(BORN, [this.#server]);
@@ -201,6 +202,7 @@ export class PostgresPeers implements Peers {
         return;
       }
       this.#livedAt = at;
+      this.#livedAtTime = time;
       this.#others = row['others'] as number;
       await this.#sayWhoIsHere();
       if (this.#others === 0 && this.#elsewhere.size === 0) return;

@@ -42,7 +42,7 @@ import { eventFrame, frameOf, type ClientFrame } from './frames.ts';
 import type { Holds } from '../holds.ts';
 import { announceReceipt } from '../receipts.ts';
 import type { Usage } from '../usage.ts';
-import type { Lease } from './leases.ts';
+import { lapsed, type Lease } from './leases.ts';
 import type { WakeReports } from './wake-report.ts';
 
 /** Milliseconds until a message that no turn was begun over is told as handed. */
@@ -152,6 +152,8 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   }
 
   event(entry: LogEntry): void {
+    // This process may have stood still, and what is sent here may be on its way from another server.
+    if (!this.#options.lease.stands) return this.fail(lapsed());
     if (!this.#corked && this.#options.tail.atEndOfBatch(this.#uncork)) {
       this.#corked = true;
       this.#connection.cork();
@@ -218,6 +220,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   }
 
   wake({ wake_id, conversation, cursor, attempt, earlier }: WakeFrame): void {
+    if (!this.#options.lease.stands) return this.fail(lapsed());
     this.#connection.write(frameOf('WAKE', { cursor, wake_id, conversation, attempt, earlier }));
   }
 
@@ -258,6 +261,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
   }
 
   onFrame(frame: ClientFrame): void {
+    if (this.#delivering && !this.#options.lease.stands) throw lapsed();
     switch (frame.op) {
       case 'ACK':
         return this.#delivery.ack({

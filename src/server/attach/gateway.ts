@@ -30,7 +30,7 @@ import { GapPositions } from './gap-positions.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HandedLog } from './handed-log.ts';
 import type { Identification } from './identify.ts';
-import { Leases } from './leases.ts';
+import { lapsed, Leases } from './leases.ts';
 import { StreamAttachment } from './stream-attachment.ts';
 import type { WakeReports } from './wake-report.ts';
 
@@ -340,9 +340,8 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
       });
     },
     lapsed() {
-      const lapsed = new MoltnetError('service_unavailable', 'another server delivers by now: reconnect');
       for (const connection of [...connections])
-        if (connection.delivery) connection.fail(lapsed, 'event_stream_closed');
+        if (connection.delivery) connection.fail(lapsed(), 'event_stream_closed');
     },
     revalidate(refusal) {
       for (const connection of [...connections]) {

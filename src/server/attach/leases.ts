@@ -3,6 +3,7 @@
  * where several servers share a database, when the holder's server is dead.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { MoltnetError } from '../../protocol/errors.ts';
 import type { Peers } from '../../store/peers.ts';
 
 export interface Lease {
@@ -15,6 +16,10 @@ export interface Lease {
   /** Gives it back, or up, once the last of its work is done. */
   release(done: Promise<unknown>): void;
 }
+
+/** What a client is told whose delivery may be another server's by now. */
+export const lapsed = (): MoltnetError =>
+  new MoltnetError('service_unavailable', 'another server delivers by now: reconnect');
 
 /** Milliseconds between two looks whether another server has let go. */
 const LOOK = 200;
