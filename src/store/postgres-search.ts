@@ -5,8 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message } from '../protocol/messages.ts';
 import { hasArtifact, keyWord, keyWordsOf, searchableText, timeWords } from './search-document.ts';
-import { END, HIT, snippetOf } from './search-snippet.ts';
-import type { SearchTerm } from './search-terms.ts';
+import { snippetOf } from './search-snippet.ts';
+import { marked, wordsOf } from './search-words.ts';
 import { isReadable, participantsOf } from './sqlite-search-index.ts';
 import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
 import type { Sessions, Statement } from './postgres-sessions.ts';
@@ -26,8 +26,7 @@ const BEHIND = 200;
 /** Milliseconds after now in which a message may have been sent: a search without an end finds it too. */
 const CLOCKS_AHEAD = 2 * 86_400_000;
 const LAST = Number.MAX_SAFE_INTEGER;
-/** What Postgres takes: characters of one word, places in a text, and places of one word. */
-const WORD = 64;
+/** What Postgres takes: places in a text, and places of one word. */
 const PLACES = 16_383;
 const PLACES_OF_ONE = 255;
 
@@ -172,24 +171,13 @@ function look(candidate: Row, request: SearchRequest): FoundMessage | undefined 
   if (request.until !== undefined && at >= request.until) return undefined;
   const message = JSON.parse(row.payload) as Message;
   if (message.redacted_at !== undefined) return undefined;
-  return { row, participants, snippet: snippetOf(marked(saidBy(message), request.terms)) };
+  return { row, participants, snippet: snippetOf(marked(searchableText(message), request.terms)) };
 }
-
-const saidBy = (message: Message): string =>
-  searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' ');
-
-const PLAIN = /^[a-z0-9]+$/;
-const plain = (word: string): string => (PLAIN.test(word) ? word.slice(0, WORD) : folded(word));
-const folded = (word: string): string =>
-  word.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().slice(0, WORD).toWellFormed();
-const WORDS = /[\p{L}\p{N}\p{M}\p{Co}]+/gu;
-const wordsOf = (said: string): string[] =>
-  (said.match(WORDS) ?? []).map(plain).filter((word) => word !== '');
 
 /** A message's tsvector, written out. Words that filter begin with '=', which none that was said does. */
 function vectorOf(row: Row, message: Message): string {
   const places = new Map<string, number[]>();
-  for (const [i, word] of wordsOf(saidBy(message)).entries()) {
+  for (const [i, word] of wordsOf(searchableText(message)).entries()) {
     if (i >= PLACES) break;
     const own = places.get(word);
     if (!own) places.set(word, [i + 1]);
@@ -245,32 +233,4 @@ function queryOf(request: SearchRequest, oldest: number): string | undefined {
   // A time without an end that words say: every message.
   if (every.length === 0) key(keyWord('kind', 'room'), keyWord('kind', 'dm'));
   return every.join(' & ');
-}
-
-/** A text with its hits marked. */
-function marked(said: string, terms: readonly SearchTerm[]): string {
-  const tokens = [...said.matchAll(WORDS)].map((match) => ({
-    from: match.index,
-    to: match.index + match[0].length,
-    word: plain(match[0]),
-  }));
-  const hits = new Set<number>();
-  for (const { text: given, prefix } of terms) {
-    const words = wordsOf(given);
-    for (let i = 0; i + words.length <= tokens.length; i++) {
-      const is = words.every((word, k) => {
-        const said = tokens[i + k]!.word;
-        return prefix && k === words.length - 1 ? said.startsWith(word) : said === word;
-      });
-      if (is) for (let k = 0; k < words.length; k++) hits.add(i + k);
-    }
-  }
-  let result = '';
-  let from = 0;
-  for (const i of [...hits].sort((a, b) => a - b)) {
-    const token = tokens[i]!;
-    result += `${said.slice(from, token.from)}${HIT}${said.slice(token.from, token.to)}${END}`;
-    from = token.to;
-  }
-  return result + said.slice(from);
 }

@@ -166,6 +166,8 @@ class PostgresStore implements Store {
   }
   follow(follower: (batch: ForeignBatch) => void): void {
     this.#feed.follow(follower);
+    // What an import, or a server that ended, has left.
+    this.#search.news();
   }
   catchUp = () => this.#read(() => this.#feed.catchUp());
 

@@ -1,6 +1,7 @@
 /** What of a message can be searched, and the words that stand for what it is filtered by. The same for every engine. */
 import { createHash } from 'node:crypto';
 import type { Message } from '../protocol/messages.ts';
+import { END, HIT } from './search-snippet.ts';
 
 /** Characters of one message that are indexed: beyond it a text is a file, not something said. */
 const LONGEST = 32_768;
@@ -11,7 +12,9 @@ export function searchableText({ parts }: Pick<Message, 'parts'>): string {
     .flatMap((part) => [part.text, part.filename, part.url])
     .filter((piece) => piece !== undefined && piece !== '')
     .join('\n')
-    .slice(0, LONGEST);
+    .slice(0, LONGEST)
+    .replaceAll(HIT, ' ')
+    .replaceAll(END, ' ');
 }
 
 /** Whether a part is more than plain text (MSG-12). */

@@ -28,14 +28,18 @@ export interface ReadData {
   path: string;
   index: string;
 }
-/** All but news and close are answered, in the order in which they came. */
+/** All but news and close are answered. `forget` waits for nothing but what is at work. */
 export type ReadAsk =
   | { op: 'search'; request: SearchRequest }
   | { op: 'prunable'; args: PrunableArgs }
   | { op: 'forget'; what: Forgotten }
   | { op: 'news' }
   | { op: 'close' };
-export type ReadAnswer = { op: 'done'; result: unknown } | { op: 'failed'; error: ErrorData };
+export type ReadMessage = { id: number; ask: ReadAsk };
+export type ReadAnswer = { id: number } & (
+  | { op: 'done'; result: unknown }
+  | { op: 'failed'; error: ErrorData }
+);
 
 /** Milliseconds after the first commit until the thread starts: a server that only starts, or a command, needs none. */
 const START = 1_000;
@@ -69,6 +73,10 @@ export function readHere(log: DatabaseSync): ReadSide {
   };
 }
 
+const post = (to: Worker, ask: ReadAsk, id = -1): void =>
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
+  to.postMessage({ id, ask } satisfies ReadMessage);
+
 interface Waiting {
   resolve: (answer: ReadAnswer) => void;
   reject: (error: Error) => void;
@@ -79,7 +87,8 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
   const index = `${path}-search`;
   let worker: Worker | undefined;
   let ended: Promise<void> | undefined;
-  let waiting: Waiting[] = [];
+  let waiting = new Map<number, Waiting>();
+  let asked = 0;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   /** Threads in a row that failed and had answered nothing. */
@@ -88,12 +97,13 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
   function start(): Worker {
     makeFile(index);
     const begun = new Worker(entry, { workerData: { path, index } satisfies ReadData, name: 'read' });
-    const own = (waiting = []) as Waiting[];
+    const own = (waiting = new Map());
     let failure: Error | undefined;
     worker = begun;
     begun.on('message', (answer: ReadAnswer) => {
       failures = 0;
-      own.shift()?.resolve(answer);
+      own.get(answer.id)?.resolve(answer);
+      own.delete(answer.id);
     });
     begun.on('error', (error: Error) => {
       failure = error;
@@ -110,7 +120,8 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
       begun.on('exit', () => {
         if (worker === begun) worker = undefined;
         const error = new StorageError('the search index is not available now', { cause: failure });
-        for (const { reject } of own.splice(0)) reject(error);
+        for (const { reject } of own.values()) reject(error);
+        own.clear();
         resolve();
       });
     });
@@ -119,13 +130,13 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
   }
 
   /** What it resolves with is what the worker answers to that question. */
-  function ask<T>(message: ReadAsk): Promise<T> {
+  function ask<T>(question: ReadAsk): Promise<T> {
     if (closed) return Promise.reject(new StorageError('the store is closed'));
     return new Promise<ReadAnswer>((resolve, reject) => {
       const to = worker ?? start();
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-      to.postMessage(message);
-      waiting.push({ resolve, reject });
+      const id = asked++;
+      post(to, question, id);
+      waiting.set(id, { resolve, reject });
     }).then((answer) => {
       if (answer.op === 'failed') throw errorOf(answer.error);
       return answer.result as T;
@@ -139,8 +150,7 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
         timer = undefined;
         if (closed) return;
         try {
-          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-          (worker ?? start()).postMessage({ op: 'news' } satisfies ReadAsk);
+          post(worker ?? start(), { op: 'news' });
         } catch (error) {
           failures++;
           warn(`${index}: the search index cannot be made: ${String(error)}`);
@@ -169,8 +179,7 @@ export function readThread(path: string, warn: (message: string) => void): ReadS
     async close() {
       closed = true;
       clearTimeout(timer);
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-      worker?.postMessage({ op: 'close' } satisfies ReadAsk);
+      if (worker) post(worker, { op: 'close' });
       await ended;
     },
   };

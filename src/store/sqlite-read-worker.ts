@@ -3,12 +3,13 @@
  * fills the search index behind the log while nobody waits for it, with a small part of one core, because that can wait
  * and commits cannot.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openConnection } from './sqlite-connection.ts';
 import { errorData } from './sqlite-errors.ts';
 import { SearchIndex } from './sqlite-search-index.ts';
 import { createPrunable } from './sqlite-prunable.ts';
-import type { ReadAnswer, ReadAsk, ReadData } from './sqlite-read-thread.ts';
+import type { ReadAnswer, ReadAsk, ReadData, ReadMessage } from './sqlite-read-thread.ts';
 
 /** After a step it rests this many times as long as the step took. */
 const REST = 30;
@@ -34,25 +35,54 @@ function follow(): void {
   next = more ? setTimeout(follow, Math.min(took * REST, LONGEST_REST)) : undefined;
 }
 
-port.on('message', (ask: ReadAsk) => {
-  if (ask.op === 'news') {
-    next ??= setTimeout(follow, 0);
-    return;
+/** What waits for its turn. Between two of them, and between the steps of one, what is to be forgotten comes first. */
+const waiting: ReadMessage[] = [];
+let working = false;
+
+port.on('message', (message: ReadMessage) => {
+  if (message.ask.op === 'news') next ??= setTimeout(follow, 0);
+  else if (message.ask.op === 'forget') void run(message);
+  else {
+    waiting.push(message);
+    if (!working) void work();
   }
-  if (ask.op === 'close') {
-    clearTimeout(next);
-    index.close();
-    log.close();
-    port.close();
-    return;
+});
+
+async function work(): Promise<void> {
+  working = true;
+  for (let message = waiting.shift(); message; message = waiting.shift()) {
+    await run(message);
+    await turn();
   }
+  working = false;
+}
+
+async function run({ id, ask }: ReadMessage): Promise<void> {
   try {
-    if (ask.op === 'search') answer({ op: 'done', result: index.search(ask.request) });
-    else if (ask.op === 'prunable') answer({ op: 'done', result: prunable(...ask.args) });
-    else answer({ op: 'done', result: index.forget(ask.what) });
+    answer({ id, op: 'done', result: await resultOf(ask) });
   } catch (error) {
-    answer({ op: 'failed', error: errorData(error) });
+    answer({ id, op: 'failed', error: errorData(error) });
     // It is derived: this thread ends, and the next one makes it anew.
     if (ask.op !== 'prunable' && DAMAGED.has((error as { errcode?: number }).errcode! & 0xff)) throw error;
   }
-});
+}
+
+async function resultOf(ask: ReadAsk): Promise<unknown> {
+  switch (ask.op) {
+    case 'search':
+      for (const _ of index.catchUp()) await turn();
+      return index.find(ask.request);
+    case 'prunable':
+      return prunable(...ask.args);
+    case 'forget':
+      return index.forget(ask.what);
+    case 'news':
+      return undefined;
+    case 'close':
+      clearTimeout(next);
+      index.close();
+      log.close();
+      port.close();
+      return undefined;
+  }
+}

@@ -7,15 +7,15 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Message } from '../protocol/messages.ts';
 import { transaction } from './migrations.ts';
 import { hasArtifact, keyWord, keyWordsOf, searchableText, timeWords } from './search-document.ts';
-import { END, HIT, snippetOf } from './search-snippet.ts';
+import { snippetOf } from './search-snippet.ts';
 import type { SearchTerm } from './search-terms.ts';
-import { SaidWords, TOKENIZER } from './search-words.ts';
+import { marked, wordsOf } from './search-words.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, MESSAGE, nullable, storedMessage, text, type Row } from './sqlite-rows.ts';
 import type { FoundMessage, SearchRequest, SearchRows } from './search-rows.ts';
 
 /** Another number makes indexes of before be built anew. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** Events that one step takes in. */
 const STEP = 500;
 /** Events that a search takes in before it answers, at most; then it says how many are left. */
@@ -31,6 +31,9 @@ const NOTED = 50_000;
 const CLOCKS_AHEAD = 2 * 86_400_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
+/** FTS5 is given words already (search-words.ts): this one divides them at spaces, and takes all beyond ASCII for letters. */
+export const TOKENIZER = 'tokenize = "ascii"';
+
 const SCHEMA = `
 CREATE VIRTUAL TABLE IF NOT EXISTS documents USING fts5(text, keys, ${TOKENIZER});
 INSERT INTO documents (documents, rank) VALUES ('secure-delete', 1);
@@ -44,7 +47,7 @@ const INDEX_SQL = {
   add: 'INSERT INTO documents (rowid, text, keys) VALUES (?, ?, ?)',
   remove: 'DELETE FROM documents WHERE rowid = ?',
   // Numbers are bound as REAL, which FTS5 does not take for a rowid beside a MATCH.
-  find: `SELECT rowid AS seq, highlight(documents, 0, '${HIT}', '${END}') AS marked FROM documents
+  find: `SELECT rowid AS seq FROM documents
     WHERE documents MATCH ? AND rowid < CAST(? AS INTEGER) ORDER BY rowid DESC LIMIT ?`,
   said: 'SELECT text FROM documents WHERE rowid = ?',
   after: `SELECT rowid AS seq FROM documents WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ${STEP}`,
@@ -73,7 +76,6 @@ export class SearchIndex {
   readonly #log: Record<keyof typeof LOG_SQL, ReturnType<DatabaseSync['prepare']>>;
   readonly #index: DatabaseSync;
   readonly #sql: Record<keyof typeof INDEX_SQL, ReturnType<DatabaseSync['prepare']>>;
-  readonly #words = new SaidWords();
   readonly #noted = new Set<string>();
   #reached: number;
   /** Up to this seq no document is of a message that is gone; what a crash or a full disk kept `forget` from, is looked for. */
@@ -140,8 +142,21 @@ export class SearchIndex {
   }
 
   search(request: SearchRequest): SearchRows {
-    let unindexed = this.#behind();
-    for (let taken = 0; unindexed > 0 && taken < CATCH_UP; taken += STEP) unindexed = this.follow();
+    for (const _ of this.catchUp());
+    return this.find(request);
+  }
+
+  /** What comes before a search, in steps: takes in what was committed, up to a bound. */
+  *catchUp(): Generator<void> {
+    for (let taken = 0; taken < CATCH_UP && this.#behind() > 0; taken += STEP) {
+      this.follow();
+      yield;
+    }
+  }
+
+  /** In what the index holds. */
+  find(request: SearchRequest): SearchRows {
+    const unindexed = this.#behind();
     const match = this.#expression(request);
     const found: FoundMessage[] = [];
     let below = request.before ?? LAST;
@@ -167,7 +182,6 @@ export class SearchIndex {
 
   close(): void {
     this.#index.close();
-    this.#words.close();
   }
 
   /** All of it or nothing. */
@@ -237,9 +251,9 @@ export class SearchIndex {
       created_at,
       artifact: hasArtifact(message),
     });
-    const said = searchableText(message).replaceAll(HIT, ' ').replaceAll(END, ' ');
-    this.#sql.add.run(seq, said, keys.join(' '));
-    for (const word of new Set(this.#words.of(said))) {
+    const words = wordsOf(searchableText(message));
+    this.#sql.add.run(seq, words.join(' '), keys.join(' '));
+    for (const word of new Set(words)) {
       if (this.#noted.has(word)) continue;
       if (this.#noted.size === NOTED) this.#noted.clear();
       this.#noted.add(word);
@@ -253,7 +267,7 @@ export class SearchIndex {
     const row = this.#sql.said.get(seq);
     if (!row) return false;
     this.#sql.remove.run(seq);
-    for (const word of new Set(this.#words.of(text(row, 'text')))) {
+    for (const word of new Set(text(row, 'text').split(' '))) {
       if (this.#sql.isSaid.get(`text : "${word}"`)) continue;
       this.#sql.removeWord.run(word);
       this.#noted.delete(word);
@@ -274,13 +288,11 @@ export class SearchIndex {
     const at = Date.parse(stored.created_at);
     if (request.since !== undefined && at < request.since) return undefined;
     if (request.until !== undefined && at >= request.until) return undefined;
+    const message = JSON.parse(stored.payload) as Message;
     // Redacted a moment ago: the index still has what it said.
-    if (
-      stored.payload.includes('"redacted_at"') &&
-      (JSON.parse(stored.payload) as Message).redacted_at !== undefined
-    )
-      return undefined;
-    return { row: stored, participants, snippet: snippetOf(text(candidate, 'marked')) };
+    if (message.redacted_at !== undefined) return undefined;
+    const snippet = snippetOf(marked(searchableText(message), request.terms));
+    return { row: stored, participants, snippet };
   }
 
   #expression({
@@ -322,15 +334,16 @@ export class SearchIndex {
 
   /** A term as FTS5 writes it: a phrase of its own words; a beginning as the words that begin so, if they are not too many. */
   #termOf({ text: given, prefix }: SearchTerm): string {
-    const phrase = (words: string): string => `"${words.replaceAll('"', ' ')}"`;
-    if (!prefix) return phrase(given);
-    const [word, ...others] = this.#words.of(given);
+    const own = wordsOf(given);
+    const phrase = `"${own.join(' ')}"`;
+    if (!prefix) return phrase;
+    const [word, ...others] = own;
     const words =
       word === undefined || others.length > 0
         ? []
         : this.#sql.words.all(word, word).map((row) => text(row, 'word'));
-    if (words.length === 0 || words.length > MOST_WORDS) return `${phrase(given)} *`;
-    return `(${words.map(phrase).join(' OR ')})`;
+    if (words.length === 0 || words.length > MOST_WORDS) return `${phrase} *`;
+    return `(${words.map((each) => `"${each}"`).join(' OR ')})`;
   }
 
   #state(key: string): string | number | undefined {

@@ -73,6 +73,30 @@ export function searchContract(factory: StoreFactory): void {
     expect(await found(store, beginning)).toEqual(['m1']);
   });
 
+  it.each([
+    ['Ёлка у ёжика', ['елка', 'ЁЛКА', 'ежик*', 'Е\u0308лка']],
+    ['мой чай', ['мои', 'мой', 'чаи', 'мо\u0438\u0306']],
+    ['Άνθρωπος καλός', ['ανθρωπος', 'ΆΝΘΡΩΠΟΣ', 'καλ*']],
+    ['שָׁלוֹם', ['שלום', 'שָׁלוֹם']],
+    ['كِتَاب', ['كتاب', 'كِتَاب']],
+    ['Ngữ pháp tiếng Việt', ['ngu', 'tieng', 'viet', 'VIỆT']],
+    ['Žluťoučký kůň', ['zlutoucky', 'kun']],
+    ['naïve e\u0301te\u0301', ['naive', 'été', 'ete']],
+  ])('SEARCH-1 a word is found whatever its marks, in every script and form: %s', async (said, queries) => {
+    const { open } = factory;
+    const store = await open();
+    await store.commit([
+      writesOf(messageOf('m1', 'room:general', { text: said })),
+      writesOf(messageOf('m2', 'room:general', { text: 'другое 其他 другой' })),
+    ]);
+    for (const q of queries) expect([q, await found(store, q)]).toEqual([q, ['m1']]);
+    const [first] = (await search(store, queries[0]!)).rows;
+    // What is shown is as it was said.
+    const shown = first!.snippet.map(({ text }) => text).join('');
+    expect(shown).toBe(said);
+    expect(first!.snippet.some(({ hit }) => hit)).toBe(true);
+  });
+
   it('SEARCH-1 no text keeps those after it from being found', async () => {
     const { open } = factory;
     const store = await open();
