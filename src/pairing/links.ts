@@ -35,7 +35,9 @@ export class Links {
     return link?.open ? link.transport : undefined;
   }
 
-  settle(specs: ReadonlyMap<string, PairingSpec>): void {
+  /** `wanted`: those whose links this server keeps, or may be kept to it; one of each pairing. */
+  settle(wanted: readonly PairingSpec[]): void {
+    const specs = new Map(wanted.map((spec) => [spec.id, spec]));
     for (const [id, { spec, stop }] of this.#dialers)
       if (specs.get(id)?.link !== 'dial' || specs.get(id)?.token !== spec.token) {
         this.#dialers.delete(id);

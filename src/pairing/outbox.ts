@@ -9,11 +9,14 @@ import type { LogEvent } from '../store/log-rows.ts';
 import type { RelayRefusalRow, RelayState, RelayWrite } from '../store/relay-rows.ts';
 import type { Store } from '../store/store.ts';
 import type { Outcome } from './outcome.ts';
+import type { Standing } from './standing.ts';
 import { backoff, Pause, Slots } from './waiting.ts';
 
 export interface OutboxOptions {
   pairing_id: string;
   store: Pick<Store, 'conversationEvents' | 'events' | 'relayState'>;
+  /** False once another server may relay: then nothing is sent, whatever waits. */
+  stands(): boolean;
   /** Is it for this pairing, as things are now. */
   isFor(event: LogEvent): boolean;
   /** Resolves when something may be sent; false when the pairing has ended. */
@@ -43,9 +46,12 @@ interface Pending {
 /** Messages of one conversation that are sent before another one has a turn. */
 const TURN = 16;
 const SAVE_EVERY = 200;
+const LEASE = 200;
+/** Milliseconds after which it is written all the same: retention at another server goes by it. */
+const ALONE = 60_000;
 const SCAN = 500;
 
-export class Outbox {
+export class Outbox implements Standing {
   readonly #options: OutboxOptions;
   readonly #clock: () => number;
   readonly #slots: Slots;
@@ -57,6 +63,7 @@ export class Outbox {
   readonly #refusals: RelayRefusalRow[] = [];
   #settled = 0;
   #saved = 0;
+  #savedAt = performance.now();
   /** Every event up to here was looked at. */
   #seen = 0;
   #live = 0;
@@ -72,11 +79,24 @@ export class Outbox {
   }
 
   /** Goes on where it stood. From the call on `notice` must be told of every event after `head`. */
-  async start(state: RelayState, head: number): Promise<void> {
-    this.#settled = this.#saved = this.#seen = state.settled_seq;
+  async start(head: number): Promise<void> {
     this.#live = Math.max(this.#live, head);
+    const state = await this.#state();
+    if (!state) return;
+    this.#settled = this.#saved = this.#seen = state.settled_seq;
     for (const { conversation, acked_seq } of state.positions) this.#acked.set(conversation, acked_seq);
     await this.#scan();
+  }
+
+  /** Undefined when it has ended. */
+  async #state(): Promise<RelayState | undefined> {
+    for (let faults = 0; !this.#closed;)
+      try {
+        return await this.#options.store.relayState(this.#options.pairing_id);
+      } catch (error) {
+        await this.#failed(error, ++faults);
+      }
+    return undefined;
   }
 
   /** A committed event, in seq order. */
@@ -171,6 +191,11 @@ export class Outbox {
     while (!this.#closed) {
       try {
         if (!(await this.#options.ready(conversation)) || this.#closed) return;
+        if (!this.#options.stands()) {
+          // It is ended soon, unless the lease stands after all.
+          await this.#pause.wait(LEASE);
+          continue;
+        }
         const wait = await this.#slots.run(() => this.#turn(conversation, pending));
         faults = 0;
         if (wait === undefined) return;
@@ -205,6 +230,7 @@ export class Outbox {
     }
     for (const event of events) {
       if (this.#closed) return undefined;
+      if (!this.#options.stands()) return 0;
       if (this.#options.isFor(event)) {
         const wait = await this.#one(event, pending);
         if (wait !== undefined) return wait;
@@ -286,12 +312,11 @@ export class Outbox {
       if (acked_seq !== undefined) writes.push({ op: 'relay.position', pairing_id, conversation, acked_seq });
     }
     // Alone it is written seldom: of what was not for this pairing nothing is sent again.
-    if (
-      this.#settled > this.#saved &&
-      (writes.length > 0 || dirty.length > 0 || this.#settled - this.#saved > 1_000)
-    ) {
+    const seldom = this.#settled - this.#saved > 1_000 || performance.now() - this.#savedAt > ALONE;
+    if (this.#settled > this.#saved && (writes.length > 0 || dirty.length > 0 || seldom)) {
       writes.push({ op: 'relay.settled', pairing_id, settled_seq: this.#settled });
       this.#saved = this.#settled;
+      this.#savedAt = performance.now();
     }
     if (writes.length === 0) return;
     try {

@@ -35,9 +35,10 @@ export interface PairingsOptions {
   quota?: Quota;
   clock?: () => number;
   membersEvery?: number;
+  leaseEvery?: number;
 }
 
-/** Conversations shown as waiting, and refusals shown. */
+/** Refusals shown. */
 const SHOWN = 100;
 
 export class Pairings {
@@ -90,7 +91,7 @@ export class Pairings {
 
   async detail(id: string): Promise<PairingDetail> {
     const relay = this.get(id);
-    await relay.outbox.flush();
+    await relay.standing();
     const refusals = await this.#options.store.relayRefusals(id, SHOWN);
     return {
       ...relay.view(),
@@ -101,16 +102,7 @@ export class Pairings {
         reason,
         at,
       })),
-      waiting: relay.outbox
-        .waiting()
-        .slice(0, SHOWN)
-        .map(({ conversation, message_id, attempts, since, error }) => ({
-          conversation,
-          attempts,
-          ...(message_id !== undefined && { message_id }),
-          ...(since !== undefined && { since }),
-          ...(error !== undefined && { error }),
-        })),
+      waiting: relay.waitingShown(),
     };
   }
 
@@ -126,15 +118,17 @@ export class Pairings {
       ...(message.room_id !== null && { room_id: message.room_id }),
       ...(target.participant_ids && { participants: target.participant_ids }),
     };
-    for (const { spec, outbox } of this.list()) {
+    for (const relay of this.list()) {
+      const { spec } = relay;
       if (!isRelayed(event, spec, network.topology)) continue;
       const about = {
         pairing_id: spec.id,
         ...(spec.network !== undefined && { remote_network_id: spec.network }),
       };
-      if (!outbox.isDone(message.conversation, message.seq)) {
-        const pending = outbox.attemptsOf(message.conversation);
-        const next = pending?.first !== undefined && pending.message_id === message.id ? pending : undefined;
+      const standing = await relay.standing();
+      if (!standing.isDone(message.conversation, message.seq)) {
+        const pending = standing.attemptsOf(message.conversation);
+        const next = pending?.message_id === message.id ? pending : undefined;
         relays.push({
           ...about,
           state: 'waiting',
@@ -144,7 +138,8 @@ export class Pairings {
         });
         continue;
       }
-      await outbox.flush();
+      // What was refused a moment ago is written by now.
+      await relay.standing();
       const refusal = await store.relayRefusal(spec.id, message.seq);
       relays.push(
         refusal
@@ -175,7 +170,7 @@ export class Pairings {
       if (pairing) this.#quota.take(pairing.id, bytes);
       try {
         const accepted = await network.execute('message.send', { request }, identity);
-        if (relay) relay.counts.received++;
+        relay?.countReceived();
         return accepted;
       } catch (error) {
         if (pairing) this.#quota.giveBack(pairing.id, bytes);
@@ -183,14 +178,11 @@ export class Pairings {
       }
     } catch (error) {
       if (!(error instanceof MoltnetError) || error.status >= 500 || error.status === 401) throw error;
-      if (relay) {
-        relay.counts.not_taken++;
-        relay.counts.last_refusal = {
-          code: error.code,
-          reason: error.message.slice(0, 300),
-          at: new Date(this.#now()).toISOString(),
-        };
-      }
+      relay?.countNotTaken({
+        code: error.code,
+        reason: error.message.slice(0, 300),
+        at: new Date(this.#now()).toISOString(),
+      });
       if (!plain || !identity.scopes.has('pair')) throw error;
       const message_id =
         [request.id?.trim(), request.origin?.message_id?.trim()].find((id) => id && isId(id)) ?? '';
@@ -217,14 +209,20 @@ export class Pairings {
     return backfill({ network, spec, client, quota: this.#quota, room_id, count });
   }
 
-  /** Whether this message may still have to go to somebody: then it is kept, whatever its age. */
-  mayWait(conversation: ConversationKey, seq: number): boolean {
-    return this.list().some(({ outbox }) => outbox.mayWait(conversation, seq));
+  /** Resolves with whether a message may still have to go to somebody: then it is kept, whatever its age. */
+  async waitingNow(): Promise<(conversation: ConversationKey, seq: number) => boolean> {
+    const standings = await Promise.all(this.list().map((relay) => relay.standing()));
+    return (conversation, seq) => standings.some((standing) => standing.mayWait(conversation, seq));
   }
 
-  /** Conversations with messages that wait, of all pairings. */
+  /** This server's leases have lapsed: another one relays by now. */
+  lapsed(): void {
+    for (const relay of this.#relays.values()) relay.lapsed();
+  }
+
+  /** Conversations with messages that wait, of all pairings that this server relays for. */
   get waiting(): number {
-    return this.list().reduce((sum, { outbox }) => sum + outbox.pending, 0);
+    return this.list().reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
   views(): Pairing[] {
@@ -244,7 +242,7 @@ export class Pairings {
   }
 
   #notice(event: LogEvent): void {
-    for (const { outbox } of this.#relays.values()) outbox.notice(event);
+    for (const relay of this.#relays.values()) relay.notice(event);
     // One of the log: a pairing was made, changed or revoked.
     if (event.type === 'pairing.updated') void this.settle().catch(this.#options.onFault);
   }
@@ -260,7 +258,7 @@ export class Pairings {
       await relay.close();
     }
     for (const spec of specs.values()) if (!this.#relays.has(spec.id)) await this.#begin(spec);
-    this.links.settle(specs);
+    this.#settleLinks();
     // A reload gives the rules the file's words, which may leave out which network it is.
     for (const { spec } of this.#relays.values()) {
       const known = network.settings.pairings.get(spec.id);
@@ -268,29 +266,37 @@ export class Pairings {
     }
   }
 
+  /** A link is kept by the server that relays. */
+  #settleLinks(): void {
+    if (this.#closed) return;
+    const relays = [...this.#relays.values()];
+    this.links.settle(
+      relays.filter((relay) => relay.spec.link === 'await' || relay.relays).map(({ spec }) => spec),
+    );
+  }
+
   async #begin(spec: PairingSpec): Promise<void> {
-    const { network, store, tail, onResult, onFault, clock, membersEvery } = this.#options;
-    let state = await store.relayState(spec.id);
-    if (!state) {
+    const { network, store, tail, onResult, onFault, clock, membersEvery, leaseEvery } = this.#options;
+    if (!(await store.relayState(spec.id)))
       await network.execute('relay.begin', { pairing_ids: [spec.id] }, server);
-      state = await store.relayState(spec.id);
-    }
-    if (!state || this.#closed) return;
+    if (this.#closed) return;
     const options: RelayOptions = {
       spec,
       network,
       store,
+      head: () => tail.head,
+      onLease: () => this.#settleLinks(),
       ...(spec.link !== 'none' && { link: () => this.links.transport(spec.id) }),
       onChange: (relay) => this.#announce(relay),
       onResult,
       onFault,
       ...(clock && { clock }),
       ...(membersEvery !== undefined && { membersEvery }),
+      ...(leaseEvery !== undefined && { leaseEvery }),
     };
     const relay = new PairingRelay(options);
     this.#relays.set(spec.id, relay);
-    // Events of this moment on are noticed; what is before them is read.
-    relay.start(state, tail.head).catch(onFault);
+    await relay.start();
   }
 
   /** As the original tells it, without the counts: those are asked for. */

@@ -1,21 +1,23 @@
-/** One pairing at work: its peer, what waits for it, who of its network is in the rooms that are shared. */
-import { isDeepStrictEqual } from 'node:util';
+/**
+ * One pairing at work: its peer; and, at the one server that relays for it, what waits for it, and who of its network is
+ * in the rooms that are shared.
+ */
 import type { Transport } from '../client/http-request.ts';
 import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
-import { sharedSince, spaceFor } from '../network/sharing.ts';
+import { sharedSince } from '../network/sharing.ts';
 import { parseConversation } from '../protocol/conversation.ts';
-import { isLocalAgentId } from '../protocol/ids.ts';
-import { limits } from '../protocol/limits.ts';
-import type { Pairing, RelayCounts } from '../protocol/pairings.ts';
+import type { Pairing, PairingDetail, RelayCounts } from '../protocol/pairings.ts';
 import type { LogEvent } from '../store/log-rows.ts';
-import type { RelayState } from '../store/relay-rows.ts';
 import type { Store } from '../store/store.ts';
+import { RelayLease } from './lease.ts';
+import { Members } from './members.ts';
 import type { Outcome } from './outcome.ts';
 import { Outbox } from './outbox.ts';
 import { Peer } from './peer.ts';
 import { isRelayed, relayRequest } from './relay-message.ts';
 import type { PairingSpec } from './spec.ts';
+import { parseNote, storedStanding, type RelayNote, type Standing } from './standing.ts';
 
 export type RelayResult = 'success' | 'error' | 'refused';
 
@@ -23,39 +25,49 @@ export interface RelayOptions {
   spec: PairingSpec;
   network: Network;
   store: Store;
+  /** seq of the newest event that the relay was told of. */
+  head(): number;
   link?: () => Transport | undefined;
+  /** This server relays for it from now on, or does not any more. */
+  onLease(): void;
   onChange(relay: PairingRelay): void;
   onResult(result: RelayResult): void;
   onFault(error: unknown): void;
   clock?: () => number;
   /** Milliseconds between two looks at who is in the shared rooms there. */
   membersEvery?: number;
+  /** Milliseconds between two looks at the lease. */
+  leaseEvery?: number;
 }
 
-const MEMBERS_EVERY = 15_000;
+/** Conversations that are shown as waiting; of those of another server, as many as it tells. */
+const SHOWN = 100;
+const NOTED = 20;
+const NOTE_EVERY = 1_000;
 
 export class PairingRelay {
   readonly spec: PairingSpec;
   readonly peer: Peer;
-  readonly outbox: Outbox;
-  readonly counts: Omit<RelayCounts, 'waiting' | 'waiting_since'> = {
+  readonly #counts: Omit<RelayCounts, 'waiting' | 'waiting_since'> = {
     relayed: 0,
     refused: 0,
     received: 0,
     not_taken: 0,
   };
   readonly #options: RelayOptions;
-  /** Of each shared room, whom it last named there: who is gone from it is gone here. */
-  readonly #members = new Map<string, ReadonlySet<string>>();
-  #keeper: NodeJS.Timeout | undefined;
-  #keeping: Promise<void> | undefined;
+  readonly #lease: RelayLease;
+  /** While this server relays for it. */
+  #outbox: Outbox | undefined;
+  #members: Members | undefined;
+  #noting: NodeJS.Timeout | undefined;
+  #noted: string | undefined;
   #closed = false;
 
   constructor(options: RelayOptions) {
-    const { network, store, onFault } = options;
-    const spec = (this.spec = options.spec);
+    const { network, store, spec, clock } = options;
+    const { peers } = store;
+    this.spec = spec;
     this.#options = options;
-    const clock = options.clock ? { clock: options.clock } : {};
     this.peer = new Peer({
       spec,
       local: network.settings.id,
@@ -66,62 +78,180 @@ export class PairingRelay {
         const known = network.settings.pairings.get(spec.id);
         if (known && known.network === undefined) known.network = id;
       },
-      ...clock,
+      ...(clock && { clock }),
     });
-    this.outbox = new Outbox({
-      pairing_id: spec.id,
-      store,
-      isFor: (event) => isRelayed(event, spec, network.topology),
-      ready: (conversation) => this.peer.ready(parseConversation(conversation).kind),
-      send: (event) => this.#send(event),
-      save: (writes) => network.execute('relay.save', { writes }, server),
-      onOutcome: (outcome) => this.#count(outcome),
-      onFault: (error) => {
-        if (!this.#closed) onFault(error);
-      },
-      ...clock,
+    this.#lease = new RelayLease({
+      name: this.#name('pairing'),
+      peers,
+      // A link leads to one server: that one relays.
+      yields: () =>
+        spec.link === 'await' && !options.link?.() && peers?.noted(this.#name('pairing-link')) !== undefined,
+      onTaken: () => this.#taken(),
+      onLost: () => this.#lost(),
+      ...(options.leaseEvery !== undefined && { every: options.leaseEvery }),
     });
   }
 
-  async start(state: RelayState, head: number): Promise<void> {
-    this.#keep();
-    await this.outbox.start(state, head);
+  start(): Promise<void> {
+    return this.#lease.start();
+  }
+
+  /** A committed event, in seq order. */
+  notice(event: LogEvent): void {
+    this.#outbox?.notice(event);
   }
 
   /** Looks at the peer now, and not when it would be looked at next. */
   nudge(): void {
+    const { store, link } = this.#options;
+    if (this.spec.link === 'await') store.peers?.note(this.#name('pairing-link'), link?.() && 'open');
+    void this.#lease.look();
     this.peer.wake();
-    this.#keep();
+    this.#members?.look();
+  }
+
+  /** This server relays for it. */
+  get relays(): boolean {
+    return this.#lease.held;
+  }
+  /** Its leases have lapsed: another server may relay by now. */
+  lapsed(): void {
+    this.#lease.lapsed();
+  }
+  /** Conversations with messages that wait here. */
+  get waiting(): number {
+    return this.#outbox?.pending ?? 0;
+  }
+
+  /** What is known of relay so far is written; what it came to. */
+  async standing(): Promise<Standing> {
+    const outbox = this.#outbox;
+    if (!outbox) return storedStanding(await this.#options.store.relayState(this.spec.id));
+    await outbox.flush();
+    return outbox;
+  }
+
+  countReceived(): void {
+    this.#counts.received++;
+  }
+  countNotTaken(last_refusal: NonNullable<RelayCounts['last_refusal']>): void {
+    this.#counts.not_taken++;
+    this.#counts.last_refusal = last_refusal;
   }
 
   view(): Pairing {
-    const { id, network, name, base_url, source, link } = this.spec;
+    const { id, network, name, base_url, source } = this.spec;
     const { topology } = this.#options.network;
-    const waiting = this.outbox.waiting();
-    const since = waiting.find((one) => one.since !== undefined)?.since;
+    const { relay, waiting: _waiting, ...said } = this.#said();
     return {
       id,
       ...(network !== undefined && { remote_network_id: network }),
       ...(name !== undefined && { remote_network_name: name }),
       ...(base_url !== undefined && { remote_base_url: base_url }),
-      status: this.peer.status,
-      ...(this.peer.diagnostics && { diagnostics: this.peer.diagnostics }),
-      ...(link !== 'none' && { link: this.#options.link?.() ? 'open' : 'closed' }),
+      ...said,
       source,
       rooms: topology.roomIds().filter((room) => sharedSince(topology.room(room)!.shares, id) !== undefined),
-      relay: {
-        waiting: waiting.length,
-        ...(since !== undefined && { waiting_since: since }),
-        ...this.counts,
-      },
+      relay: { ...this.#counts, ...relay },
     };
+  }
+  waitingShown(): PairingDetail['waiting'] {
+    return this.#said().waiting;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#keeper);
+    this.#options.store.peers?.note(this.#name('pairing-link'), undefined);
     this.peer.close();
-    await this.outbox.close();
+    await this.#lease.close();
+  }
+
+  #name(kind: 'pairing' | 'pairing-link'): string {
+    return `${kind}:${this.spec.id}`;
+  }
+
+  /** As the server that relays has it. */
+  #said(): RelayNote {
+    const elsewhere = this.relays ? undefined : this.#options.store.peers?.noted(this.#name('pairing'));
+    return parseNote(elsewhere) ?? this.#note(SHOWN);
+  }
+
+  #note(most: number): RelayNote {
+    const waiting = this.#outbox?.waiting() ?? [];
+    const since = waiting.find((one) => one.since !== undefined)?.since;
+    const { relayed, refused } = this.#counts;
+    return {
+      status: this.peer.status,
+      ...(this.peer.diagnostics && { diagnostics: this.peer.diagnostics }),
+      ...(this.spec.link !== 'none' && { link: this.#options.link?.() ? 'open' : 'closed' }),
+      relay: {
+        waiting: waiting.length,
+        ...(since !== undefined && { waiting_since: since }),
+        relayed,
+        refused,
+      },
+      waiting: waiting.slice(0, most).map(({ conversation, message_id, attempts, since: from, error }) => ({
+        conversation,
+        attempts,
+        ...(message_id !== undefined && { message_id }),
+        ...(from !== undefined && { since: from }),
+        ...(error !== undefined && { error }),
+      })),
+    };
+  }
+
+  #taken(): void {
+    const { network, store, spec, clock, membersEvery, head, onLease } = this.#options;
+    const stands = (): boolean => this.#lease.stands;
+    const onFault = (error: unknown): void => {
+      if (!this.#closed) this.#options.onFault(error);
+    };
+    this.#outbox = new Outbox({
+      pairing_id: spec.id,
+      store,
+      stands,
+      isFor: (event) => isRelayed(event, spec, network.topology),
+      ready: (conversation) => this.peer.ready(parseConversation(conversation).kind),
+      send: (event) => this.#send(event),
+      save: (writes) => network.execute('relay.save', { writes }, server),
+      onOutcome: (outcome) => this.#count(outcome),
+      onFault,
+      ...(clock && { clock }),
+    });
+    this.#members = new Members({
+      spec,
+      network,
+      peer: this.peer,
+      stands,
+      onFault,
+      ...(membersEvery !== undefined && { every: membersEvery }),
+    });
+    this.#members.look();
+    // Events of this moment on are noticed; what is before them is read.
+    this.#outbox.start(head()).catch(onFault);
+    if (store.peers) {
+      this.#noting = setInterval(() => this.#tell(), NOTE_EVERY);
+      this.#noting.unref();
+    }
+    onLease();
+  }
+
+  async #lost(): Promise<void> {
+    const outbox = this.#outbox;
+    this.#outbox = undefined;
+    this.#members?.close();
+    this.#members = undefined;
+    clearInterval(this.#noting);
+    this.#noted = undefined;
+    this.#options.store.peers?.note(this.#name('pairing'), undefined);
+    await outbox?.close();
+    if (!this.#closed) this.#options.onLease();
+  }
+
+  #tell(): void {
+    const text = JSON.stringify(this.#note(NOTED));
+    if (text === this.#noted) return;
+    this.#noted = text;
+    this.#options.store.peers?.note(this.#name('pairing'), text);
   }
 
   async #send(event: LogEvent): Promise<Outcome> {
@@ -132,62 +262,11 @@ export class PairingRelay {
   #count(outcome: Outcome): void {
     const { onResult } = this.#options;
     if (outcome.kind === 'relayed') {
-      this.counts.relayed++;
+      this.#counts.relayed++;
       onResult('success');
     } else if (outcome.kind === 'refused') {
-      this.counts.refused++;
+      this.#counts.refused++;
       onResult('refused');
     } else onResult('error');
   }
-
-  /** The status is kept current, and so are the members, also when there is nothing to relay. */
-  #keep(): void {
-    clearTimeout(this.#keeper);
-    if (this.#closed || this.#keeping) return;
-    this.#keeping = this.#look()
-      .catch((error: unknown) => {
-        if (!this.#closed) this.#options.onFault(error);
-      })
-      .finally(() => {
-        this.#keeping = undefined;
-        if (this.#closed) return;
-        this.#keeper = setTimeout(() => this.#keep(), this.#options.membersEvery ?? MEMBERS_EVERY);
-        this.#keeper.unref();
-      });
-  }
-
-  async #look(): Promise<void> {
-    if (!this.peer.client || !(await this.peer.ready('room'))) return;
-    let rooms;
-    try {
-      rooms = await this.peer.rooms();
-    } catch {
-      // It is away, or lists nothing to us: as it was.
-      return;
-    }
-    for (const { id, members = [] } of rooms) if (!this.#closed) await this.#follow(id, members);
-  }
-
-  /** Members of the other network in a shared room, under its name. Those of third networks are not its to name. */
-  async #follow(room_id: string, named: readonly string[]): Promise<void> {
-    const { network } = this.#options;
-    const { id, network: remote } = this.spec;
-    const room = network.topology.room(room_id);
-    if (!room || remote === undefined || sharedSince(room.shares, id) === undefined) return;
-    const before = this.#members.get(room_id) ?? NOBODY;
-    const now = new Set(named.filter(isLocalAgentId).map((member) => `${remote}:${member}`));
-    if (isDeepStrictEqual(before, now)) return;
-    const most = limits.members_per_request.value;
-    const add = [...now]
-      .filter((member) => !room.members.has(member))
-      .slice(0, Math.min(most, spaceFor(room, remote)));
-    const remove = [...before]
-      .filter((member) => !now.has(member) && room.members.has(member))
-      .slice(0, most);
-    if (add.length + remove.length > 0)
-      await network.execute('room.members', { room_id, request: { add, remove } }, server);
-    if (add.length < most && remove.length < most) this.#members.set(room_id, now);
-  }
 }
-
-const NOBODY: ReadonlySet<string> = new Set();

@@ -10,7 +10,11 @@ it('RCPT-20 what is older than 30 days is forgotten once a minute, also after st
     return pruned.length === 1 ? Promise.reject(new Error('disk full')) : Promise.resolve(undefined);
   };
   const now = Date.UTC(2026, 10, 30);
-  const stop = startPruning({ execute } as unknown as Parameters<typeof startPruning>[0], () => now);
+  const stop = startPruning(
+    { execute } as unknown as Parameters<typeof startPruning>[0],
+    undefined,
+    () => now,
+  );
   await vi.advanceTimersByTimeAsync(59_999);
   expect(pruned).toEqual([]);
   await vi.advanceTimersByTimeAsync(60_001);

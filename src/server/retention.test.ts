@@ -46,7 +46,7 @@ async function talked(): Promise<
           network: lab.network,
           log: createLog('silent'),
           tail: { now: () => NOW } as never,
-          pairings: { mayWait } as never,
+          pairings: { waitingNow: async () => mayWait } as never,
         },
         new AbortController().signal,
       ),
@@ -114,7 +114,7 @@ it('RET-5 an agent that never comes back from a thread keeps nothing but its mes
       network: lab.network,
       log: createLog('silent'),
       tail: { now: () => NOW } as never,
-      pairings: { mayWait: () => false } as never,
+      pairings: { waitingNow: async () => () => false } as never,
     },
     new AbortController().signal,
   );
@@ -174,4 +174,19 @@ it('RET-7 what waits for a paired network stays until it is relayed', async () =
   expect(await left(lab, 'room:general', 'room:other')).toEqual([8, 1]);
   await lab.apply({ max_messages: 1 });
   expect(await left(lab, 'room:general')).toEqual([1]);
+});
+
+it('RET-8 of several servers one removes what is not to be kept', async () => {
+  const names: string[] = [];
+  const peers = { lease: async (name: string) => names.push(name) === 0 };
+  const about = {
+    config: { ...testConfig(), retention: { max_age: 1 } },
+    store: { peers },
+    network: undefined,
+    log: createLog('silent'),
+    tail: undefined,
+    pairings: undefined,
+  };
+  expect(await applyRetention(about as never, new AbortController().signal)).toBe(0);
+  expect(names).toEqual(['retention']);
 });

@@ -46,9 +46,10 @@ export function startRetention(about: About): () => Promise<void> {
   };
 }
 
-/** Removes all that is not to be kept now. Resolves with how many messages went. */
+/** Removes all that is not to be kept now, unless another server of the database does it. Resolves with how many messages went. */
 export async function applyRetention(about: About, signal: AbortSignal): Promise<number> {
-  const { config, network, log } = about;
+  const { config, network, log, store } = about;
+  if (store.peers && !(await store.peers.lease('retention'))) return 0;
   let removed = 0;
   const places: { of: Of; name: string; keep: Retention | undefined }[] = [
     ...network.topology
@@ -94,6 +95,7 @@ async function prune(
     const soFar = removed;
     for (let at = 0; at < found.length && !signal.aborted; at += AT_ONCE) {
       const wakes = await store.allOpenWakes(WAKES);
+      const mayWait = await about.pairings.waitingNow();
       const { head } = store;
       const going = found
         .slice(at, at + AT_ONCE)
@@ -101,7 +103,7 @@ async function prune(
           (message) =>
             message.seq < head &&
             !wakes.some((wake) => isOf(wake, message)) &&
-            !about.pairings.mayWait(message.conversation, message.seq),
+            !mayWait(message.conversation, message.seq),
         );
       if (going.length === 0) continue;
       if (config.retention?.archive !== undefined) archive(config.retention.archive, name, going);

@@ -110,7 +110,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     closing.push(() => context.network.close());
     closing.push(() => context.usage.close());
     closing.push(() => context.pairings.close());
-    closing.push(startPruning(context.network));
+    closing.push(startPruning(context.network, context.store.peers));
     closing.push(startRetention(context));
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());
@@ -281,7 +281,7 @@ async function assemble(
   const open = (revocables = { credentials, gateway, streams });
   followers = { sessions, bindings, usage };
   for (const batch of early.splice(0)) takeOver(batch, followers);
-  if (peers) await joinPeers(peers, { tail, presence, gateway });
+  if (peers) await joinPeers(peers, { tail, presence, gateway, pairings });
 
   let bound = { host: '', port: 0 };
   let origins: OriginRules | undefined;

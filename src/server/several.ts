@@ -5,6 +5,7 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Tail, VolatileFact } from '../log/tail.ts';
 import { MoltnetError } from '../protocol/errors.ts';
+import type { Pairings } from '../pairing/pairings.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ForeignBatch, Peers } from '../store/peers.ts';
 import type { Store } from '../store/store.ts';
@@ -33,12 +34,20 @@ export function takeOver({ rows }: ForeignBatch, { sessions, bindings, usage }: 
 /** Tells volatile facts to the other servers, and theirs here. */
 export async function joinPeers(
   peers: Peers,
-  { tail, presence, gateway }: { tail: Tail; presence: Presence; gateway: AttachGateway },
+  {
+    tail,
+    presence,
+    gateway,
+    pairings,
+  }: { tail: Tail; presence: Presence; gateway: AttachGateway; pairings: Pick<Pairings, 'lapsed'> },
 ): Promise<void> {
   await peers.follow({
     told: (text) => tail.announceHere(JSON.parse(text) as VolatileFact),
     gone: (agent_id) => presence.gone(agent_id),
-    lapsed: () => gateway.lapsed(),
+    lapsed() {
+      gateway.lapsed();
+      pairings.lapsed();
+    },
   });
 }
 

@@ -12,6 +12,7 @@ import { catchUp } from './migrations/0006-catch-up.ts';
 import { pairings } from './migrations/0007-pairings.ts';
 import { servers } from './migrations/0008-servers.ts';
 import { endedWakes } from './migrations/0009-ended-wakes.ts';
+import { leases } from './migrations/0010-leases.ts';
 import { StorageError } from './errors.ts';
 
 export interface Migration {
@@ -37,6 +38,7 @@ export const migrations: readonly Migration[] = [
   pairings,
   servers,
   endedWakes,
+  leases,
 ];
 
 /** Key of `meta` that says whose database this is. */

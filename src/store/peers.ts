@@ -38,9 +38,12 @@ export interface PeersFollower {
 export interface Peers {
   /** Rejects with nothing: what cannot be said now is said later. One follower. */
   follow(follower: PeersFollower): Promise<void>;
-  /** Takes an agent's delivery for this server, or keeps it; false while another living server has it. */
-  lease(agent_id: string): Promise<boolean>;
-  release(agent_id: string): Promise<void>;
+  /**
+   * Takes what one server at a time does (delivery to an agent by its id, else `KIND:…`), or keeps it; false while
+   * another living server has it. Good for as long as `alive` says so without a break: see PeersFollower.lapsed.
+   */
+  lease(name: string): Promise<boolean>;
+  release(name: string): Promise<void>;
   /** This server's leases stand. False in good time before another may take them. */
   readonly alive: boolean;
   /** Other servers that live. */
@@ -49,6 +52,10 @@ export interface Peers {
   present(agent_id: string, state: string | undefined): void;
   /** The same of the other servers' agents, as known a second ago. */
   elsewhere(): ReadonlyMap<string, string>;
+  /** What this server says of something that it does (a name with a colon); undefined: nothing any more. */
+  note(name: string, text: string | undefined): void;
+  /** What another living server says of it, as known a second ago. */
+  noted(name: string): string | undefined;
   /** Tells the other servers something volatile, of at most 7,000 bytes and without line breaks. It may be lost. */
   tell(text: string): void;
 }

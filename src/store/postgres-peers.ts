@@ -1,6 +1,7 @@
 /**
  * What the servers of one database know of each other: who lives, by leases that lapse by the database's clock; which
- * server delivers to which agent; who is attached where; and volatile facts, told by NOTIFY.
+ * server delivers to which agent, or does what one server at a time does; who is attached where; and volatile facts, told
+ * by NOTIFY.
  */
 import type { Client } from 'pg';
 import { newServerId } from './postgres-feed.ts';
@@ -27,7 +28,7 @@ const LIVE: Statement = {
   name: 'moltnet_peers_live',
   text: `WITH dead AS MATERIALIZED (DELETE FROM servers WHERE until < clock_timestamp() - interval '30 seconds' RETURNING server),
       a AS (DELETE FROM attached USING dead WHERE attached.server = dead.server),
-      l AS (DELETE FROM delivery_leases USING dead WHERE delivery_leases.server = dead.server)
+      l AS (DELETE FROM leases USING dead WHERE leases.server = dead.server)
     UPDATE servers SET until = clock_timestamp() + interval '${LIVES} milliseconds'
     WHERE server = $1 AND until > clock_timestamp() RETURNING (SELECT count(*) FROM servers o WHERE o.server <> $1 AND o.until > clock_timestamp()) AS others`,
 };
@@ -46,21 +47,21 @@ const ATTACHED: Statement = {
 };
 const LEASE: Statement = {
   name: 'moltnet_peers_lease',
-  text: `INSERT INTO delivery_leases AS l (agent_id, server)
+  text: `INSERT INTO leases AS l (name, server)
     SELECT $2, s.server FROM servers s WHERE s.server = $1 AND s.until > clock_timestamp()
-    ON CONFLICT (agent_id) DO UPDATE SET server = excluded.server
+    ON CONFLICT (name) DO UPDATE SET server = excluded.server
     WHERE l.server = excluded.server OR NOT EXISTS (SELECT 1 FROM servers o WHERE o.server = l.server AND o.until > clock_timestamp())
     RETURNING 1`,
 };
 const RELEASE: Statement = {
   name: 'moltnet_peers_release',
-  text: 'DELETE FROM delivery_leases WHERE server = $1 AND agent_id = $2',
+  text: 'DELETE FROM leases WHERE server = $1 AND name = $2',
 };
 const TELL: Statement = { name: 'moltnet_peers_tell', text: 'SELECT pg_notify($1, $2)' };
 const DIED: Statement = {
   name: 'moltnet_peers_died',
   text: `WITH s AS (DELETE FROM servers WHERE server = $1), a AS (DELETE FROM attached WHERE server = $1)
-    DELETE FROM delivery_leases WHERE server = $1`,
+    DELETE FROM leases WHERE server = $1`,
 };
 
 export class PostgresPeers implements Peers {
@@ -73,6 +74,7 @@ export class PostgresPeers implements Peers {
   #livedAtTime = 0;
   #others = 0;
   #elsewhere: ReadonlyMap<string, string> = new Map();
+  #noted: ReadonlyMap<string, string> = new Map();
   readonly #here = new Map<string, string>();
   readonly #changed = new Set<string>();
   #facts: string[] = [];
@@ -97,6 +99,9 @@ export class PostgresPeers implements Peers {
   elsewhere(): ReadonlyMap<string, string> {
     return this.#elsewhere;
   }
+  noted(name: string): string | undefined {
+    return this.#noted.get(name);
+  }
 
   async follow(follower: PeersFollower): Promise<void> {
     this.#follower = follower;
@@ -105,18 +110,18 @@ export class PostgresPeers implements Peers {
     void this.#listen();
   }
 
-  async lease(agent_id: string): Promise<boolean> {
+  async lease(name: string): Promise<boolean> {
     try {
       if (!this.#born) await this.#live();
-      return (await this.#sessions.read(LEASE, [this.#server, agent_id])).length > 0;
+      return (await this.#sessions.read(LEASE, [this.#server, name])).length > 0;
     } catch {
       return false;
     }
   }
 
-  async release(agent_id: string): Promise<void> {
+  async release(name: string): Promise<void> {
     // What fails lapses with us.
-    await this.#sessions.read(RELEASE, [this.#server, agent_id]).catch(() => {});
+    await this.#sessions.read(RELEASE, [this.#server, name]).catch(() => {});
   }
 
   present(agent_id: string, state: string | undefined): void {
@@ -124,6 +129,10 @@ export class PostgresPeers implements Peers {
     else this.#here.set(agent_id, state);
     this.#changed.add(agent_id);
     this.#soon();
+  }
+
+  note(name: string, text: string | undefined): void {
+    this.present(name, text);
   }
 
   tell(text: string): void {
@@ -205,10 +214,13 @@ export class PostgresPeers implements Peers {
       this.#livedAtTime = time;
       this.#others = row['others'] as number;
       await this.#sayWhoIsHere();
-      if (this.#others === 0 && this.#elsewhere.size === 0) return;
+      if (this.#others === 0 && this.#elsewhere.size + this.#noted.size === 0) return;
       const rows = await this.#sessions.read(OTHERS, [this.#server]);
+      const said = rows.map((each) => [each['agent_id'] as string, each['state'] as string] as const);
       const before = this.#elsewhere;
-      this.#elsewhere = new Map(rows.map((each) => [each['agent_id'] as string, each['state'] as string]));
+      // No agent of this network has a colon in its id.
+      this.#elsewhere = new Map(said.filter(([name]) => !name.includes(':')));
+      this.#noted = new Map(said.filter(([name]) => name.includes(':')));
       for (const id of before.keys()) if (!this.#elsewhere.has(id)) this.#follower?.gone(id);
     } catch {
       if (!this.alive && Number.isFinite(this.#livedAt)) {

@@ -1,0 +1,96 @@
+/** Who of a paired network is in the rooms that are shared: as that network lists it, under its name. RLY-50. */
+import { isDeepStrictEqual } from 'node:util';
+import { server } from '../network/identity.ts';
+import type { Network } from '../network/network.ts';
+import { sharedSince, spaceFor } from '../network/sharing.ts';
+import { isLocalAgentId } from '../protocol/ids.ts';
+import { limits } from '../protocol/limits.ts';
+import type { Peer } from './peer.ts';
+import type { PairingSpec } from './spec.ts';
+
+export interface MembersOptions {
+  spec: PairingSpec;
+  network: Network;
+  peer: Peer;
+  /** This server does it. */
+  stands(): boolean;
+  onFault(error: unknown): void;
+  /** Milliseconds between two looks. */
+  every?: number;
+}
+
+const EVERY = 15_000;
+const NOBODY: ReadonlySet<string> = new Set();
+
+export class Members {
+  readonly #options: MembersOptions;
+  /** Of each shared room, whom it last named there: who is gone from it is gone here. */
+  readonly #named = new Map<string, ReadonlySet<string>>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+  }
+
+  /** The status is kept current, and so are the members, also when there is nothing to relay. */
+  look(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed || this.#looking) return;
+    const { onFault, every = EVERY } = this.#options;
+    this.#looking = this.#look()
+      .catch((error: unknown) => {
+        if (!this.#closed) onFault(error);
+      })
+      .finally(() => {
+        this.#looking = undefined;
+        if (this.#closed) return;
+        this.#timer = setTimeout(() => this.look(), every);
+        this.#timer.unref();
+      });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  get #ended(): boolean {
+    return this.#closed || !this.#options.stands();
+  }
+
+  async #look(): Promise<void> {
+    const { peer } = this.#options;
+    if (!peer.client || !(await peer.ready('room')) || this.#ended) return;
+    let rooms;
+    try {
+      rooms = await peer.rooms();
+    } catch {
+      // It is away, or lists nothing to us: as it was.
+      return;
+    }
+    for (const { id, members = [] } of rooms) if (!this.#ended) await this.#follow(id, members);
+  }
+
+  /** Members of the other network in a shared room, under its name. Those of third networks are not its to name. */
+  async #follow(room_id: string, named: readonly string[]): Promise<void> {
+    const { network, spec } = this.#options;
+    const { id, network: remote } = spec;
+    const room = network.topology.room(room_id);
+    if (!room || remote === undefined || sharedSince(room.shares, id) === undefined) return;
+    const before = this.#named.get(room_id) ?? NOBODY;
+    const now = new Set(named.filter(isLocalAgentId).map((member) => `${remote}:${member}`));
+    if (isDeepStrictEqual(before, now)) return;
+    const most = limits.members_per_request.value;
+    const add = [...now]
+      .filter((member) => !room.members.has(member))
+      .slice(0, Math.min(most, spaceFor(room, remote)));
+    const remove = [...before]
+      .filter((member) => !now.has(member) && room.members.has(member))
+      .slice(0, most);
+    if (add.length + remove.length > 0)
+      await network.execute('room.members', { room_id, request: { add, remove } }, server);
+    if (add.length < most && remove.length < most) this.#named.set(room_id, now);
+  }
+}
