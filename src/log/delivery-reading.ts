@@ -256,7 +256,7 @@ export class DeliveryReading {
     // Held while storage was asked.
     if (stops(feed.scope)) return void book.owed.push(feed);
     feed.owed = undefined;
-    feed.answer ??= answer;
+    feed.answer ??= answer ?? row.answer_id ?? undefined;
     const last = found.at(-1);
     if (last) {
       const { attempt, after_seq, last_seq, passed } = row;

@@ -167,7 +167,14 @@ function endWake(
         ? { outcome: 'silent', attempts }
         : { outcome: 'answered', attempts, answer_id: answer }
       : // An older node says nothing: it has used up its tries.
-        { outcome, attempts, error, classification: classification ?? 'retry_exhausted' };
+        {
+          outcome,
+          attempts,
+          error,
+          classification: classification ?? 'retry_exhausted',
+          // What it said before it failed: a retry says the same again, and the log has it once (RCPT-2).
+          ...(answer !== undefined && { answer_id: answer }),
+        };
   book.saver.endWake(storedWakeId(agent.id, wake_id), ended);
   const { outcome: state, ...facts } = ended;
   sink.receipt({

@@ -65,9 +65,9 @@ export function wakeState(row: WakeRow, agent_id: string): [ReceiptState, Partia
   if (row.state === 'open') return ['started', about];
   if (row.error !== null) about.error = row.error;
   if (row.classification !== null) about.classification = row.classification;
+  if (row.answer_id !== null) about.answer_id = row.answer_id;
   if (row.outcome === 'dropped') return ['failed', { ...about, reason: 'dropped' }];
   if (row.state === 'failed') return ['failed', about];
-  if (row.answer_id !== null) about.answer_id = row.answer_id;
   return [row.outcome === 'answered' ? 'answered' : 'silent', about];
 }
 

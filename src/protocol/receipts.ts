@@ -37,7 +37,10 @@ const facts = {
   reason: z.string().optional(),
   wake_id: z.string().optional(),
   attempts: z.number().int().optional(),
-  answer_id: z.string().optional().describe('the last message that the agent posted there during the turn'),
+  answer_id: z
+    .string()
+    .optional()
+    .describe('the last message that the agent posted there during the turn, also of one that failed'),
   error: z.string().optional(),
   classification: z.string().optional(),
 };
@@ -85,7 +88,10 @@ export const DeliveryItem = z.object({
   error: z.string().optional(),
   classification: z.string().optional(),
   message_id: z.string().optional().describe('the last message of the wake'),
-  answer_id: z.string().optional().describe('the last message that the agent posted there during the turn'),
+  answer_id: z
+    .string()
+    .optional()
+    .describe('the last message that the agent posted there during the turn, also of one that failed'),
   opened_at: z.string().optional(),
   closed_at: z.string().optional(),
 });

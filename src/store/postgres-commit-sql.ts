@@ -147,7 +147,7 @@ const ROWS: Readonly<Record<string, string>> = {
     FROM json_to_recordset(g) AS x(wake_id TEXT, state TEXT, error TEXT, closed_at TEXT, outcome TEXT, answer_id TEXT,
       classification TEXT, attempt BIGINT) WHERE wakes.wake_id = x.wake_id`,
   'wake.retry': `UPDATE wakes SET state = 'open', attempt = wakes.attempt + 1, error = NULL, closed_at = NULL, outcome = NULL,
-      answer_id = NULL, classification = NULL, opened_at = x.at, opened_seq = x.opened_seq
+      classification = NULL, opened_at = x.at, opened_seq = x.opened_seq
     FROM json_to_recordset(g) AS x(wake_id TEXT, at TEXT, opened_seq BIGINT)
     WHERE wakes.wake_id = x.wake_id AND wakes.state = 'failed'`,
   'wake.drop': `UPDATE wakes SET state = 'done', outcome = 'dropped'

@@ -41,7 +41,7 @@ export function deliveryStatements(db: DatabaseSync) {
     ),
     wakeRetry: db.prepare(
       `UPDATE wakes SET state = 'open', attempt = attempt + 1, error = NULL, closed_at = NULL, outcome = NULL,
-         answer_id = NULL, classification = NULL, opened_at = ?, opened_seq = ? WHERE wake_id = ? AND state = 'failed'`,
+         classification = NULL, opened_at = ?, opened_seq = ? WHERE wake_id = ? AND state = 'failed'`,
     ),
     wakeDrop: db.prepare(
       `UPDATE wakes SET state = 'done', outcome = 'dropped' WHERE wake_id = ? AND state = 'failed'`,

@@ -57,6 +57,22 @@ describe('dead letters', () => {
     expect(story(client).slice(6)).toEqual(['m2', 'WAKE w2']);
   });
 
+  it('RCPT-2 RCPT-10 what a wake had said before it failed is the answer of its retry, which need not say it again', async () => {
+    const at = await wakeLab();
+    const client = await attach(at, R);
+    await say(at, 'm0');
+    const first = await wake(client, 'w0', 'm0');
+    await say(at, 'answer', 'yes', 'room:r', 'agent:alpha');
+    await end(at, client, first, { wake_id: 'w0', outcome: 'failed', error: 'killed' });
+    expect((await at.receipts('m0'))['alpha']).toMatchObject({ state: 'failed', answer_id: 'answer' });
+    await retry(at, 'w0');
+    await client.until(() => client.of('WAKE').some(({ attempt }) => attempt === 2));
+    const cursor = client.of('WAKE').at(-1)!.cursor!;
+    await client.until(() => client.events.filter((frame) => frame.cursor === cursor).length === 2);
+    await end(at, client, cursor, { wake_id: 'w0' });
+    expect((await at.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', answer_id: 'answer' });
+  });
+
   it('RCPT-10 a retry waits until nothing of the conversation is out, and goes before what comes then', async () => {
     const at = await wakeLab();
     const client = await attach(at, R);
