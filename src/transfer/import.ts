@@ -201,8 +201,13 @@ class Import {
     const { kind, id } = parseConversation(conversation);
     const message_id = String(payload['id']);
     const known = await this.#conversation(conversation);
+    if (known && !isSamePlace(known, event))
+      throw new MoltnetError(
+        'bad_request',
+        `the message ${message_id} says that ${conversation} is ${placeOf(event)}, and an earlier one that it is ${placeOf(known)}`,
+      );
     const row: ConversationRow = {
-      ...(known ?? emptyConversation(conversation, room_id ?? null)),
+      ...(known ?? emptyConversation(conversation, room_id ?? null, participants ?? null)),
       parent_message_id: known?.parent_message_id ?? (kind === 'thread' ? parentOf(payload['target']) : null),
       message_count: (known?.message_count ?? 0) + 1,
       last_message_at: created_at,
@@ -297,7 +302,17 @@ class Import {
   }
 }
 
-function emptyConversation(key: ConversationKey, room_id: string | null): ConversationRow {
+type Place = { room_id?: string | null | undefined; participants?: readonly string[] | null | undefined };
+const placeOf = ({ room_id, participants }: Place): string =>
+  room_id == null ? `of ${(participants ?? []).toSorted().join(', ')}` : `in ${room_id}`;
+/** A thread is in one room, and a DM of the same people, all along. */
+const isSamePlace = (known: ConversationRow, event: EventItem): boolean => placeOf(known) === placeOf(event);
+
+function emptyConversation(
+  key: ConversationKey,
+  room_id: string | null,
+  participants: string[] | null,
+): ConversationRow {
   const { kind, id } = parseConversation(key);
   return {
     key,
@@ -305,7 +320,7 @@ function emptyConversation(key: ConversationKey, room_id: string | null): Conver
     id,
     room_id,
     parent_message_id: null,
-    participants: null,
+    participants,
     message_count: 0,
     first_seq: 0,
     last_seq: 0,

@@ -4,6 +4,7 @@
  * for what was before.
  */
 import { z } from 'zod';
+import { parseConversation } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 
 export const EXPORT_KIND = 'moltnet.export';
@@ -131,21 +132,42 @@ export function parseItem(line: string, number: number): Item {
     );
   }
   const parsed = Item.safeParse(value);
-  const issue = parsed.success ? messageIssue(parsed.data) : parsed.error.issues[0]!;
+  const issue = parsed.success ? eventIssue(parsed.data) : parsed.error.issues[0]!;
   if (parsed.success && !issue) return parsed.data;
   const { path, message } = issue!;
   const what = number === 1 ? 'this is no export of moltnet' : `line ${number} is not as an export has it`;
   throw new MoltnetError('bad_request', `${what}: ${path.join('.') || 'the line'}: ${message}`);
 }
 
-/** What is wrong with the message of an event; undefined for nothing, and for an event of another kind. */
-function messageIssue(item: Item): { path: PropertyKey[]; message: string } | undefined {
+/** What is wrong with an event as a whole; undefined for nothing. */
+function eventIssue(item: Item): { path: PropertyKey[]; message: string } | undefined {
   if (item.kind !== 'event') return undefined;
   const { type, message, conversation, payload } = item;
   if ((type === 'message.created') !== (message !== undefined))
     return { path: ['message'], message: 'stands beside each message.created and nothing else' };
+  const misplaced = placeIssue(item);
+  if (misplaced) return misplaced;
   if (!message) return undefined;
   if (conversation === undefined) return { path: ['conversation'], message: 'a message is in one' };
-  const issue = Said.safeParse(payload).error?.issues[0];
-  return issue && { path: ['payload', ...issue.path], message: issue.message };
+  const said = Said.safeParse(payload);
+  const issue = said.error?.issues[0];
+  if (issue) return { path: ['payload', ...issue.path], message: issue.message };
+  const { kind, id: of } = parseConversation(conversation);
+  const { target } = said.data!;
+  if (target.kind !== kind || target[`${kind}_id`] !== of)
+    return { path: ['payload', 'target'], message: `is not ${conversation}` };
+  return undefined;
+}
+
+/** Who may read it follows from the room or the DM, and where it is shown from the conversation: they say the same. */
+function placeIssue({ conversation, room_id, dm_id, participants }: EventItem) {
+  if (room_id !== undefined && dm_id !== undefined)
+    return { path: ['dm_id'], message: 'an event is of a room or of a DM' };
+  if (dm_id !== undefined && !participants?.length)
+    return { path: ['participants'], message: 'a DM has some' };
+  if (conversation === undefined) return undefined;
+  const { kind, id: of } = parseConversation(conversation);
+  const [key, own] = kind === 'dm' ? (['dm_id', dm_id] as const) : (['room_id', room_id] as const);
+  const agrees = kind === 'thread' ? own !== undefined : own === of;
+  return agrees ? undefined : { path: [key], message: `does not agree with ${conversation}` };
 }

@@ -286,6 +286,20 @@ describe('the commands', () => {
       [{ ...event, payload, created_at: 'yesterday' }, 'created_at: is no time'],
       [{ ...event, payload, conversation: undefined }, 'a message is in one'],
       [{ ...event, payload, message: undefined }, 'stands beside each message.created'],
+      [{ ...event, payload, room_id: 'general' }, 'room_id: does not agree with room:den'],
+      [{ ...event, payload, room_id: undefined }, 'room_id: does not agree with room:den'],
+      [{ ...event, payload, conversation: 'room:general' }, 'room_id: does not agree with room:general'],
+      [{ ...event, payload, conversation: 'dm:d1' }, 'dm_id: does not agree with dm:d1'],
+      [{ ...event, payload, dm_id: 'd1', participants: ['ann'] }, 'dm_id: an event is of a room or of a DM'],
+      [
+        { ...event, payload, conversation: 'dm:d1', dm_id: 'd1', room_id: undefined },
+        'participants: a DM has some',
+      ],
+      [{ ...event, payload, conversation: 'thread:t1' }, 'payload.target: is not thread:t1'],
+      [
+        { ...event, payload: { ...payload, target: { kind: 'room', room_id: 'general' } } },
+        'payload.target: is not room:den',
+      ],
     ];
     for (const [changed, what] of changes) {
       const said = await refusal('bad', [...lines.slice(0, at), JSON.stringify(changed)].join('\n'));
@@ -296,6 +310,23 @@ describe('the commands', () => {
     const more = JSON.stringify({ ...end, events: end.events + 1 });
     const twice = [...lines.slice(0, at), lines[at], ...lines.slice(at, -1), more].join('\n');
     expect(await refusal('twice', twice)).toContain('an id stands twice in this export');
+    // A thread goes on in its room, and a DM among its participants.
+    for (const [kind, changed, what] of [
+      ['thread:', { room_id: 'general' }, 'is in general, and an earlier one that it is in den'],
+      [
+        'dm:',
+        { participants: ['eve', 'ann'] },
+        'is of ann, eve, and an earlier one that it is of alpha, beta',
+      ],
+    ] as const) {
+      const i = items.findLastIndex(
+        (item) => item.kind === 'event' && item.message && item.conversation?.startsWith(kind),
+      );
+      const moved = { ...(items[i] as Item & { kind: 'event' }), ...changed };
+      const again = { ...moved, id: 'evt_again', payload: { ...moved.payload, id: 'msg_again' } };
+      const file = [...lines.slice(0, i + 1), JSON.stringify(again)].join('\n');
+      expect(await refusal(`moved-${kind.slice(0, -1)}`, file)).toContain(what);
+    }
     const zipped = gzipSync(`${lines.join('\n')}\n`);
     expect(await refusal('cut.gz', zipped.subarray(0, zipped.length - 20))).toContain(
       'cannot be read after line',
