@@ -5,6 +5,7 @@ import { precompress } from './precompress.ts';
 
 /** Built into the server's dist folder, which serves it under /console/ with a strict Content-Security-Policy. */
 export default defineConfig(({ command }) => {
+  const server = process.env.MOLTNET_URL ?? 'http://127.0.0.1:8787';
   // Whatever the caller's environment says (a test runner's `test`, say), what is built is the product.
   if (command === 'build') process.env.NODE_ENV = 'production';
   return {
@@ -19,6 +20,6 @@ export default defineConfig(({ command }) => {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
     },
-    server: { proxy: { '/v1': process.env.MOLTNET_URL ?? 'http://127.0.0.1:8787' } },
+    server: { proxy: { '/v1': server, '/console/picture': server } },
   };
 });

@@ -60,3 +60,7 @@ export const topOf = (id: string) =>
 export const uppermost = inPage<string>(`(feed) => [...feed.querySelectorAll('[id^="m-"]')]
   .find((row) => row.getBoundingClientRect().top >= feed.getBoundingClientRect().top)?.id ?? ''`);
 export const elements = 'document.getElementsByTagName("*").length';
+/** Width and height of an element, in whole pixels. */
+export const boxOf = inPage<number[]>(
+  '(element) => { const { width, height } = element.getBoundingClientRect(); return [Math.round(width), Math.round(height)]; }',
+);

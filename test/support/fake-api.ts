@@ -16,6 +16,7 @@ import type { Pairing } from '../../src/protocol/pairings.ts';
 import type { Pause } from '../../src/protocol/pauses.ts';
 import type { DeliveryItem, Receipt, UsageReport } from '../../src/protocol/receipts.ts';
 import type { DirectConversation, Room, Thread } from '../../src/protocol/rooms.ts';
+import { PICTURE_FRAME } from '../../src/server/http/picture.ts';
 
 export interface FakeNetwork {
   name: string;
@@ -106,7 +107,7 @@ const TYPES: Record<string, string> = {
   '.webmanifest': 'application/manifest+json',
 };
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const ANYONE: CallerIdentity = {
   mode: 'none',
@@ -138,6 +139,10 @@ export async function startFakeApi(network: FakeNetwork): Promise<FakeApi> {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
     if (url.pathname === '/console/session') {
       json({ code: 'unauthorized', error: 'the token is not known' }, 401);
+      return;
+    }
+    if (url.pathname === '/console/picture') {
+      response.writeHead(200, PICTURE_FRAME.headers).end(PICTURE_FRAME.body);
       return;
     }
     if (url.pathname.startsWith('/console')) return sendFile(url.pathname, response);

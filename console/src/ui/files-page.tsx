@@ -5,12 +5,13 @@ import { useApp, useClient } from '../live/client.ts';
 import { plainName } from '../model/names.ts';
 import { exactTime, shortTime } from '../model/times.ts';
 import { texts, wordsOf } from '../texts.ts';
+import { describe, KINDS, opens } from './attachment.tsx';
 import { Button, Chips } from './controls.tsx';
 import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import { Empty, PageHeader } from './page.tsx';
 import styles from './panel.module.css';
-import { KINDS, shortUrl, webUrl } from './parts.tsx';
+import { PictureFrame, usePicture } from './picture.tsx';
 import { paths } from './router.ts';
 
 /** Everything of a room and its threads that is more than text, the newest first. */
@@ -90,44 +91,46 @@ export function FilesPage({ room: id }: { room: string }) {
 const labelOf = (kind: string): string => KINDS[kind]?.label ?? plainName(kind);
 
 function File({ artifact, room }: { artifact: Artifact; room: string }) {
-  const url = webUrl(artifact.url);
-  const name =
-    plainName(artifact.filename ?? '') ||
-    (url ? shortUrl(url) : plainName(artifact.url ?? '')) ||
-    labelOf(artifact.kind);
-  const about = [labelOf(artifact.kind), artifact.media_type && plainName(artifact.media_type), url?.host]
-    .filter(Boolean)
-    .join(' · ');
+  const { icon, name, about, url, picture } = describe(artifact);
+  const shown = usePicture(picture);
   const thread = artifact.target['thread_id'];
   const place =
     typeof thread === 'string'
       ? paths.thread(thread, { message: artifact.message_id })
       : paths.room(room, { message: artifact.message_id });
   return (
-    <li className={styles.line}>
-      <Icon name={KINDS[artifact.kind]?.icon ?? 'file'} />
-      <div className={styles.wide}>
-        <p className={styles.name}>
-          {url ? (
-            <a
-              href={url.href}
-              target="_blank"
-              rel="noopener noreferrer nofollow"
-              title={texts.openLink(url.host)}
-            >
+    <li>
+      <div className={styles.line}>
+        <Icon name={icon} />
+        <div className={styles.wide}>
+          <p className={styles.name}>
+            {url ? (
+              <a {...opens(url)}>
+                <bdi>{name}</bdi>
+              </a>
+            ) : (
               <bdi>{name}</bdi>
-            </a>
-          ) : (
-            <bdi>{name}</bdi>
-          )}
-        </p>
-        <p className={styles.about}>{about}</p>
+            )}
+          </p>
+          <p className={styles.about}>{about}</p>
+        </div>
+        {picture && (
+          <Button
+            aria-expanded={shown.open}
+            aria-label={`${shown.open ? texts.hidePicture : texts.showPicture}: ${name}`}
+            title={shown.open ? undefined : texts.showPictureHelp(picture.host)}
+            onClick={shown.toggle}
+          >
+            {shown.open ? texts.hidePicture : texts.showPicture}
+          </Button>
+        )}
+        <Link href={place} className={styles.end} title={texts.toMessage}>
+          <time dateTime={artifact.created_at} title={exactTime(artifact.created_at)}>
+            {shortTime(artifact.created_at)}
+          </time>
+        </Link>
       </div>
-      <Link href={place} className={styles.end} title={texts.toMessage}>
-        <time dateTime={artifact.created_at} title={exactTime(artifact.created_at)}>
-          {shortTime(artifact.created_at)}
-        </time>
-      </Link>
+      {picture && shown.open && <PictureFrame url={picture} name={name} />}
     </li>
   );
 }

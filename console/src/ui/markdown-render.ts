@@ -3,8 +3,8 @@ import { Marked, type Tokens } from 'marked';
 import { texts } from '../texts.ts';
 
 /**
- * Markdown of others as safe HTML. Twice guarded: raw HTML is shown as the text it is, images become links and only
- * http, https and mailto links live; then DOMPurify lets only the tags below through. Loaded lazily.
+ * Markdown of others as safe HTML. Twice guarded: raw HTML is shown as the text it is, images become links and are
+ * listed, and only http, https and mailto links live; then DOMPurify lets only the tags below through. Loaded lazily.
  */
 
 /** Tags that formatting needs; nothing that loads, runs or takes input. */
@@ -19,14 +19,36 @@ const MENTION = /<@(molt:\/\/[^\s>]+)>|@([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)?)/g
 const escape = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
+/** An image that a text names. */
+export interface Picture {
+  href: string;
+  /** What it says of it; may be empty. */
+  text: string;
+}
+/** So many of a text can be shown; the others are links. */
+const PICTURES_MAX = 10;
+const WEB = /^https?:\/\//i;
+/** Those of the text that is being rendered. */
+let pictures: Picture[] = [];
+
 const marked = new Marked({
   gfm: true,
   breaks: true,
   async: false,
   renderer: {
     html: ({ text }: Tokens.HTML | Tokens.Tag) => escape(text),
-    image: ({ href, text }: Tokens.Image) =>
-      linkTo(href, `${texts.remoteImage}: ${escape(text || hostOf(href))}`),
+    // One that stands alone is shown by its card only.
+    paragraph({ tokens }: Tokens.Paragraph) {
+      const before = pictures.length;
+      const html = this.parser.parseInline(tokens);
+      const alone = tokens.every(({ type, raw }) => type === 'image' || type === 'br' || raw.trim() === '');
+      const listed = tokens.filter(({ type }) => type === 'image').length === pictures.length - before;
+      return alone && listed ? '' : `<p>${html}</p>\n`;
+    },
+    image({ href, text }: Tokens.Image) {
+      if (WEB.test(href) && pictures.length < PICTURES_MAX) pictures.push({ href, text });
+      return linkTo(href, `${texts.remoteImage}: ${escape(text || hostOf(href))}`);
+    },
     link({ href, tokens }: Tokens.Link) {
       return linkTo(href, this.parser.parseInline(tokens));
     },
@@ -99,9 +121,16 @@ const ALLOWED = {
   ALLOWED_URI_REGEXP: LINK,
 };
 
-/** Safe HTML of a text, or undefined when it is too tangled to be formatted. */
-export function renderMarkdown(text: string, mentioned: readonly string[]): string | undefined {
+export interface Rendered {
+  /** Safe HTML. */
+  html: string;
+  pictures: readonly Picture[];
+}
+
+/** A text as safe HTML, with the images that it names; undefined when it is too tangled to be formatted. */
+export function renderMarkdown(text: string, mentioned: readonly string[]): Rendered | undefined {
   try {
+    pictures = [];
     const fragment = DOMPurify.sanitize(marked.parse(text) as string, {
       ...ALLOWED,
       RETURN_DOM_FRAGMENT: true,
@@ -111,7 +140,7 @@ export function renderMarkdown(text: string, mentioned: readonly string[]): stri
     const box = document.createElement('div');
     box.append(fragment);
     if (box.getElementsByTagName('*').length > ELEMENTS_MAX) return undefined;
-    return box.innerHTML;
+    return { html: box.innerHTML, pictures };
   } catch {
     // Nested beyond the parser's stack: it is shown as it was written.
     return undefined;

@@ -1,8 +1,8 @@
 import { useState } from 'react';
 import type { Message, Part } from '../../../src/protocol/messages.ts';
-import { plainName } from '../model/names.ts';
 import { texts } from '../texts.ts';
-import { Icon, type IconName } from './icons.tsx';
+import { Attachment } from './attachment.tsx';
+import { Icon } from './icons.tsx';
 import { FORMATTED_MAX, Markdown } from './markdown.tsx';
 import styles from './parts.module.css';
 import { cx } from './cx.ts';
@@ -55,62 +55,6 @@ function Text({ text, mentions }: { text: string; mentions: string[] | undefined
 }
 
 const size = (length: number): string => `${Math.ceil(length / 1024)} KB`;
-
-/** How the kinds of parts are called. */
-export const KINDS: Record<string, { icon: IconName; label: string }> = {
-  image: { icon: 'image', label: texts.remoteImage },
-  audio: { icon: 'audio', label: texts.remoteAudio },
-  url: { icon: 'link', label: texts.remoteUrl },
-  file: { icon: 'file', label: texts.remoteFile },
-  data: { icon: 'braces', label: texts.data },
-};
-
-/** Something that lies elsewhere: named, and opened only by a click. Nothing of it is loaded here. */
-function Attachment({ part }: { part: Part }) {
-  const { icon, label } = KINDS[part.kind] ?? KINDS.file!;
-  const url = webUrl(part.url);
-  const name = plainName(part.filename ?? '') || (url ? shortUrl(url) : plainName(part.url ?? '')) || label;
-  const about = [label, part.media_type && plainName(part.media_type), url?.host].filter(Boolean).join(' · ');
-  const inner = (
-    <>
-      <span className={styles.mark}>
-        <Icon name={icon} />
-      </span>
-      <span className={styles.what}>
-        <bdi className={styles.name}>{name}</bdi>
-        <span className={styles.about}>{about}</span>
-      </span>
-      {url && <Icon name="external" size={14} />}
-    </>
-  );
-  if (!url) return <div className={styles.attachment}>{inner}</div>;
-  return (
-    <a
-      className={styles.attachment}
-      href={url.href}
-      target="_blank"
-      rel="noopener noreferrer nofollow"
-      title={texts.openLink(url.host)}
-    >
-      {inner}
-    </a>
-  );
-}
-
-/** An address that may be opened; undefined for anything but http and https. */
-export function webUrl(url: string | undefined): URL | undefined {
-  try {
-    const parsed = new URL(url ?? '');
-    return parsed.protocol === 'https:' || parsed.protocol === 'http:' ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export function shortUrl(url: URL): string {
-  const path = url.pathname === '/' ? '' : url.pathname;
-  return url.host + path;
-}
 
 function Data({ data }: { data: Record<string, unknown> }) {
   const [all, setAll] = useState(false);

@@ -8,6 +8,7 @@ import type { FastifyReply } from 'fastify';
 import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
 import type { App } from './app.ts';
+import { pictureRoute } from './picture.ts';
 import { logIn } from './session.ts';
 import { createTickets, ticketRoutes, type Tickets } from './tickets.ts';
 
@@ -35,6 +36,8 @@ const POLICY = [
   "connect-src 'self'",
   "manifest-src 'self'",
   "worker-src 'self'",
+  // The frame of one picture (picture.ts).
+  "frame-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -71,6 +74,7 @@ export async function consoleRoutes(app: App, context: ServerContext): Promise<v
   const hidden = { schema: { hide: true } };
   const tickets = createTickets(() => Date.now());
   ticketRoutes(app, context, tickets);
+  pictureRoute(app);
 
   for (const path of ['/', '/console'])
     app.get(path, hidden, async (request, reply) =>
