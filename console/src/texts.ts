@@ -134,7 +134,12 @@ export const texts = {
   pairings: 'Other networks',
   pairingsText: 'Networks that this one is paired with.',
   noPairings: 'Not paired with another network.',
-  relayStates: { relayed: 'has it', waiting: 'waits for it', refused: 'would not take it' },
+  relayStates: {
+    relayed: 'has it',
+    waiting: 'waits for it',
+    refused: 'would not take it',
+    unknown: 'is long done with; what became of it is forgotten',
+  },
   sharedRooms: (rooms: string) => `shares ${rooms}`,
   relayWaits: (count: number, since: string) =>
     `${plural(count, 'conversation waits', 'conversations wait')}${since && ` since ${since}`}`,

@@ -18,7 +18,7 @@ import type { Topology } from './topology.ts';
 
 /** What facts are laid over: the topology, or the batch before this one while it is not on disk. */
 type Base = Omit<State, Loadable> & Partial<Pick<State, Loadable>>;
-type Loadable = 'message' | 'meta' | 'isAddressed';
+type Loadable = 'message' | 'meta' | 'isAddressed' | 'wasTaken';
 
 /**
  * The state as one batch sees it: what is known to its base, and beneath that what was loaded for it.
@@ -50,6 +50,7 @@ export class Facts implements State {
       messages: new Set(),
       metas: new Set(),
       claimed: new Set(),
+      relayed: new Map(),
     };
     for (const command of commands) collect(need, topology, base, command);
     if (need.absent.size + need.messages.size + need.metas.size + need.claimed.size === 0)
@@ -62,16 +63,22 @@ export class Facts implements State {
     const look = async (id: string): Promise<void> => {
       if ((await store.dmPage(id, { limit: 1 })).rows.length > 0) addressed.add(id);
     };
+    const taken = new Set<string>();
+    const lookTaken = async (network: string, ids: ReadonlySet<string>): Promise<void> => {
+      for (const id of await store.relayTaken(network, [...ids])) taken.add(`${network} ${id}`);
+    };
     const [stored, messages, values] = await Promise.all([
       need.absent.size > 0 ? store.conversations([...need.absent]) : undefined,
       need.messages.size > 0 ? store.messages([...need.messages]) : NOTHING.messages,
       Promise.all([...need.metas].map(async (key) => [key, await store.meta(key)] as const)),
       Promise.all([...need.claimed].map(look)),
     ]);
+    // After the messages: what retention removes in between is found as one or as the other.
+    for (const [network, ids] of need.relayed) await lookTaken(network, ids);
     for (const row of stored?.values() ?? []) need.conversations.set(row.key, row);
     const metas = new Map<string, string>();
     for (const [key, value] of values) if (value !== undefined) metas.set(key, value);
-    return new Facts(topology, base, need, { messages, metas, addressed });
+    return new Facts(topology, base, need, { messages, metas, addressed, taken });
   }
 
   /**
@@ -161,6 +168,12 @@ export class Facts implements State {
   message(id: string): StoredMessage | undefined {
     return this.#base.message?.(id) ?? this.#loaded.messages.get(id);
   }
+  wasTaken(network: string, message_id: string): boolean {
+    return (
+      this.#base.wasTaken?.(network, message_id) === true ||
+      this.#loaded.taken.has(`${network} ${message_id}`)
+    );
+  }
   meta(key: string): string | undefined {
     return this.#base.meta?.(key) ?? this.#loaded.metas.get(key);
   }
@@ -173,8 +186,10 @@ interface Loaded {
   messages: ReadonlyMap<string, StoredMessage>;
   metas: ReadonlyMap<string, string>;
   addressed: ReadonlySet<string>;
+  /** Network and id, with a space between. */
+  taken: ReadonlySet<string>;
 }
-const NOTHING: Loaded = { messages: new Map(), metas: new Map(), addressed: new Set() };
+const NOTHING: Loaded = { messages: new Map(), metas: new Map(), addressed: new Set(), taken: new Set() };
 
 interface Need {
   /** Those in memory, held fast so that no batch can push them out before this one is on disk. */
@@ -184,6 +199,8 @@ interface Need {
   metas: Set<string>;
   /** Ids that nobody has and somebody without a credential claims. */
   claimed: Set<string>;
+  /** Messages of other networks, by network. */
+  relayed: Map<string, Set<string>>;
 }
 
 /** Only what the rules will ask for, by the ids as the rules will read them (trimmed). */
@@ -231,6 +248,10 @@ function wantMessage(need: Need, base: Base, { id: given, origin }: SendMessageR
   for (const id of [given?.trim(), foreign ? origin?.message_id?.trim() : undefined]) {
     if (!id || !isId(id)) continue;
     need.messages.add(id);
+    if (foreign) {
+      const relayed = need.relayed.get(network) ?? new Set();
+      need.relayed.set(network, relayed.add(id));
+    }
     // Where nobody is paired, nobody else's message has taken the id.
     if (foreign || base.hasPairings) need.messages.add(derivedMessageId(network, id));
   }

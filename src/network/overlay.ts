@@ -148,6 +148,9 @@ export class Overlay implements State, Foldable {
     for (const message of this.#newMessages.splice(0)) this.#messages.set(message.id, message);
     return this.#messages.get(id) ?? this.#below.message(id);
   }
+  wasTaken(network: string, message_id: string): boolean {
+    return this.#below.wasTaken(network, message_id);
+  }
   meta(key: string): string | undefined {
     return this.#metas.get(key) ?? this.#below.meta(key);
   }

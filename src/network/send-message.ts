@@ -1,7 +1,7 @@
 /** POST /v1/messages: wire.md 4, in its order of checks. */
 import { hash } from 'node:crypto';
 import { MoltnetError } from '../protocol/errors.ts';
-import { requireId } from '../protocol/ids.ts';
+import { messageEventId, requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import {
   INTENTS,
@@ -69,6 +69,9 @@ function decideMessage(
   const content = given ? contentHash(place, sender, parts, asked, origin, intent) : null;
   const { id, stored } = given ? slotOf(state, origin.network_id, own) : { id: own, stored: undefined };
   if (stored) return repeated(stored, content!);
+  // It was here, and is not to come back: what is said of it is as if it stood here still.
+  if (relayed && given && state.wasTaken(origin.network_id, origin.message_id))
+    return known(own, messageEventId(own));
 
   const room = requirePlace(state, identity, place, sender, pairing);
   const mentions = mentionsOf(state, place, room, asked, parts, relayed);
@@ -167,14 +170,17 @@ function repeated(stored: StoredMessage, content: string): Decided<'message.send
       'message_id_conflict',
       `message ${stored.id} exists with other content; send this one with a new id`,
     );
-  return unchanged({
-    message_id: stored.id,
-    event_id: stored.event_id,
+  return known(stored.id, stored.event_id);
+}
+
+const known = (message_id: string, event_id: string): Decided<'message.send'> =>
+  unchanged({
+    message_id,
+    event_id,
     accepted: true,
     thread_created: false,
     dm_created: false,
   });
-}
 
 function joining(state: State, random: Random, at: string, room: RoomState, sender: Sender): EventWrite[] {
   const { members } = room;

@@ -42,3 +42,40 @@ it('RLY-36 one network fills no room with names, and is heard all the same', asy
   expect(lab.network.topology.room('shared')!.members.size).toBe(most);
   expect(await codeOf(say(most + 5))).toBe('accepted');
 });
+
+it('RLY-73 what retention has removed is not taken again: not by relay, not by a backfill, under no other id', async () => {
+  const pairing = { id: 'net_b', network: 'net_b', bound: true };
+  const lab = await openLab({ settings: { pairings: new Map([['net_b', pairing]]) } });
+  await lab.createRoom({ id: 'shared', federation: ['net_b'] });
+  const identity = pairingIdentity('hash', pairing);
+  const request = (id: string, text = id) =>
+    sendRequest('agent:gamma', 'room:shared', {
+      id,
+      origin: { network_id: 'net_b', message_id: id },
+      from: { type: 'agent', id: 'gamma', network_id: 'net_b' },
+      parts: [{ kind: 'text', text }],
+    });
+  const relay = (id: string, text?: string) =>
+    lab.execute('message.send', { request: request(id, text) }, identity);
+  const stored = async () =>
+    (await lab.store.messagePage('room:shared', { limit: 500 })).rows.map(({ id }) => id);
+  // One of ours has the id: theirs stands under another, and is known by its own all the same.
+  await lab.send('human:ann', 'room:shared', { id: 'taken' });
+  for (const id of ['m1', 'taken', 'm2']) await relay(id);
+  await lab.send('human:ann', 'room:shared', { id: 'newest' });
+  const seqs = (await lab.store.messagePage('room:shared', { limit: 500 })).rows.map(({ seq }) => seq);
+  await lab.execute('history.prune', { seqs: seqs.slice(0, -1) });
+  expect(await stored()).toEqual(['newest']);
+  const { head } = lab.store;
+  for (const id of ['m1', 'taken', 'm2'])
+    expect(await relay(id, 'other words')).toMatchObject({ message_id: id, accepted: true });
+  const said_at = '2026-11-01T00:00:00.000Z';
+  expect(await lab.execute('message.backfill', { request: request('m1'), said_at }, identity)).toEqual({
+    known: true,
+  });
+  expect(lab.store.head).toBe(head);
+  // What is ours is not theirs to use up, and what is new is taken.
+  await relay('m3');
+  await lab.send('human:ann', 'room:shared', { id: 'm1' });
+  expect(await stored()).toEqual(['newest', 'm3', 'm1']);
+});

@@ -68,6 +68,8 @@ export interface State {
   pairingInvite(code_hash: string): PairingInviteRow | undefined;
   pairingInvites(): Iterable<PairingInviteRow>;
   message(id: string): StoredMessage | undefined;
+  /** Whether a message of another network was taken once, and is here no more because retention has removed it. */
+  wasTaken(network: string, message_id: string): boolean;
   meta(key: string): string | undefined;
   /** Whether a DM is with somebody of this id; known of ids that a command without a credential claims. */
   isAddressed(id: string): boolean;

@@ -35,7 +35,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
   for (const message of (await pull(options)).toReversed()) {
     const request = SendMessageRequest.parse(requestOf(message));
     const bytes = Buffer.byteLength(JSON.stringify(request));
-    quota.take(spec.id, bytes);
+    await quota.take(spec.id, bytes);
     try {
       const { known } = await network.execute(
         'message.backfill',

@@ -17,7 +17,7 @@ import type { LogEvent, StoredMessage } from '../store/log-rows.ts';
 import type { Store } from '../store/store.ts';
 import { Links } from './links.ts';
 import { backfill } from './backfill.ts';
-import { createQuota, type Quota } from './quota.ts';
+import { Quota } from './quota.ts';
 import { isRelayed } from './relay-message.ts';
 import { PairingRelay, type RelayOptions, type RelayResult } from './relay.ts';
 import { specsOf, type FilePairing, type PairingSpec } from './spec.ts';
@@ -32,7 +32,7 @@ export interface PairingsOptions {
   serve(token: string): Transport;
   onResult(result: RelayResult): void;
   onFault(error: unknown): void;
-  quota?: Quota;
+  quota?: { messages: number; bytes: number };
   clock?: () => number;
   membersEvery?: number;
   leaseEvery?: number;
@@ -52,8 +52,8 @@ export class Pairings {
 
   constructor(options: PairingsOptions) {
     this.#options = options;
-    this.#quota = options.quota ?? createQuota(undefined, options.clock);
-    const { network, serve } = options;
+    const { network, serve, store, clock, quota } = options;
+    this.#quota = new Quota({ store, ...(quota && { most: quota }), ...(clock && { clock }) });
     this.links = new Links({
       tokenHash: (id) => network.topology.pairing(id)?.token_hash,
       serve,
@@ -141,11 +141,13 @@ export class Pairings {
       // What was refused a moment ago is written by now.
       await relay.standing();
       const refusal = await store.relayRefusal(spec.id, message.seq);
-      relays.push(
-        refusal
-          ? { ...about, state: 'refused', code: refusal.code, reason: refusal.reason, at: refusal.at }
-          : { ...about, state: 'relayed' },
-      );
+      if (refusal) {
+        const { code, reason, at } = refusal;
+        relays.push({ ...about, state: 'refused', code, reason, at });
+      } else {
+        const forgotten = message.seq <= (await store.refusalsAfter(spec.id));
+        relays.push({ ...about, state: forgotten ? 'unknown' : 'relayed' });
+      }
     }
     return relays;
   }
@@ -167,7 +169,7 @@ export class Pairings {
     const bytes = pairing ? Buffer.byteLength(JSON.stringify(request)) : 0;
     try {
       limit();
-      if (pairing) this.#quota.take(pairing.id, bytes);
+      if (pairing) await this.#quota.take(pairing.id, bytes);
       try {
         const accepted = await network.execute('message.send', { request }, identity);
         relay?.countReceived();

@@ -1,27 +1,64 @@
 import { expect, it } from 'vitest';
+import { openPostgres, testPostgres } from '../../test/support/postgres-open.ts';
+import { openFile, scratchFolder } from '../../test/support/store-open.ts';
+import path from 'node:path';
 import { MoltnetError } from '../protocol/errors.ts';
-import { createQuota } from './quota.ts';
+import type { Store } from '../store/store.ts';
+import { Quota } from './quota.ts';
 
-it('RLY-35: a pairing brings so many messages in a minute and so many bytes in a day, and is told when to go on', () => {
+const postgres = testPostgres();
+
+/** Undefined when it was taken; else the seconds to wait. */
+async function take(quota: Quota, id: string, bytes: number, messages = 1): Promise<number | undefined> {
+  try {
+    await quota.take(id, bytes, messages);
+    return undefined;
+  } catch (error) {
+    expect((error as MoltnetError).code).toBe('pairing_quota');
+    return (error as MoltnetError).retry_after;
+  }
+}
+const memory = async (): Promise<Store> => openFile(path.join(scratchFolder(), 'moltnet.db'));
+
+it('RLY-35: a pairing brings so many messages in a minute and so many bytes in a day, and is told when to go on', async () => {
   let now = Date.UTC(2026, 10, 30, 23, 59, 30);
-  const quota = createQuota({ messages: 3, bytes: 100 }, () => now);
-  const take = (id: string, bytes: number): number | undefined => {
-    try {
-      quota.take(id, bytes);
-      return undefined;
-    } catch (error) {
-      expect((error as MoltnetError).code).toBe('pairing_quota');
-      return (error as MoltnetError).retry_after;
-    }
-  };
-  expect(take('b', 60)).toBeUndefined();
-  expect(take('b', 60)).toBe(30);
-  expect(take('b', 40)).toBeUndefined();
+  const quota = new Quota({ store: await memory(), most: { messages: 3, bytes: 100 }, clock: () => now });
+  expect(await take(quota, 'b', 60)).toBeUndefined();
+  expect(await take(quota, 'b', 60)).toBe(30);
+  expect(await take(quota, 'b', 40)).toBeUndefined();
   quota.giveBack('b', 40);
-  expect(take('b', 10)).toBeUndefined();
-  expect(take('b', 1)).toBe(30);
-  expect(take('c', 1)).toBeUndefined();
+  expect(await take(quota, 'b', 1)).toBe(30);
+  expect(await take(quota, 'c', 1)).toBeUndefined();
   now += 30_000;
-  expect(take('b', 100)).toBeUndefined();
-  expect(take('b', 1)).toBe(86_400);
+  expect(await take(quota, 'b', 100)).toBeUndefined();
+  expect(await take(quota, 'b', 1)).toBe(86_400);
+});
+
+it('RLY-35: a restart gives no fresh day; it loses a share at most', async () => {
+  const store = await memory();
+  const most = { messages: 1_000_000, bytes: 6_400 };
+  let taken = 0;
+  // Each of these is a server that has just started.
+  for (let starts = 0; starts < 200; starts++)
+    if ((await take(new Quota({ store, most }), 'b', 10)) === undefined) taken += 10;
+  expect(taken).toBe(640);
+  // One that goes on has all of it.
+  const quota = new Quota({ store, most });
+  let whole = 0;
+  while ((await take(quota, 'c', 10)) === undefined) whole += 10;
+  expect(whole).toBe(6_400);
+});
+
+it('RLY-35: servers of one database share the count, also when many come at once', async () => {
+  const dsn = await postgres.fresh();
+  const most = { messages: 1_000, bytes: 6_400_000 };
+  const now = Date.now();
+  const quotas = await Promise.all(
+    [0, 1].map(async () => new Quota({ store: await openPostgres(dsn), most, clock: () => now })),
+  );
+  const all = await Promise.all(Array.from({ length: 1_400 }, (_, i) => take(quotas[i % 2]!, 'b', 1)));
+  const taken = all.filter((wait) => wait === undefined).length;
+  // What one has in hand the other cannot use: at most a share.
+  expect(taken).toBeLessThanOrEqual(1_000);
+  expect(taken).toBeGreaterThan(1_000 - 2 * Math.ceil(1_000 / 64));
 });

@@ -1,54 +1,118 @@
-/** How much one pairing may bring: messages in a minute, bytes in a day (UTC). Of this process, since its start. */
+/**
+ * How much one pairing may bring: messages in a minute, bytes in a day (UTC). Counted in the store before it is used, in
+ * shares: a restart gives no fresh day, and servers of one database share the count. What a server has in hand of a share
+ * when it ends is lost to the pairing: at most a 64th of a day, or of a minute. RLY-35.
+ */
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
-
-interface Used {
-  minute: number;
-  messages: number;
-  day: number;
-  bytes: number;
-}
+import type { Store } from '../store/store.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
+const SHARES = 64;
 
-export interface Quota {
-  /** Counts a message. Throws `pairing_quota`, with the seconds to wait. */
-  take(pairing_id: string, bytes: number): void;
-  /** The message was not stored. */
-  giveBack(pairing_id: string, bytes: number): void;
+export interface QuotaOptions {
+  store: Pick<Store, 'reserve'>;
+  most?: { messages: number; bytes: number };
+  /** Milliseconds since 1970. */
+  clock?: () => number;
 }
 
-export function createQuota(
-  most = { messages: limits.pairing_messages.value as number, bytes: limits.pairing_bytes.value as number },
-  clock: () => number = Date.now,
-): Quota {
-  const all = new Map<string, Used>();
+export class Quota {
+  readonly #options: Required<QuotaOptions>;
+  readonly #counts = new Map<string, Count>();
 
-  function now(id: string, at: number): Used {
-    let used = all.get(id);
-    if (!used) all.set(id, (used = { minute: 0, messages: 0, day: 0, bytes: 0 }));
-    const [minute, day] = [Math.floor(at / MINUTE), Math.floor(at / DAY)];
-    if (used.minute !== minute) Object.assign(used, { minute, messages: 0 });
-    if (used.day !== day) Object.assign(used, { day, bytes: 0 });
-    return used;
+  constructor({ store, most, clock }: QuotaOptions) {
+    this.#options = {
+      store,
+      most: most ?? { messages: limits.pairing_messages.value, bytes: limits.pairing_bytes.value },
+      clock: clock ?? Date.now,
+    };
   }
 
-  return {
-    take(id, bytes) {
-      const at = clock();
-      const used = now(id, at);
-      if (used.messages >= most.messages)
-        throw over(`${most.messages} messages in a minute`, MINUTE - (at % MINUTE));
-      if (used.bytes + bytes > most.bytes) throw over(`${most.bytes} bytes in a day`, DAY - (at % DAY));
-      used.messages++;
-      used.bytes += bytes;
-    },
-    giveBack(id, bytes) {
-      const used = all.get(id);
-      if (used) used.bytes = Math.max(0, used.bytes - bytes);
-    },
-  };
+  /** Counts so many messages. Rejects with `pairing_quota`, with the seconds to wait, and with StorageError. */
+  async take(pairing_id: string, bytes: number, messages = 1): Promise<void> {
+    const { most, clock } = this.#options;
+    const at = clock();
+    if (!(await this.#count(pairing_id, 'messages', most.messages, MINUTE).take(messages, at)))
+      throw over(`${most.messages} messages in a minute`, MINUTE - (at % MINUTE));
+    if (!(await this.#count(pairing_id, 'bytes', most.bytes, DAY).take(bytes, at)))
+      throw over(`${most.bytes} bytes in a day`, DAY - (at % DAY));
+  }
+
+  /** The message was not stored. */
+  giveBack(pairing_id: string, bytes: number): void {
+    const { most, clock } = this.#options;
+    this.#count(pairing_id, 'bytes', most.bytes, DAY).giveBack(bytes, clock());
+  }
+
+  #count(pairing_id: string, what: string, most: number, length: number): Count {
+    const name = `pairing:${pairing_id}:${what}`;
+    let count = this.#counts.get(name);
+    if (!count) this.#counts.set(name, (count = new Count(this.#options.store, name, most, length)));
+    return count;
+  }
+}
+
+/** What this server has in hand of one bound. */
+class Count {
+  readonly #store: Pick<Store, 'reserve'>;
+  readonly #name: string;
+  readonly #most: number;
+  readonly #length: number;
+  #span = -1;
+  #left = 0;
+  /** Nobody has more of this span. */
+  #spent = false;
+  #asking: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Pick<Store, 'reserve'>, name: string, most: number, length: number) {
+    this.#store = store;
+    this.#name = name;
+    this.#most = most;
+    this.#length = length;
+  }
+
+  async take(amount: number, at: number): Promise<boolean> {
+    this.#begin(at);
+    if (this.#use(amount)) return true;
+    if (this.#spent) return false;
+    // One asks for all who come meanwhile.
+    const turn = this.#asking.then(() => this.#ask(amount, at));
+    this.#asking = turn.catch(() => {});
+    return turn;
+  }
+
+  giveBack(amount: number, at: number): void {
+    this.#begin(at);
+    this.#left += amount;
+  }
+
+  async #ask(amount: number, at: number): Promise<boolean> {
+    const span = Math.floor(at / this.#length);
+    if (span === this.#span && this.#use(amount)) return true;
+    const wanted = Math.max(Math.ceil(this.#most / SHARES), amount);
+    const granted = await this.#store.reserve({ name: this.#name, span, amount: wanted, most: this.#most });
+    if (span !== this.#span) return granted >= amount;
+    this.#left += granted;
+    this.#spent = granted < wanted;
+    return this.#use(amount);
+  }
+
+  #begin(at: number): void {
+    const span = Math.floor(at / this.#length);
+    // A clock that goes back gives nothing anew.
+    if (span <= this.#span) return;
+    this.#span = span;
+    this.#left = 0;
+    this.#spent = false;
+  }
+
+  #use(amount: number): boolean {
+    if (amount > this.#left) return false;
+    this.#left -= amount;
+    return true;
+  }
 }
 
 const over = (what: string, wait: number): MoltnetError =>

@@ -112,6 +112,16 @@ export const limits = {
     code: 'pairing_quota',
     what: 'messages of one pairing that are stored in a day (UTC), as JSON',
   },
+  relay_refusals: {
+    value: 10_000,
+    unit: 'count',
+    what: 'refusals of one paired network that are remembered, the newest; of older messages it is not known any more whether they were taken',
+  },
+  relay_taken: {
+    value: 200_000,
+    unit: 'count',
+    what: 'messages of one paired network that retention has removed and that are not taken again, the newest',
+  },
   // live connections
   attachments: {
     value: 10_000,

@@ -94,7 +94,11 @@ export type PairingDetail = z.infer<typeof PairingDetail>;
 export const MessageRelay = z.object({
   pairing_id: z.string(),
   remote_network_id: z.string().optional(),
-  state: z.enum(['relayed', 'waiting', 'refused']),
+  state: z
+    .enum(['relayed', 'waiting', 'refused', 'unknown'])
+    .describe(
+      '`unknown`: it is long done with, and whether it was refused is forgotten (limits.relay_refusals)',
+    ),
   code: z.string().optional(),
   reason: z.string().optional(),
   attempts: z.number().int().optional(),

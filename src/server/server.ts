@@ -110,7 +110,7 @@ export async function startServer(given: ServerConfig, options: ServerOptions = 
     closing.push(() => context.network.close());
     closing.push(() => context.usage.close());
     closing.push(() => context.pairings.close());
-    closing.push(startPruning(context.network, context.store.peers));
+    closing.push(startPruning(context));
     closing.push(startRetention(context));
     closing.push(() => context.gateway.close());
     closing.push(() => context.streams.close());

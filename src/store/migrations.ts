@@ -13,6 +13,7 @@ import { pairings } from './migrations/0007-pairings.ts';
 import { servers } from './migrations/0008-servers.ts';
 import { endedWakes } from './migrations/0009-ended-wakes.ts';
 import { leases } from './migrations/0010-leases.ts';
+import { relayMemory } from './migrations/0011-relay-memory.ts';
 import { StorageError } from './errors.ts';
 
 export interface Migration {
@@ -39,6 +40,7 @@ export const migrations: readonly Migration[] = [
   servers,
   endedWakes,
   leases,
+  relayMemory,
 ];
 
 /** Key of `meta` that says whose database this is. */

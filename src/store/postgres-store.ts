@@ -14,12 +14,14 @@ import { createPageReads } from './postgres-page-reads.ts';
 import { PostgresPeers } from './postgres-peers.ts';
 import { drop, run, Sessions, type Statement } from './postgres-sessions.ts';
 import { prunable } from './postgres-prunable.ts';
+import { createRelayMemory } from './postgres-relay-memory.ts';
 import { createSearch } from './postgres-search.ts';
 import { createStateReads } from './postgres-state-reads.ts';
 import type { MessagePlace, UsageRow } from './delivery-rows.ts';
 import { StateMovedError, StorageError } from './errors.ts';
 import type { PageRequest } from './log-rows.ts';
 import type { ForeignBatch } from './peers.ts';
+import type { RelayKept, Reservation } from './relay-rows.ts';
 import type { SearchRequest } from './search-rows.ts';
 import type { Store } from './store.ts';
 import type { Writes } from './writes.ts';
@@ -117,6 +119,7 @@ class PostgresStore implements Store {
   readonly #pages: ReturnType<typeof createPageReads>;
   readonly #log: ReturnType<typeof createLogReads>;
   readonly #state: ReturnType<typeof createStateReads>;
+  readonly #relays: ReturnType<typeof createRelayMemory>;
   readonly #search: ReturnType<typeof createSearch>;
   readonly #forget: NodeJS.Timeout;
   #client: Client | undefined;
@@ -151,6 +154,7 @@ class PostgresStore implements Store {
     this.#pages = createPageReads(sessions);
     this.#log = createLogReads(sessions);
     this.#state = createStateReads(sessions);
+    this.#relays = createRelayMemory(sessions);
     this.#search = createSearch(sessions, () => this.head);
     this.#forget = setInterval(() => void sessions.read(FORGET_SQL).catch(() => {}), FORGET).unref();
   }
@@ -393,6 +397,11 @@ class PostgresStore implements Store {
     this.#read(() => this.#state.relayRefusals(pairingId, limit));
   relayRefusal = (pairingId: string, seq: number) =>
     this.#read(() => this.#state.relayRefusal(pairingId, seq));
+  refusalsAfter = (pairingId: string) => this.#read(() => this.#relays.refusalsAfter(pairingId));
+  relayTaken = (network: string, ids: readonly string[]) =>
+    this.#read(() => this.#relays.taken(network, ids));
+  reserve = (of: Reservation) => this.#read(() => this.#relays.reserve(of));
+  forgetRelays = (kept: RelayKept) => this.#read(() => this.#relays.forgetRelays(kept));
 
   async ping(): Promise<void> {
     const waited = new AbortController();

@@ -18,6 +18,20 @@ export interface RelayRefusalRow {
   at: string;
 }
 
+/** A part of what may be had of something in a span of time (a number that grows), counted before it is used. */
+export interface Reservation {
+  name: string;
+  span: number;
+  amount: number;
+  /** Of the span, for all. */
+  most: number;
+}
+/** How many are kept, the newest: refusals of each pairing, and taken messages of each network that retention has removed. */
+export interface RelayKept {
+  refusals: number;
+  taken: number;
+}
+
 /** What became of relayed messages: no event belongs to it. A lost one means that a message is sent again. */
 export type RelayWrite =
   /** Nothing before now is relayed to it; one that has begun goes on. */

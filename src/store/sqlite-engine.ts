@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { inspect, migrate } from './migrations.ts';
 import { BUSY_TIMEOUT, openConnection } from './sqlite-connection.ts';
 import { asStoreError } from './sqlite-errors.ts';
+import { createRelayMemory, type MemoryCall } from './sqlite-relay-memory.ts';
 import { createCommitter } from './sqlite-writes.ts';
 import { StateMovedError } from './errors.ts';
 import type { Writes } from './writes.ts';
@@ -34,6 +35,7 @@ export interface Engine {
   readonly untidy: boolean;
   /** Commits all writes in one durable transaction; returns the head from before it. Throws as Store.commit rejects. */
   commit(writes: readonly Writes[], run?: number): number;
+  memory(call: MemoryCall): number;
   /** What may follow a commit once it is answered: the checkpoint, when enough has gathered or nothing else is to do. */
   tidy(idle: boolean): void;
   ping(): void;
@@ -56,6 +58,7 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
     throw asStoreError(error, path);
   }
   const committer = createCommitter(db);
+  const memory = createRelayMemory(db);
   const ping = db.prepare('SELECT max(version) FROM schema_versions');
   let frames = 0;
   /** The run that has come to its end. */
@@ -107,6 +110,14 @@ export function openEngine({ path, networkId, warn }: EngineOptions): Engine {
         return before;
       } catch (error) {
         failed = run;
+        throw asStoreError(error, path);
+      }
+    },
+    memory(call) {
+      try {
+        frames += 2;
+        return memory(call);
+      } catch (error) {
         throw asStoreError(error, path);
       }
     },

@@ -1,6 +1,7 @@
 /** Reads of pairings and of relay. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { ConversationKey } from '../protocol/conversation.ts';
+import { RELAY_MEMORY_SQL } from './relay-memory-sql.ts';
 import { bounded } from './sqlite-paging.ts';
 import { prepareAll } from './sqlite-prepare.ts';
 import { integer, nullable, text, type Row } from './sqlite-rows.ts';
@@ -25,6 +26,7 @@ export type PairingReads = ReturnType<typeof createPairingReads>;
 
 export function createPairingReads(db: DatabaseSync) {
   const sql = prepareAll(db, PAIRING_SQL);
+  const memory = prepareAll(db, { taken: RELAY_MEMORY_SQL.taken, after: RELAY_MEMORY_SQL.refusalsAfter });
   return {
     relayState(pairingId: string): RelayState | undefined {
       const relay = sql.relay.get(pairingId);
@@ -43,6 +45,12 @@ export function createPairingReads(db: DatabaseSync) {
       const row = sql.refusal.get(pairingId, seq);
       return row && refusalRow(row);
     },
+    refusalsAfter(pairingId: string): number {
+      const row = memory.after.get(pairingId);
+      return row ? integer(row, 'refusals_after') : 0;
+    },
+    taken: (network: string, ids: readonly string[]): string[] =>
+      memory.taken.all(network, JSON.stringify(ids)).map((row) => text(row, 'origin_id')),
   };
 }
 

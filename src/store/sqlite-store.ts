@@ -15,6 +15,8 @@ import { createPairingReads, type PairingReads } from './sqlite-pairing-reads.ts
 import { readHere, readThread, type ReadSide } from './sqlite-read-thread.ts';
 import type { Forgotten } from './sqlite-search-index.ts';
 import { createStateReads, type StateReads } from './sqlite-state-reads.ts';
+import type { RelayKept, Reservation } from './relay-rows.ts';
+import type { MemoryCall } from './sqlite-relay-memory.ts';
 import { startStorageThread } from './sqlite-thread.ts';
 import type { MessagePlace, UsageRow } from './delivery-rows.ts';
 import { StorageError } from './errors.ts';
@@ -26,6 +28,7 @@ import type { RowWrite, Writes } from './writes.ts';
 /** Where a store's writes go: the storage thread, or the same engine on this thread. */
 interface WriteSide {
   commit(writes: readonly Writes[], run?: number): Promise<number>;
+  memory(call: MemoryCall): Promise<number>;
   ping(): Promise<void>;
   readonly reads: ReadSide;
   /** Closes the reads and the writes, in the order that leaves nothing behind. */
@@ -38,6 +41,7 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
     const engine = openEngine({ path: ':memory:', networkId, warn });
     const side: WriteSide = {
       commit: async (writes, run) => engine.commit(writes, run),
+      memory: async (call) => engine.memory(call),
       ping: async () => engine.ping(),
       reads: readHere(engine.db),
       close: async () => {
@@ -57,6 +61,7 @@ export async function openSqliteStore({ kind, path, networkId, log }: OpenStoreO
       const reader = openConnection({ path: file, readOnly: true });
       const side: WriteSide = {
         commit: (writes, run) => thread.commit(writes, run),
+        memory: (call) => thread.memory(call),
         ping: () => thread.ping(),
         reads: readThread(file, warn),
         close: async () => {
@@ -103,6 +108,7 @@ export async function openSqliteToRead({ path, networkId }: OpenStoreOptions): P
       reader,
       {
         commit: refuse,
+        memory: refuse,
         ping: async () => {},
         reads: { search: refuse, prunable: refuse, forget: refuse, news: () => {}, close: async () => {} },
         close: async () => reader.close(),
@@ -232,6 +238,12 @@ class SqliteStore implements Store {
     this.#read(() => this.#pairings.relayRefusals(pairingId, limit));
   relayRefusal = (pairingId: string, seq: number) =>
     this.#read(() => this.#pairings.relayRefusal(pairingId, seq));
+  refusalsAfter = (pairingId: string) => this.#read(() => this.#pairings.refusalsAfter(pairingId));
+  relayTaken = (network: string, ids: readonly string[]) =>
+    this.#read(() => this.#pairings.taken(network, ids));
+  reserve = (of: Reservation) => this.#read(() => this.#side.memory({ kind: 'reserve', of }));
+  forgetRelays = async (kept: RelayKept) =>
+    void (await this.#read(() => this.#side.memory({ kind: 'forget', kept })));
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
 

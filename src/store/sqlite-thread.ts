@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { errorOf } from './sqlite-errors.ts';
 import { pack } from './sqlite-packing.ts';
+import type { MemoryCall } from './sqlite-relay-memory.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './sqlite-thread-messages.ts';
 import { StateMovedError, StorageError } from './errors.ts';
 import type { Writes } from './writes.ts';
@@ -17,6 +18,7 @@ export interface StorageThread {
   readonly openedAt: number;
   /** Resolves with the head from before the batch. */
   commit(writes: readonly Writes[], run?: number): Promise<number>;
+  memory(call: MemoryCall): Promise<number>;
   ping(): Promise<void>;
   /** Answers what was asked before, closes the database and ends the thread. */
   close(): Promise<void>;
@@ -25,7 +27,7 @@ export interface StorageThread {
 }
 
 interface Waiting {
-  resolve: (before: number) => void;
+  resolve: (result: number) => void;
   reject: (error: Error) => void;
 }
 
@@ -83,6 +85,7 @@ export function startStorageThread(
   const thread = (openedAt: number): StorageThread => ({
     openedAt,
     commit,
+    memory: async (call) => ask({ op: 'memory', call }),
     ping: async () => void (await ask({ op: 'ping' })),
     close: () => (closing ??= dead ? ended : ask({ op: 'close' }).then(() => ended)),
     kill: async () => void (await worker.terminate()),
@@ -103,7 +106,7 @@ export function startStorageThread(
       }
       const one = waiting.shift();
       if (answer.op === 'failed') one?.reject(errorOf(answer.error));
-      else one?.resolve(answer.before);
+      else one?.resolve(answer.result);
     });
     void ended.then(() => reject(dead));
   });

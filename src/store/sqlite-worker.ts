@@ -24,10 +24,11 @@ function serve(engine: Engine): void {
       return close(engine);
     }
     try {
-      let before = 0;
-      if (request.op === 'commit') before = engine.commit(unpack(request.writes), request.run);
+      let result = 0;
+      if (request.op === 'commit') result = engine.commit(unpack(request.writes), request.run);
+      else if (request.op === 'memory') result = engine.memory(request.call);
       else engine.ping();
-      answer({ op: 'done', before });
+      answer({ op: 'done', result });
     } catch (error) {
       answer({ op: 'failed', error: errorData(error) });
     }
@@ -41,7 +42,7 @@ function serve(engine: Engine): void {
 function close(engine: Engine): void {
   try {
     engine.close();
-    answer({ op: 'done', before: 0 });
+    answer({ op: 'done', result: 0 });
   } catch (error) {
     answer({ op: 'failed', error: errorData(error) });
   }

@@ -23,7 +23,7 @@ import type {
   StoredMessage,
 } from './log-rows.ts';
 import type { ForeignBatch, Peers } from './peers.ts';
-import type { RelayRefusalRow, RelayState } from './relay-rows.ts';
+import type { RelayKept, RelayRefusalRow, RelayState, Reservation } from './relay-rows.ts';
 import type { SearchRequest, SearchRows } from './search-rows.ts';
 import type { SessionRow, TopologyRows } from './topology-rows.ts';
 import type { Writes } from './writes.ts';
@@ -163,6 +163,14 @@ export interface Store {
   /** The newest first. */
   relayRefusals(pairing_id: string, limit: number): Promise<RelayRefusalRow[]>;
   relayRefusal(pairing_id: string, seq: number): Promise<RelayRefusalRow | undefined>;
+  /** Refusals of messages up to this seq are forgotten. */
+  refusalsAfter(pairing_id: string): Promise<number>;
+  /** Which of these messages (origin.message_id) of another network were taken once, and removed by retention. */
+  relayTaken(network: string, ids: readonly string[]): Promise<string[]>;
+  /** Counts it, and resolves with how much of the amount there still was: 0 to all of it. Servers of one database share it. */
+  reserve(reservation: Reservation): Promise<number>;
+  /** Forgets what is over these numbers. */
+  forgetRelays(kept: RelayKept): Promise<void>;
 
   /** Resolves when the engine answers; rejects with StorageError. */
   ping(): Promise<void>;

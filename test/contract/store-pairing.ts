@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ConstraintError } from '../../src/store/errors.ts';
 import type { RelayRefusalRow } from '../../src/store/relay-rows.ts';
 import type { PairingRow } from '../../src/store/topology-rows.ts';
-import { AT, eventOf, roomOf, rowsOf, writesOf } from '../support/store-writes.ts';
+import { AT, eventOf, messageOf, roomOf, rowsOf, upTo, writesOf } from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 
 const pairingRow = (id: string, rest: Partial<PairingRow> = {}): PairingRow => ({
@@ -106,5 +106,54 @@ export function pairingContract({ open, reopen }: StoreFactory): void {
     expect(await store.relayState('net_b')).toBeUndefined();
     expect(await store.relayRefusals('net_b', 500)).toEqual([]);
     expect(await store.relayRefusals('net_c', 500)).toHaveLength(1);
+  });
+
+  it('STO-63 refusals are kept to a number for each pairing, the newest, and it is known which are forgotten', async () => {
+    const store = await open();
+    const begin = (pairing_id: string) => ({ op: 'relay.begin', pairing_id }) as const;
+    const rows = [...upTo(5).map((i) => refusal(i + 1)), refusal(1, 'net_c'), refusal(2, 'net_c')];
+    await store.commit([
+      rowsOf(begin('net_b'), begin('net_c'), ...rows.map((row) => ({ op: 'relay.refusal', row }) as const)),
+    ]);
+    await store.forgetRelays({ refusals: 2, taken: 10 });
+    expect(await store.relayRefusals('net_b', 500)).toEqual([refusal(5), refusal(4)]);
+    expect(await store.relayRefusals('net_c', 500)).toHaveLength(2);
+    expect(await store.refusalsAfter('net_b')).toBe(3);
+    expect(await store.refusalsAfter('net_c')).toBe(0);
+    await store.forgetRelays({ refusals: 2, taken: 10 });
+    expect(await store.refusalsAfter('net_b')).toBe(3);
+  });
+
+  it('STO-64 messages of other networks that are pruned are remembered, to a number for each network, the newest', async () => {
+    let store = await open();
+    await store.commit([writesOf(roomOf('general'))]);
+    const said = upTo(5).map((i) =>
+      messageOf(`m${i}`, 'room:general', { origin: { network: 'net_b', id: `o${i}` } }),
+    );
+    await store.commit([
+      writesOf(...said, messageOf('own', 'room:general'), messageOf('last', 'room:general')),
+    ]);
+    expect(await store.relayTaken('net_b', ['o0'])).toEqual([]);
+    const { head } = store;
+    await store.commit([rowsOf({ op: 'prune', seqs: upTo(6).map((i) => head - 6 + i) })]);
+    if (reopen) store = await reopen(store);
+    const ids = ['o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'own'];
+    expect((await store.relayTaken('net_b', ids)).toSorted()).toEqual(['o0', 'o1', 'o2', 'o3', 'o4']);
+    expect(await store.relayTaken('local', ids)).toEqual([]);
+    expect(await store.relayTaken('net_c', ids)).toEqual([]);
+    await store.forgetRelays({ refusals: 10, taken: 2 });
+    expect((await store.relayTaken('net_b', ids)).toSorted()).toEqual(['o3', 'o4']);
+  });
+
+  it('STO-65 of a span so much is granted, and no more, over restarts; a new span begins anew', async () => {
+    let store = await open();
+    const reserve = (amount: number, span = 7) => store.reserve({ name: 'q', span, amount, most: 10 });
+    expect(await reserve(4)).toBe(4);
+    expect(await Promise.all([reserve(4), reserve(4)])).toEqual([4, 2]);
+    if (reopen) store = await reopen(store);
+    expect(await reserve(1)).toBe(0);
+    expect(await store.reserve({ name: 'other', span: 7, amount: 20, most: 10 })).toBe(10);
+    expect(await reserve(3, 8)).toBe(3);
+    expect(await reserve(9, 8)).toBe(7);
   });
 }

@@ -73,6 +73,8 @@ BEGIN
     ELSE EXECUTE format('DELETE FROM %I', name);
     END IF;
   END LOOP;
+  -- What the triggers of the others put into it.
+  DELETE FROM relay_taken;
 END $$`;
 
 const withSchema = (dsn: string, schema: string): string => {

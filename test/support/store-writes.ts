@@ -85,6 +85,8 @@ export function conversationOf(
 }
 
 export interface MessageOptions {
+  /** The network it came into the world on, and its id there. */
+  origin?: { network: string; id: string };
   /** Of a thread: its room. */
   room?: string;
   participants?: string[];
@@ -112,8 +114,8 @@ export function messageOf(
     {
       op: 'message',
       id,
-      origin_network: 'local',
-      origin_id: id,
+      origin_network: options.origin?.network ?? 'local',
+      origin_id: options.origin?.id ?? id,
       content_hash: options.content_hash === undefined ? `hash of ${id}` : options.content_hash,
       conversation,
       room_id: room,
