@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { staleDocs } from './docs.mjs';
-import { checkFloors } from './floors.mjs';
+import { checkFloors, checkPackages } from './floors.mjs';
 
 const steps = [
   ['format', 'oxfmt', ['--check', '.']],
@@ -16,7 +16,7 @@ for (const [name, command, args] of steps) {
   console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name}`);
   if (status !== 0) failed++;
 }
-const wrong = checkFloors('src');
+const wrong = [...checkFloors('src'), ...checkPackages('packages', 'src')];
 for (const line of wrong) console.log(line);
 console.log(`${wrong.length === 0 ? 'ok  ' : 'FAIL'} floors`);
 if (wrong.length > 0) failed++;

@@ -16,6 +16,26 @@ export const FLOORS = [
 
 const floorOf = (folder) => FLOORS.findIndex((names) => names.includes(folder));
 
+/**
+ * The packages stand where the commands do: they may use all that is below, and not the commands.
+ * @returns {string[]} one line per import of a package that is not of its own or from below
+ */
+export function checkPackages(packages, src) {
+  const wrong = [];
+  for (const entry of readdirSync(packages, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (!entry.isFile() || !/\/src\/[^/]+\.ts$/.test(file) || file.includes('node_modules')) continue;
+    for (const [, target] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      const to = path.resolve(path.dirname(file), target);
+      if (path.dirname(to) === path.resolve(path.dirname(file))) continue;
+      const floor = floorOf(path.relative(src, to).split(path.sep)[0]);
+      if (floor < 0 || floor >= FLOORS.length - 1)
+        wrong.push(`${file}: imports ${target}, which is not on a lower floor`);
+    }
+  }
+  return wrong;
+}
+
 /** @returns {string[]} one line per import that goes up or sideways */
 export function checkFloors(src) {
   const wrong = [];

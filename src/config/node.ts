@@ -17,7 +17,7 @@ import {
   type Section,
 } from './check.ts';
 import { discover, foundAt, NODE_FILES, type Found, type Where } from './discover.ts';
-import { ConfigError, configError } from './issues.ts';
+import { ConfigError, configError, type Path } from './issues.ts';
 import { requirePrivate } from './private-files.ts';
 import { readRuntime, runtimeKeys, secretKeys, type RuntimeKind } from './runtime-block.ts';
 import { jsonSource, readText } from './source.ts';
@@ -31,6 +31,7 @@ export const DEFAULT_NODE_TURNS = 4;
 
 const TOKEN_KEYS = ['token', 'token_env', 'token_path'] as const;
 const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'static_token', ...TOKEN_KEYS];
+const ATTACHMENT_KEYS = ['agent', 'runtime', 'rooms', 'dms', 'catch_up', 'bootstrap', 'publish'];
 /** The last four are hints of a client's configuration; a node passes them over. */
 const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
 /** Seconds. */
@@ -57,16 +58,7 @@ export function loadNodeConfig(where: Where, kinds: readonly RuntimeKind[]): Nod
     v === NODE_VERSION ? undefined : { problem: `is ${JSON.stringify(v)}`, fix: `write ${NODE_VERSION}` },
   );
   const network = root.section('moltnet', NETWORK_KEYS);
-  const blocks = root.sections('attachments', [
-    'agent',
-    'moltnet',
-    'runtime',
-    'rooms',
-    'dms',
-    'catch_up',
-    'bootstrap',
-    'publish',
-  ]);
+  const blocks = root.sections('attachments', ['moltnet', ...ATTACHMENT_KEYS]);
   if (!network && blocks.length > 0)
     note(check, ['moltnet'], 'is missing', 'write moltnet: with base_url and network_id');
   const seen = new Map<string, number>();
@@ -110,6 +102,31 @@ export function loadBridgeConfig(
   checkPrivacy(check, found, [attachment], kinds);
   finish(check);
   return { path: found.file, attachments: [attachment], max_turns: DEFAULT_NODE_TURNS };
+}
+
+/**
+ * One attachment out of a block of keys of somebody else's configuration file, which holds those of the network and of
+ * the attachment side by side, without an inline token. Throws a ConfigError with every mistake.
+ * @param at where the block stands in that file, for the mistakes
+ * @param own further keys that the block may have, which are not read here
+ */
+export function readFlatAttachment(
+  value: unknown,
+  { file, at, kinds, own }: { file: string; at: Path; kinds: readonly RuntimeKind[]; own: readonly string[] },
+): AttachmentConfig {
+  const cwd = path.dirname(file);
+  const found = foundAt(cwd, file);
+  const check = newCheck({ file: found.shown, value, locate: () => undefined });
+  const block = openSection(check, at, value, [...NETWORK_KEYS, ...ATTACHMENT_KEYS, ...own]);
+  if (block.has('token'))
+    block.note(
+      'token',
+      'is not taken from this file',
+      'put it into a file of its own (0600) and write token_path, or into a variable and write token_env',
+    );
+  const attachment = readAttachment(check, block, block, { found, cwd, kinds, own: [] });
+  finish(check);
+  return attachment;
 }
 
 interface Reading {

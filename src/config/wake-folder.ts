@@ -13,6 +13,8 @@ import { ensurePrivateDir, writeFileAtomic } from './private-files.ts';
 /** The environment variable with the folder's absolute path. */
 export const WAKE_ENV = 'MOLTNET_WAKE';
 
+/** Stands in the folder of a turn that is over, where somebody marks that. */
+const ENDED = 'ended';
 /** Milliseconds for which the sends of a failed wake are kept: as long as the wake itself is (RCPT-20). */
 const KEPT = 30 * 86_400_000;
 
@@ -40,6 +42,7 @@ export function beginWake(folder: string, wake: Omit<WakeOfTurn, 'run'>): void {
     before = wakeOfTurn(folder);
   }
   const again = before?.wake_id === wake_id;
+  rmSync(path.join(folder, ENDED), { force: true });
   const wakes = path.dirname(folder);
   for (const dir of [path.dirname(wakes), wakes, folder]) ensurePrivateDir(dir);
   writeFileAtomic(
@@ -65,6 +68,18 @@ export function keepWake(folder: string, wakeId: string): void {
     // As above.
   }
 }
+
+/** Marks that the turn is over: what is said in its session from now on is not of this wake. Never throws. */
+export function endWake(folder: string): void {
+  try {
+    writeFileSync(path.join(folder, ENDED), '', { mode: 0o600 });
+  } catch {
+    // Without it the same words would count as said.
+  }
+}
+
+/** Whether the last turn that had this folder was marked as over. */
+export const wakeEnded = (folder: string): boolean => existsSync(path.join(folder, ENDED));
 
 const asideOf = (folder: string, wakeId: string): string => `${folder}.${digest(wakeId)}`;
 

@@ -88,6 +88,7 @@ export class AttachmentTurns {
         bindings,
         flags,
         publish: config.publish,
+        commands: runtime().commands,
       });
       log('info', `woken in ${conversation}`, {
         ...fieldsOf(wake),
@@ -96,7 +97,12 @@ export class AttachmentTurns {
       const session_key = sessionKey(config, conversation);
       this.#inTurn.add(session_key);
       try {
-        outcome = await runtime().deliver({ wake_id, attempt, conversation, session_key, text }, {}, signal);
+        const from = wake.entries.at(-1)?.message.from;
+        outcome = await runtime().deliver(
+          { wake_id, attempt, conversation, session_key, text, ...(from && { from }) },
+          {},
+          signal,
+        );
         if (outcome.state === 'ok' && config.publish === 'final')
           await this.#publish(wake, outcome.final_text);
       } finally {

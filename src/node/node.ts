@@ -8,10 +8,10 @@ import { createRuntime } from '../runtimes/registry.ts';
 import type { RuntimeContext, RuntimeFactory } from '../runtimes/runtime.ts';
 import { Attachment } from './attachment.ts';
 import { openControl, type NodeControl } from './control.ts';
+import { logLine } from './log-line.ts';
 import type { NodeSession } from './sessions.ts';
 import { nodeTimes, type NodeTimes } from './times.ts';
 import { Turns } from './turns.ts';
-import { visibleLine } from './visible-text.ts';
 import { workspaceKey } from './workspace.ts';
 
 export type NodeLog = RuntimeContext['log'];
@@ -239,18 +239,10 @@ function launcherFolder(): string {
   }
 }
 
-const stderrLog: NodeLog = (level, message, { agent, ...fields } = {}) => {
+const stderrLog: NodeLog = (level, message, fields) => {
   if (level === 'debug') return;
-  const more = Object.entries(fields).map(
-    ([key, value]) => ` ${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
-  );
-  // Reasons are words of runtimes and servers: they stay on their line, and steer no terminal.
-  const line = `${agent === undefined ? '' : `${String(agent)}: `}${message}${more.join('')}`.replace(
-    /\s+/g,
-    ' ',
-  );
   process.stderr.write(
-    `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${visibleLine(line)}\n`,
+    `${new Date().toISOString()} ${level === 'warn' ? 'WARN ' : ''}${logLine(message, fields)}\n`,
   );
 };
 

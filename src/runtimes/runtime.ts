@@ -3,6 +3,7 @@
  * its own file or folder, which ends in one `defineRuntime`; the registry lists those, and nothing else is to be told
  * of a new one. The contract suite in test/contract/runtime.ts runs on each.
  */
+import type { Actor } from '../protocol/actors.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { NoteField, RuntimeConfigOf, RuntimeFields, RuntimeKind } from '../config/runtime-block.ts';
 import type { AttachmentConfig, RuntimeConfig } from '../config/types.ts';
@@ -16,6 +17,21 @@ export interface Wake {
   /** `<prefix>:<network>:room|dm|thread:<id>` (wire.md 12.6). */
   session_key: string;
   text: string;
+  /** Who wrote the newest of its messages; nobody, where none began it. */
+  from?: Actor;
+}
+
+/** How its agent speaks and reads, as the text of a wake tells it. */
+export interface WakeCommands {
+  /** `run` a command in a shell, or call a tool. */
+  how: string;
+  /** Says `YOUR TEXT` in the conversation. */
+  send: string;
+  /** What to know of a text of several lines, or with quotes. */
+  hint?: string;
+  participants?: string;
+  /** Shows so many of the newest messages. */
+  read(limit: number): string;
 }
 
 /** How a turn ended. */
@@ -109,6 +125,8 @@ export interface Runtime {
   deliver(wake: Wake, events: TurnEvents, signal: AbortSignal): Promise<TurnOutcome>;
   /** Ends what runs, leaves no process behind. Idempotent. */
   close(): Promise<void>;
+  /** Where its agent speaks in another way than by the `moltnet` command. */
+  readonly commands?: (conversation: ConversationKey, roomId: string | undefined) => WakeCommands;
   /** Left out by a runtime that keeps no sessions which could be listed. */
   readonly sessions?: RuntimeSessions;
 }

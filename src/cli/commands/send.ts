@@ -6,7 +6,8 @@ import { OUTPUT_FLAGS, print } from '../format.ts';
 import { receiptLines } from '../receipt-lines.ts';
 import { sendOnce } from '../send-once.ts';
 import { AS_FLAG, findSpeaker, SELECTION_FLAGS, type Speaker } from '../speaker.ts';
-import { parseTarget, peerDm, type CliTarget } from '../target.ts';
+import type { NamedTarget } from '../../client/targets.ts';
+import { dmWith, parseTarget } from '../target.ts';
 import { WAIT_FLAGS, waitOf, waitFor } from '../wait.ts';
 
 type Target = {
@@ -87,7 +88,7 @@ earlier attempt has said is not said twice.`,
 };
 
 /** Target and text from flags or positionals, in either mix. */
-async function whatToSay(args: Args, io: Io): Promise<{ target: CliTarget; text: string }> {
+async function whatToSay(args: Args, io: Io): Promise<{ target: NamedTarget; text: string }> {
   const rest = [...args.positionals];
   const target = parseTarget(args.text('target') ?? rest.shift());
   const given = args.given('text') ? args.text('text') : rest.shift();
@@ -136,7 +137,7 @@ function mayWrite({ attachment }: Speaker, target: Target): void {
  * of the original want them, and so a mistyped id is told before anything is said. A caller that may not look
  * (an agent's token) leaves them to the server.
  */
-async function resolve(target: CliTarget, speaker: Speaker, args: Args, client: Client): Promise<Target> {
+async function resolve(target: NamedTarget, speaker: Speaker, args: Args, client: Client): Promise<Target> {
   const [room, parent] = [args.text('room'), args.text('parent')];
   if (target.kind !== 'thread' && (room !== undefined || parent !== undefined))
     throw usageFailure('--room and --parent belong to a thread:ID target');
@@ -178,7 +179,7 @@ async function resolve(target: CliTarget, speaker: Speaker, args: Args, client: 
     }
     case 'peer': {
       const networkId = await networkIdOf(speaker, client);
-      const dm = peerDm(speaker.from.id, target.agent, networkId);
+      const dm = dmWith(speaker.from.id, target.agent, networkId);
       return { kind: 'dm', dm_id: dm.id, participant_ids: dm.participants };
     }
   }

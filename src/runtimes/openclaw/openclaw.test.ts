@@ -5,7 +5,8 @@ import { runtimeContract } from '../../../test/contract/runtime.ts';
 import { deliver, runtimeLab, until, wakeOf, type RuntimeLab } from '../../../test/support/runtime-lab.ts';
 import { standInGateway, type StandInGateway } from '../../../test/support/stand-in-openclaw-gateway.ts';
 import { guarded } from '../guarded-text.ts';
-import { naming, openclaw, sessionName } from './openclaw.ts';
+import { naming, openclaw } from './openclaw.ts';
+import { sessionName } from './session-name.ts';
 
 let gateway: StandInGateway;
 

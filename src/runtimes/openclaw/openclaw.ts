@@ -2,7 +2,6 @@
  * OpenClaw by its gateway (protocol 4): one connection for each attachment, one session of the gateway's for each
  * conversation. Tried with 2026.9.6.
  */
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../../config/wake-folder.ts';
@@ -15,6 +14,7 @@ import { openDevice, type Device } from './device.ts';
 import { gatewayFailure } from './failures.ts';
 import { Gateway, GatewayLost, GatewayRefusal } from './gateway.ts';
 import { withoutExpansions } from './openclaw-text.ts';
+import { openClawSessions, sessionName } from './session-name.ts';
 import { runTurn } from './turn.ts';
 
 const FIELDS = {
@@ -35,8 +35,6 @@ const RETRY_MS = 500;
 const RETRY_MAX_MS = 10_000;
 /** Milliseconds without a turn after which the connection is closed. */
 const IDLE_MS = 120_000;
-/** Characters of a session key; the gateway takes 512. */
-const MAX_KEY = 480;
 
 export const openclaw = defineRuntime({
   kind: 'openclaw',
@@ -121,13 +119,9 @@ function createOpenClaw(context: OpenClawContext): Runtime {
     }
   };
 
-  const nameOf = (key: string): string =>
-    sessionName(key, agent.id, agentId, runtime.session_prefix !== undefined);
-  const sessionOf = (key: string): string => {
-    const known = store().get(key)?.runtime_session_id;
-    if (known === undefined) store().set(key, nameOf(key));
-    return known ?? nameOf(key);
-  };
+  const sessions = openClawSessions(store, (key) =>
+    sessionName(key, agent.id, agentId, runtime.session_prefix !== undefined),
+  );
 
   const run = async (turn: LineTurn) => {
     users++;
@@ -138,7 +132,7 @@ function createOpenClaw(context: OpenClawContext): Runtime {
       return await runTurn({
         ...turn,
         gateway_url: url,
-        session: sessionOf(wake.session_key),
+        session: sessions.of(wake.session_key),
         agent_id: agentId,
         text: guarded(withoutExpansions(folder === undefined ? wake.text : naming(folder, wake.text))),
         begin: () => {
@@ -171,22 +165,7 @@ function createOpenClaw(context: OpenClawContext): Runtime {
     },
     ...line,
     probe: () => probe(gateway, dial, url),
-    sessions: {
-      list: async () =>
-        store()
-          .list()
-          .map(([session_key, { runtime_session_id, updated_at }]) => ({
-            session_key,
-            session_id: runtime_session_id,
-            updated_at,
-          })),
-      reset: async (key) => {
-        if (store().get(key) === undefined) return false;
-        // The gateway lets only its administrators end a session: the next wake goes to one of another name.
-        store().set(key, `${nameOf(key)}:since-${Date.now().toString(36)}`);
-        return true;
-      },
-    },
+    sessions,
   };
 }
 
@@ -205,20 +184,6 @@ async function probe(
     const { state: _, retry_after_s: __, ...rest } = failedBy(gatewayFailure(error, url));
     return { ready: false, ...rest };
   }
-}
-
-/**
- * The gateway's key of a session. `agent:ID` at the beginning of ours names the network's agent; there it names the
- * gateway's own. Keys are folded to lower case there, and `:thread:` means something of its own.
- */
-export function sessionName(ours: string, memberId: string, agentId: string, prefixed: boolean): string {
-  const own = `agent:${memberId}:`;
-  const rest = !prefixed && ours.startsWith(own) ? `moltnet:${memberId}:${ours.slice(own.length)}` : ours;
-  const name = rest.startsWith('agent:') ? rest : `agent:${agentId}:${rest}`;
-  const key = name.replaceAll(':thread:', ':in-thread:');
-  if (key.length <= MAX_KEY && key === key.toLowerCase()) return key;
-  const digest = createHash('sha256').update(key).digest('hex').slice(0, 12);
-  return `${key.toLowerCase().slice(0, MAX_KEY)}:${digest}`;
 }
 
 /**

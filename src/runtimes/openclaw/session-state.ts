@@ -75,10 +75,16 @@ function rowOf(value: unknown): Row {
   const message = recordOf(value);
   return {
     role: textOf(message['role']),
-    key: textOf(message['idempotencyKey']),
+    key: inboundKey(message) ?? textOf(message['idempotencyKey']),
     stop: textOf(message['stopReason']),
     message,
   };
+}
+
+/** A row that came in by a channel names the channel's message, which is the run's id, in the place of the key. */
+function inboundKey(message: Record<string, unknown>): string | undefined {
+  const transport = recordOf(recordOf(message['__openclaw'])['transport']);
+  return transport['channel'] === 'moltnet' ? `${textOf(transport['messageId'])}:user` : undefined;
 }
 
 const isInternal = (message: Record<string, unknown>): boolean =>
