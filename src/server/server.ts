@@ -5,9 +5,11 @@ import { parseListenAddress } from '../config/listen.ts';
 import type { ServerConfig } from '../config/types.ts';
 import { Tail } from '../log/tail.ts';
 import { Network, tokenAgents } from '../network/network.ts';
+import { MoltnetError } from '../protocol/errors.ts';
 import type { ReloadResult } from '../protocol/identity.ts';
 import { limits } from '../protocol/limits.ts';
 import { readImportState } from '../transfer/import-state.ts';
+import { StorageError } from '../store/errors.ts';
 import { openStore } from '../store/open.ts';
 import type { ForeignBatch } from '../store/peers.ts';
 import type { Store } from '../store/store.ts';
@@ -79,28 +81,56 @@ const STOP = {
   answers: 0.2 * limits.stop.value,
 };
 
+/** Beginnings of a start, when the database goes away in the middle: then it is waited for. What breaks every one of them is something else. */
+const BEGINNINGS = 10;
+const BEGIN_AGAIN = 500;
+
 /**
  * Resolves when it takes requests. Rejects with an Error whose message says what is wrong and what to do: the storage
  * cannot be opened, a declared room is refused, the port is taken.
  */
 export async function startServer(given: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
-  // Ours to change: a reload does.
-  const config = { ...given };
   const log = options.log ?? createLog();
-  const address = parseListenAddress(config.server.listen_addr);
+  const address = parseListenAddress(given.server.listen_addr);
   if (!address)
     throw new Error(
-      `server.listen_addr: ${JSON.stringify(config.server.listen_addr)} is no address; write host:port, for example 127.0.0.1:8787`,
+      `server.listen_addr: ${JSON.stringify(given.server.listen_addr)} is no address; write host:port, for example 127.0.0.1:8787`,
     );
+  for (let begun = 1; ; begun++) {
+    const store = await open(given, log, options.signal);
+    try {
+      // Ours to change: a reload does.
+      return await startOn(store, address, { ...given }, options, log);
+    } catch (error) {
+      const again = store.kind === 'postgres' && isAway(error) && begun < BEGINNINGS;
+      if (!again || options.signal?.aborted) throw error;
+      log.warn(
+        { component: 'app', err: error },
+        'the database went away during the start, which begins again',
+      );
+      await delay(BEGIN_AGAIN);
+    }
+  }
+}
 
-  const closing: (() => unknown)[] = [];
+const isAway = (error: unknown): boolean =>
+  error instanceof StorageError ||
+  (error instanceof MoltnetError && ['storage_unavailable', 'service_unavailable'].includes(error.code));
+
+/** Closes the store when it rejects. */
+async function startOn(
+  store: Store,
+  address: { host: string; port: number },
+  config: ServerConfig,
+  options: ServerOptions,
+  log: Logger,
+): Promise<RunningServer> {
+  const closing: (() => unknown)[] = [() => store.close()];
   /** Ends what is open so far, newest first. */
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).toReversed()) await end();
   };
   try {
-    const store = await open(config, log, options.signal);
-    closing.push(() => store.close());
     const importing = await readImportState(store);
     if (importing && !importing.done)
       throw new Error(

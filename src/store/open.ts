@@ -18,6 +18,8 @@ export interface OpenStoreOptions {
   /** Ends the waiting for a database that is not there yet. */
   signal?: AbortSignal;
   log?: StoreLog;
+  /** Multiplies how long a Postgres is waited for, 1 when left out; for tests. */
+  patience?: number;
 }
 
 /**

@@ -33,15 +33,19 @@ export class Sessions {
   #tls: boolean;
   #pool: pg.Pool;
   #closed = false;
+  /** Multiplies every waiting time for the database. */
+  readonly patience: number;
 
-  constructor(target: PostgresTarget) {
+  constructor(target: PostgresTarget, patience = 1) {
     this.target = target;
+    this.patience = patience;
     this.pooled = target.pooled;
     this.#tls = target.client.ssl !== undefined;
     this.#pool = this.#newPool();
   }
 
-  #config(queryTimeout: number): ClientConfig {
+  #config(milliseconds: number): ClientConfig {
+    const queryTimeout = milliseconds * this.patience;
     const { ssl, ...client } = this.target.client;
     return {
       application_name: 'moltnet',
@@ -50,12 +54,12 @@ export class Sessions {
       types,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEPALIVE,
-      connectionTimeoutMillis: CONNECT,
+      connectionTimeoutMillis: CONNECT * this.patience,
       query_timeout: queryTimeout,
       // Of the server's side, for what this side has given up. A pooler takes no such parameters.
       ...(!this.pooled && {
         statement_timeout: 2 * queryTimeout,
-        idle_in_transaction_session_timeout: 2 * READ,
+        idle_in_transaction_session_timeout: 2 * READ * this.patience,
       }),
     };
   }

@@ -60,13 +60,19 @@ interface Outcome {
   missed: string | null;
 }
 
-export async function openPostgresStore({ dsn, networkId, log, signal }: OpenStoreOptions): Promise<Store> {
+export async function openPostgresStore({
+  dsn,
+  networkId,
+  log,
+  signal,
+  patience,
+}: OpenStoreOptions): Promise<Store> {
   if (!dsn)
     throw new StorageError(
       'storage.kind postgres needs an address: set storage.postgres.dsn or MOLTNET_POSTGRES_DSN.',
     );
   const target = described(() => postgresTarget(dsn));
-  const sessions = new Sessions(target);
+  const sessions = new Sessions(target, patience);
   const warn = (message: string): void => log?.warn({}, message);
   try {
     for (let tries = 0; ; tries++) {
@@ -266,7 +272,7 @@ class PostgresStore implements Store {
 
   /** Takes over what others committed before a commit of ours, which stands whatever happens now. */
   async #before(take: () => Promise<void>): Promise<void> {
-    const until = performance.now() + RESOLVE;
+    const until = performance.now() + RESOLVE * this.#sessions.patience;
     for (;;) {
       try {
         return await take();
@@ -291,7 +297,7 @@ class PostgresStore implements Store {
 
   /** What became of a commit whose answer was lost. Rejects with StorageError when the database stays away. */
   async #resolve(batch: string): Promise<Outcome> {
-    const until = performance.now() + RESOLVE;
+    const until = performance.now() + RESOLVE * this.#sessions.patience;
     for (;;) {
       try {
         const client = await this.#connected();
@@ -405,7 +411,7 @@ class PostgresStore implements Store {
 
   async ping(): Promise<void> {
     const waited = new AbortController();
-    const late = delay(PING, undefined, { signal: waited.signal }).then(
+    const late = delay(PING * this.#sessions.patience, undefined, { signal: waited.signal }).then(
       () => Promise.reject(new StorageError(`the database ${this.#shown} does not answer`)),
       () => undefined,
     );

@@ -7,6 +7,7 @@ import { startPostgres, type PostgresServer } from '../support/postgres-server.t
 import { ask, askJson } from '../support/server-http.ts';
 import { startTestServer, type ConfigChanges } from '../support/server.ts';
 import { upTo } from '../support/store-writes.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
 
 let postgres: PostgresServer;
 beforeAll(async () => {
@@ -114,6 +115,21 @@ describe('two servers on one Postgres', () => {
     expect(second.messages).toEqual(['m2']);
     await second.drop();
     await vi.waitFor(async () => expect(await presence(b)).toMatchObject({ connected: false }), 10_000);
+  });
+
+  it('STO-53 a database that goes away in the middle of a start is waited for, and the start begins again', async () => {
+    const proxy = await startProxy(await fresh());
+    let cuts = 0;
+    proxy.onData = (data) => {
+      if (cuts >= 2 || !data.includes('REPEATABLE READ')) return;
+      cuts++;
+      proxy.cut();
+    };
+    const storage = { kind: 'postgres' as const, postgres: { dsn: proxy.url } };
+    const server = await startTestServer({ rooms: [{ id: 'general', members: [] }], storage });
+    expect(cuts).toBe(2);
+    expect((await ask(server, '/v1/rooms')).status).toBe(200);
+    expect(await post(server, message('beta', 'm1'))).toBe(202);
   });
 
   it('STO-51 STO-56 a database that stands still: readiness, reads and writes say so, and all comes back', async () => {

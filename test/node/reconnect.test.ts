@@ -1,7 +1,7 @@
 /** What a broken connection, a stopped node or a stopped server does to a wake: it is run, and not twice. */
 import { expect, it } from 'vitest';
 import { FakeRuntime, Facts, failed, ok, speaker, startLabNode } from '../support/node-lab.ts';
-import { startProxy } from '../support/node-proxy.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 import { startServer } from '../../src/server/server.ts';
 import { createLog } from '../../src/server/log.ts';

@@ -197,13 +197,15 @@ class Run implements Chaos {
     node.start();
   }
 
-  /** A process that stands still and goes on, as on a machine that swaps or sleeps. */
+  /** A process that stands still and goes on, as on a machine that swaps or sleeps; of several servers one for longer than its leases last. */
   async #freeze(process_: ChaosServer | ChaosNode): Promise<void> {
     const { pid } = process_;
     if (pid === undefined) return;
+    const { random, world } = this.#of;
     this.#frozen++;
+    const lapses = world.servers.length > 1 && random.next() < 0.4;
     signal(pid, 'SIGSTOP');
-    await sleep(this.#of.random.next() * 3_000);
+    await sleep(lapses ? 5_000 + random.next() * 4_000 : random.next() * 3_000);
     signal(pid, 'SIGCONT');
   }
 
