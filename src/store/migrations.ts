@@ -14,6 +14,7 @@ import { servers } from './migrations/0008-servers.ts';
 import { endedWakes } from './migrations/0009-ended-wakes.ts';
 import { leases } from './migrations/0010-leases.ts';
 import { relayMemory } from './migrations/0011-relay-memory.ts';
+import { commits } from './migrations/0012-commits.ts';
 import { StorageError } from './errors.ts';
 
 export interface Migration {
@@ -41,6 +42,7 @@ export const migrations: readonly Migration[] = [
   endedWakes,
   leases,
   relayMemory,
+  commits,
 ];
 
 /** Key of `meta` that says whose database this is. */

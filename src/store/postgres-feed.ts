@@ -19,7 +19,7 @@ const LISTENING = 10_000;
 /** Batches that one read takes at most. */
 const STRETCH = 32;
 
-/** A batch of another server, as moltnet_missed_1 gives it. */
+/** A batch of another server, as moltnet_missed_2 gives it. */
 interface MissedBatch {
   stamp: number;
   after_seq: number;
@@ -31,7 +31,8 @@ interface MissedBatch {
 
 const NEWS: Statement = {
   name: 'moltnet_feed_news',
-  text: `SELECT h.stamp, moltnet_missed_1($1, $2, h.stamp) AS missed,
+  text: `SELECT h.stamp,
+    CASE WHEN h.run_by = $1 AND h.run_from - 1 <= $2 THEN '[]' ELSE moltnet_missed_2($1, $2, h.stamp) END AS missed,
     (SELECT min(c.stamp) FROM changes c WHERE c.stamp > $2 AND c.server = $1) AS own,
     (SELECT min(c.stamp) FROM changes c) AS oldest FROM log_head h`,
 };
@@ -112,6 +113,7 @@ export class Feed {
    */
   async take(missed: string | null, upTo: number, seen: number): Promise<void> {
     if (upTo <= this.#applied) return;
+    if (missed === '[]') return this.#reached(upTo);
     if (missed === null && upTo > seen) return this.#readUpTo(upTo);
     for (const batch of missed === null ? [] : (JSON.parse(missed) as MissedBatch[])) this.#apply(batch);
     this.#reached(upTo);

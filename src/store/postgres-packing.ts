@@ -1,15 +1,20 @@
 /**
- * A batch as the commit function takes it: JSON texts, in which rows of one kind stand together and of each key only
- * the last row. Numbers of events (`i`, from 1; 0 for what comes before the first) stand for seqs, which nobody knows
- * before the commit has its turn.
+ * A batch as the commit function takes it: its events as one array for each column, and JSON texts of the other rows, in
+ * which rows of one kind stand together and of each key only the last row. Numbers of events (`i`, from 1; 0 for what
+ * comes before the first) stand for seqs, which nobody knows before the commit has its turn.
  */
+import { EVENT_COLUMNS } from './postgres-commit-sql.ts';
 import type { ConversationRow, PairRow } from './log-rows.ts';
 import type { EventWrite, RowWrite, Writes } from './writes.ts';
 
 export interface PackedBatch {
   /** Events in it. */
   count: number;
-  events: string | null;
+  /** In the order of EVENT_COLUMNS. */
+  columns: (Buffer | null)[];
+  /** Something is said in a thread; in a DM. */
+  inThreads: boolean;
+  inDms: boolean;
   conversations: string | null;
   pairs: string | null;
   groups: string | null;
@@ -31,6 +36,7 @@ export interface ChangedRow {
   row: RowWrite;
 }
 
+type MessageRow = Extract<RowWrite, { op: 'message' }>;
 type Conversation = Extract<RowWrite, { op: 'conversation' }>['row'];
 
 /** A conversation of the batch: as ConversationRows in sqlite-conversation-rows.ts, with numbers in the place of seqs. */
@@ -127,7 +133,8 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
   let looked = 0;
 
   return (writes) => {
-    const events: object[] = [];
+    const columns: (string | null)[][] = EVENT_COLUMNS.map(() => []);
+    let inThreads = false;
     const conversations = new Map<string, PackedConversation>();
     const pairs = new Map<string, PairRow>();
     const groups: Group[] = [];
@@ -193,21 +200,13 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
       for (const event of own) {
         i++;
         decides = true;
-        const { rows: carried, participants, held, ...plain } = event;
-        let message: object | undefined;
-        for (const row of carried) {
-          if (row.op === 'message' && !message) {
-            const { id, origin_network, origin_id, content_hash, sender } = row;
-            message = { message_id: id, origin_network, origin_id, content_hash, sender };
-          } else put(row, event);
+        let message: MessageRow | undefined;
+        for (const row of event.rows) {
+          if (row.op === 'message' && !message) message = row;
+          else put(row, event);
         }
-        events.push({
-          i,
-          ...plain,
-          held: held ? 1 : 0,
-          ...(participants && { participants: JSON.stringify(participants) }),
-          ...message,
-        });
+        if (message?.conversation.startsWith('thread:')) inThreads = true;
+        addEvent(columns, event, message);
       }
       for (const row of rows) put(row, undefined);
     }
@@ -218,7 +217,9 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
     for (const packed of conversations.values()) changed.push(changedConversation(packed));
     return {
       count: i,
-      events: jsonOf(events),
+      columns: columns.map(textArray),
+      inThreads,
+      inDms: [...conversations.values()].some(({ kind, touched }) => kind === 'dm' && touched > 0),
       conversations: jsonOf([...conversations.values()]),
       pairs: jsonOf([...pairs.values()]),
       groups: jsonOf(groups),
@@ -227,6 +228,57 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
       decides,
     };
   };
+}
+
+/** To the columns in the order of EVENT_COLUMNS. */
+function addEvent(to: (string | null)[][], event: EventWrite, message: MessageRow | undefined): void {
+  const { id, type, created_at, conversation, room_id, dm_id, participants, agent_id, held, payload } = event;
+  let at = 0;
+  const put = (value: string | null | undefined): void => void to[at++]!.push(value ?? null);
+  put(id);
+  put(type);
+  put(created_at);
+  put(conversation);
+  put(room_id);
+  put(dm_id);
+  put(participants && JSON.stringify(participants));
+  put(agent_id);
+  put(held ? '' : null);
+  put(payload);
+  put(message?.id);
+  put(message?.origin_network);
+  put(message?.origin_id);
+  put(message?.content_hash);
+  put(message?.sender);
+}
+
+/** OID of TEXT, which no Postgres changes. */
+const TEXT = 25;
+const ARRAY_HEADER = 20;
+
+/** A TEXT[] as Postgres takes it in binary: nothing is quoted and nothing is parsed. Null when it holds nothing. */
+function textArray(values: readonly (string | null)[]): Buffer | null {
+  let bytes = ARRAY_HEADER;
+  let some = false;
+  for (const value of values) {
+    if (value !== null) some = true;
+    bytes += 4 + (value === null ? 0 : Buffer.byteLength(value));
+  }
+  if (!some) return null;
+  const array = Buffer.allocUnsafe(bytes);
+  // One dimension, with nulls, of TEXT, this long, from 1.
+  array.writeInt32BE(1, 0);
+  array.writeInt32BE(1, 4);
+  array.writeInt32BE(TEXT, 8);
+  array.writeInt32BE(values.length, 12);
+  array.writeInt32BE(1, 16);
+  let at = ARRAY_HEADER;
+  for (const value of values) {
+    const length = value === null ? -1 : array.write(value, at + 4);
+    array.writeInt32BE(length, at);
+    at += 4 + Math.max(length, 0);
+  }
+  return array;
 }
 
 const jsonOf = (rows: readonly object[]): string | null => (rows.length === 0 ? null : JSON.stringify(rows));

@@ -78,10 +78,10 @@ export class Sessions {
     return pool;
   }
 
-  /** A client of its own. The caller ends it with `drop`. */
-  async connect(queryTimeout: number): Promise<Client> {
+  /** A client of its own; with `pipeline` its queries do not wait for the answers before them. The caller ends it with `drop`. */
+  async connect(queryTimeout: number, pipeline = false): Promise<Client> {
     for (;;) {
-      const client = new pg.Client(this.#config(queryTimeout));
+      const client = new pg.Client({ ...this.#config(queryTimeout), pipeline });
       client.on('error', () => {});
       try {
         await client.connect();

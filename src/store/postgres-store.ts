@@ -1,24 +1,23 @@
 /** The Postgres store: reads over a pool, commits one after the other over one connection, and what others commit. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from 'pg';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { OpenStoreOptions } from './open.ts';
 import { postgresTarget } from './postgres-dsn.ts';
-import { asStoreError, isAway, isLostStatement, isUnsure } from './postgres-errors.ts';
-import { Feed, newServerId } from './postgres-feed.ts';
+import { asStoreError, isAway } from './postgres-errors.ts';
+import { Commits } from './postgres-commits.ts';
+import { Feed } from './postgres-feed.ts';
 import { createLogReads } from './postgres-log-reads.ts';
 import { migratePostgres } from './postgres-migrations.ts';
-import { createPacker, type PackedBatch } from './postgres-packing.ts';
 import { createPageReads } from './postgres-page-reads.ts';
 import { PostgresPeers } from './postgres-peers.ts';
-import { drop, run, Sessions, type Statement } from './postgres-sessions.ts';
+import { drop, Sessions, type Statement } from './postgres-sessions.ts';
 import { prunable } from './postgres-prunable.ts';
 import { createRelayMemory } from './postgres-relay-memory.ts';
 import { createSearch } from './postgres-search.ts';
 import { createStateReads } from './postgres-state-reads.ts';
 import type { MessagePlace, UsageRow } from './delivery-rows.ts';
-import { StateMovedError, StorageError } from './errors.ts';
+import { StorageError } from './errors.ts';
 import type { PageRequest } from './log-rows.ts';
 import type { ForeignBatch } from './peers.ts';
 import type { RelayKept, Reservation } from './relay-rows.ts';
@@ -26,39 +25,18 @@ import type { SearchRequest } from './search-rows.ts';
 import type { Store } from './store.ts';
 import type { Writes } from './writes.ts';
 
-/** Milliseconds: a commit; opening and migrating; how long the end of a broken commit is looked for. */
-const COMMIT = 8_000;
+/** Milliseconds: opening and migrating; a ping; between two tries at the start. */
 const OPEN = 60_000;
-const RESOLVE = 5_000;
-/** After a connection failed: until when nobody tries again, and between two tries at the start. */
-const PAUSE = 250;
 const PING = 2_500;
-/** While it is another server's turn. */
-const WAIT = 3;
 const START_AGAIN = 1_000;
 /** Between two looks for old rows of \`changes\`, and how many one look removes. */
 const FORGET = 60_000;
 
-const COMMIT_SQL: Statement = {
-  name: 'moltnet_commit_1',
-  text: 'SELECT * FROM moltnet_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
-};
-const RESOLVE_SQL: Statement = {
-  name: 'moltnet_resolve_1',
-  text: 'SELECT * FROM moltnet_resolve_1($1, $2, $3)',
-};
 const FORGET_SQL: Statement = {
   name: 'moltnet_forget',
   text: `DELETE FROM changes WHERE stamp IN (SELECT stamp FROM changes ORDER BY stamp LIMIT 5000)
     AND at < clock_timestamp() - interval '10 minutes'`,
 };
-
-interface Outcome {
-  verdict: 'done' | 'moved' | 'wait' | 'void';
-  before: number;
-  after_stamp: number;
-  missed: string | null;
-}
 
 export async function openPostgresStore({
   dsn,
@@ -118,23 +96,15 @@ class PostgresStore implements Store {
   readonly networkId: string;
   readonly #sessions: Sessions;
   readonly #shown: string;
-  readonly #channel: string;
   readonly #feed: Feed;
   readonly peers: PostgresPeers;
-  readonly #pack = createPacker();
+  readonly #commits: Commits;
   readonly #pages: ReturnType<typeof createPageReads>;
   readonly #log: ReturnType<typeof createLogReads>;
   readonly #state: ReturnType<typeof createStateReads>;
   readonly #relays: ReturnType<typeof createRelayMemory>;
   readonly #search: ReturnType<typeof createSearch>;
   readonly #forget: NodeJS.Timeout;
-  #client: Client | undefined;
-  #failed: { until: number; error: unknown } | undefined;
-  /** Commits go one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
-  #failedRun: number | undefined;
-  /** Commits in a row that others were faster than: it gets its turn. */
-  #moved = 0;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -148,7 +118,6 @@ class PostgresStore implements Store {
     this.networkId = networkId;
     this.#sessions = sessions;
     this.#shown = shown;
-    this.#channel = channel;
     this.#feed = new Feed({
       sessions,
       channel,
@@ -157,6 +126,13 @@ class PostgresStore implements Store {
       fault: (error) => void failed(error),
     });
     this.peers = new PostgresPeers(sessions, channel);
+    this.#commits = new Commits({
+      sessions,
+      feed: this.#feed,
+      shown,
+      channel,
+      isAlone: () => this.peers.alive && this.peers.others === 0,
+    });
     this.#pages = createPageReads(sessions);
     this.#log = createLogReads(sessions);
     this.#state = createStateReads(sessions);
@@ -183,166 +159,9 @@ class PostgresStore implements Store {
 
   async commit(writes: readonly Writes[], run?: number, decidedAt?: number): Promise<number[][]> {
     if (this.#closing) throw closed();
-    const turn = this.#turn(this.#last, writes, run, decidedAt);
-    this.#last = turn.catch(() => {});
-    let seq = await turn;
+    let seq = await this.#commits.commit(writes, run, decidedAt);
     this.#search.news();
     return writes.map(({ events }) => events.map(() => ++seq));
-  }
-
-  /** After the commits before it, as STO-42 has it. Resolves with the head from before it. */
-  async #turn(
-    before: Promise<unknown>,
-    writes: readonly Writes[],
-    run: number | undefined,
-    decidedAt: number | undefined,
-  ): Promise<number> {
-    await before;
-    if (run !== undefined && run === this.#failedRun)
-      throw new StateMovedError('a commit before this one in its run has failed');
-    try {
-      return await this.#commit(this.#pack(writes), decidedAt);
-    } catch (error) {
-      this.#failedRun = run;
-      throw asStoreError(error, this.#shown);
-    }
-  }
-
-  async #commit(packed: PackedBatch, decidedAt: number | undefined): Promise<number> {
-    const committed = this.#feed.committing();
-    try {
-      for (let broken = 0; ;) {
-        const outcome = await this.#attempt(packed, decidedAt);
-        switch (outcome.verdict) {
-          case 'done':
-            this.#moved = 0;
-            this.#feed.own(outcome.after_stamp, outcome.before + packed.count);
-            return outcome.before;
-          case 'moved':
-            this.#moved++;
-            throw new StateMovedError('another server has changed what this was decided on');
-          case 'wait':
-            await delay(WAIT);
-            continue;
-          case 'void':
-            if (broken++ > 0)
-              throw new StorageError(`the database ${this.#shown} breaks the connection again and again`);
-        }
-      }
-    } finally {
-      committed();
-    }
-  }
-
-  async #attempt(packed: PackedBatch, decidedAt: number | undefined): Promise<Outcome> {
-    const feed = this.#feed;
-    const client = await this.#connected();
-    const batch = randomUUID();
-    const { applied } = feed;
-    const { events, conversations, pairs, groups, changed, moves, decides } = packed;
-    const checks = decides && decidedAt !== undefined;
-    const values = [batch, feed.server, decidedAt ?? 0, applied, checks, this.#moved, moves, this.#channel];
-    let outcome: Outcome;
-    try {
-      const { rows } = await run(
-        client,
-        COMMIT_SQL,
-        [...values, events, conversations, pairs, groups, changed],
-        !this.#sessions.pooled,
-      );
-      outcome = rows[0] as Outcome;
-    } catch (error) {
-      if (isLostStatement(error)) {
-        this.#sessions.pooled = true;
-        return { verdict: 'void', before: 0, after_stamp: 0, missed: null };
-      }
-      if (!isUnsure(error)) throw error;
-      this.#disconnect();
-      outcome = await this.#resolve(batch);
-      await this.#before(() => feed.take(null, outcome.after_stamp - 1, 0));
-      if (outcome.verdict === 'void') feed.own(outcome.after_stamp, 0);
-      return outcome;
-    }
-    const { verdict, after_stamp, missed } = outcome;
-    // Everything before our own commit, and nothing of it: that is the caller's to make the state.
-    const upTo = verdict === 'done' ? after_stamp - 1 : after_stamp;
-    await this.#before(() => feed.take(missed, upTo, applied));
-    return outcome;
-  }
-
-  /** Takes over what others committed before a commit of ours, which stands whatever happens now. */
-  async #before(take: () => Promise<void>): Promise<void> {
-    const until = performance.now() + RESOLVE * this.#sessions.patience;
-    for (;;) {
-      try {
-        return await take();
-      } catch (error) {
-        if (performance.now() < until && isAway(error)) {
-          await delay(PAUSE);
-          continue;
-        }
-        throw this.#unknown(error);
-      }
-    }
-  }
-
-  /** If it was stored, it comes back to us as somebody else's. */
-  #unknown(cause: unknown): StorageError {
-    this.#feed.server = newServerId();
-    return new StorageError(
-      `the database ${this.#shown} went away during a commit, which may have been stored: repeat it with the same message id`,
-      { cause },
-    );
-  }
-
-  /** What became of a commit whose answer was lost. Rejects with StorageError when the database stays away. */
-  async #resolve(batch: string): Promise<Outcome> {
-    const until = performance.now() + RESOLVE * this.#sessions.patience;
-    for (;;) {
-      try {
-        const client = await this.#connected();
-        const { rows } = await run(
-          client,
-          RESOLVE_SQL,
-          [batch, this.#feed.server, this.#channel],
-          !this.#sessions.pooled,
-        );
-        return { ...(rows[0] as Outcome), missed: null };
-      } catch (error) {
-        this.#disconnect();
-        if (performance.now() < until && (isAway(error) || isLostStatement(error))) {
-          await delay(PAUSE);
-          continue;
-        }
-        throw this.#unknown(error);
-      }
-    }
-  }
-
-  async #connected(): Promise<Client> {
-    if (this.#client) return this.#client;
-    if (this.#failed && performance.now() < this.#failed.until) throw this.#failed.error;
-    try {
-      const client = await this.#sessions.connect(COMMIT);
-      client.once('end', () => {
-        if (this.#client === client) this.#client = undefined;
-      });
-      this.#failed = undefined;
-      return (this.#client = client);
-    } catch (error) {
-      const known = asStoreError(error, this.#shown);
-      const failure =
-        known instanceof StorageError
-          ? known
-          : new StorageError(`the database ${this.#shown} cannot be reached`, { cause: error });
-      this.#failed = { until: performance.now() + PAUSE, error: failure };
-      throw failure;
-    }
-  }
-
-  #disconnect(): void {
-    if (this.#client) drop(this.#client);
-    this.#client = undefined;
   }
 
   loadTopology = () => this.#read(() => this.#state.loadTopology());
@@ -424,11 +243,10 @@ class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     clearInterval(this.#forget);
-    await this.#last;
+    await this.#commits.close();
     await this.peers.close();
     await this.#feed.close();
     await this.#search.close();
-    this.#disconnect();
     await this.#sessions.close();
   }
 

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { openFile, openMemory } from '../../test/support/store-open.ts';
 import { messageOf, upTo } from '../../test/support/store-writes.ts';
 import { MoltnetError } from '../protocol/errors.ts';
@@ -400,6 +401,22 @@ it('STO-41 a batch that fails over one that does not is the only one to fail', a
   expect(await outcomes(first)).toEqual(['answer to a', 'answer to b']);
   expect(await outcomes(second)).toEqual(upTo(16).map(() => 'storage_unavailable'));
   expect(published.map(({ seq }) => seq)).toEqual([1, 2]);
+});
+
+it('STO-41 what was decided over a batch that failed and may have been stored itself is refused, not decided again', async () => {
+  const lost = Promise.withResolvers<number[][]>();
+  const store: Store = Object.assign(Object.create(await openMemory()) as Store, {
+    commit: () => lost.promise,
+  });
+  const { writer, rules, published } = writerOf(store);
+  const first = writer.submit('a');
+  await eventually(() => rules.batches.length === 1);
+  const second = upTo(16).map((i) => writer.submit(`c${i}`));
+  await eventually(() => rules.batches.length === 2);
+  lost.reject(new StorageError('away, and it may have been stored'));
+  expect(await outcomes([first, ...second])).toEqual(upTo(17).map(() => 'storage_unavailable'));
+  expect(rules.over).toEqual([undefined, 'a']);
+  expect(published).toEqual([]);
 });
 
 it('STO-41 a batch whose state another process moved is decided again after the rules have caught up, with what was over it', async () => {

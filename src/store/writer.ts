@@ -299,7 +299,12 @@ export class Writer<C, A> {
       for (const batch of over) answerOnly(batch);
       throw new Error('the storage took what was decided over a batch that it refused');
     }
-    this.#again(...over);
+    // What may have been stored must not be decided a second time.
+    const lost = over.filter(
+      ({ outcome }) => outcome instanceof Failed && outcome.error instanceof StorageError,
+    );
+    for (const batch of lost) answerOnly(batch);
+    this.#again(...over.filter((batch) => !lost.includes(batch)));
     if (error instanceof StateMovedError && this.#moved++ < TRIES) {
       try {
         await this.#options.rules.catchUp?.();

@@ -1,5 +1,4 @@
 import type { Migration } from '../migrations.ts';
-import { COMMIT_FUNCTIONS } from '../postgres-commit-sql.ts';
 
 /**
  * What several servers on one Postgres go by: the one row that commits wait for, what each commit changed of that
@@ -90,6 +89,5 @@ BEGIN
 END $$;
 CREATE TRIGGER events_gone AFTER DELETE ON events REFERENCING OLD TABLE AS gone
   FOR EACH STATEMENT EXECUTE FUNCTION events_gone();
-${COMMIT_FUNCTIONS}
 `,
 };

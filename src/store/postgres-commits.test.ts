@@ -1,0 +1,126 @@
+/** Commits that are on their way together on one connection: what becomes of each when something breaks in between. */
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { eventually } from '../../test/support/eventually.ts';
+import { openPostgres } from '../../test/support/postgres-open.ts';
+import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
+import { messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
+import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
+import type { Store } from './store.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.stop());
+
+let runs = 0;
+const commit = (store: Store, id: string, run: number) =>
+  store.commit([writesOf(messageOf(id, 'room:general'))], run);
+const allIds = async (store: Store): Promise<string[]> => {
+  const ids: string[] = [];
+  for (let after = 0; ;) {
+    const page = await store.events({ all: true }, after, 500);
+    if (page.length === 0) return ids;
+    ids.push(...page.map(({ id }) => id));
+    after = page.at(-1)!.seq;
+  }
+};
+
+/** A store, and a way to keep its next commits from going on in the database. */
+async function heldCommits(): Promise<{ store: Store; admin: pg.Client; sent: () => number }> {
+  const admin = new pg.Client(server.dsn);
+  await admin.connect();
+  onTestFinished(() => admin.end());
+  await admin.query('DROP SCHEMA IF EXISTS held CASCADE; CREATE SCHEMA held; SET search_path = held');
+  const store = await openPostgres(`${server.dsn}?options=-c%20search_path%3Dheld`);
+  await commit(store, 'first', ++runs);
+  const query = vi.spyOn(pg.Client.prototype, 'query');
+  onTestFinished(() => query.mockRestore());
+  const sent = () =>
+    query.mock.calls.filter(([statement]) => (statement as { name?: string }).name === 'moltnet_commit_2')
+      .length;
+  await admin.query('BEGIN; SELECT * FROM log_head FOR UPDATE');
+  return { store, admin, sent };
+}
+
+it('STO-42 a batch does not wait for the answer of the one it was decided over, and is not stored when that one is not', async () => {
+  const { store, admin, sent } = await heldCommits();
+  const run = ++runs;
+  const one = commit(store, 'a', run);
+  await eventually(() => sent() === 1);
+  const others = [commit(store, 'first', run), commit(store, 'b', run), commit(store, 'c', run)].map((each) =>
+    each.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
+  expect(sent()).toBe(4);
+  await admin.query('ROLLBACK');
+  expect(await one).toEqual([[2]]);
+  const [taken, ...over] = await Promise.all(others);
+  expect(taken).toBeInstanceOf(ConstraintError);
+  for (const error of over) expect(error).toBeInstanceOf(StateMovedError);
+  expect(await commit(store, 'b', ++runs)).toEqual([[3]]);
+  expect(await allIds(store)).toEqual(['evt_first', 'evt_a', 'evt_b']);
+});
+
+it('STO-51 two that are on their way when the connection breaks are each stored once, in their order', async () => {
+  const { store, admin, sent } = await heldCommits();
+  const run = ++runs;
+  const one = commit(store, 'a', run);
+  await eventually(() => sent() === 1);
+  const two = commit(store, 'b', run);
+  const waiting = async () =>
+    (
+      await admin.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`,
+      )
+    ).rowCount;
+  while ((await waiting()) === 0) await turn();
+  await admin.query('ROLLBACK');
+  expect([await one, await two]).toEqual([[[2]], [[3]]]);
+  expect(await allIds(store)).toEqual(['evt_first', 'evt_a', 'evt_b']);
+});
+
+it('STO-51 STO-42 of pairs on their way while Postgres is killed again and again, what was answered is there once and what was refused is not', async () => {
+  const store = await openPostgres(server.dsn);
+  const [stored, refused]: [string[], string[]] = [[], []];
+  const stop = new AbortController();
+  const writing = (async () => {
+    for (let i = 0; !stop.signal.aborted; i++) {
+      const run = ++runs;
+      const pair = ['a', 'b'].map(async (of, k) => {
+        // The second is asked for when the first is on its way.
+        if (k > 0) await turn();
+        const id = `${of}${i}`;
+        await commit(store, id, run).then(
+          () => stored.push(`evt_${id}`),
+          (error: unknown) => {
+            expect([StorageError, StateMovedError].some((known) => error instanceof known)).toBe(true);
+            // One that may have been stored says so, and counts as neither.
+            if (!/may have been stored/.test((error as Error).message)) refused.push(`evt_${id}`);
+          },
+        );
+      });
+      await Promise.all(pair);
+    }
+  })();
+  for (const round of upTo(4)) {
+    const reached = stored.length + 50;
+    await eventually(() => stored.length > reached);
+    await server.kill();
+    if (round === 1) await eventually(() => refused.length > 0);
+    await server.start();
+  }
+  const reached = stored.length + 20;
+  await eventually(() => stored.length > reached);
+  stop.abort();
+  await writing;
+  const there = await allIds(store);
+  expect(new Set(there).size).toBe(there.length);
+  expect(stored.filter((id) => !there.includes(id))).toEqual([]);
+  expect(refused.filter((id) => there.includes(id))).toEqual([]);
+  expect(stored).toEqual(there.filter((id) => stored.includes(id)));
+});
