@@ -29,6 +29,7 @@ import type {
   PairingPage,
 } from '../protocol/pairings.ts';
 import type { Pause, PauseChange, PauseList } from '../protocol/pauses.ts';
+import type { ReadList, ReadPosition } from '../protocol/reads.ts';
 import type {
   DeliveryItem,
   DeliveryList,
@@ -193,6 +194,8 @@ export interface Client {
 
   /** Who this client is to the server. */
   identity(): Promise<CallerIdentity>;
+  /** How far the person who asks has read; refused with `forbidden` to who is none. */
+  reads(): Promise<ReadPosition[]>;
   /** The server reads its configuration again. */
   reload(): Promise<ReloadResult>;
   /** A word that logs one browser in with this token, once. */
@@ -341,6 +344,7 @@ export function createClient(options: ClientOptions): Client {
     relays: (id) => get(`/v1/messages/${segment(id)}/relays`),
 
     identity: () => get('/v1/identity'),
+    reads: async () => (await get<ReadList>('/v1/reads')).reads,
     reload: () => call('POST', '/v1/reload', {}),
     consoleTicket: (request) => call('POST', '/console/tickets', request),
 

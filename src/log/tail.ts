@@ -21,6 +21,8 @@ export interface Interest {
   readonly participants?: ReadonlySet<string>;
   /** What happens to these agents, volatile facts too. */
   readonly agents?: ReadonlySet<string>;
+  /** What is told to this person alone, wherever they look. */
+  readonly person?: string;
   /** Everything, and the volatile facts too. */
   readonly observer?: boolean;
 }
@@ -37,6 +39,8 @@ export interface VolatileFact {
   type: EventType;
   /** The agent that it is about. */
   agent_id?: string;
+  /** The person whom alone it is told to: nobody else hears of it, observers neither. */
+  person?: string;
   /** The room that it is from: those whom it concerns are told only while they may read there. */
   room_id?: string | undefined;
   /** The payload that stands under the type's payload key. */
@@ -61,6 +65,8 @@ export interface TailOptions {
 
 /** Bytes of what was read from storage that are kept, and of what was prepared of it. */
 const READ_BYTES = 4 * 1_048_576;
+
+const NOBODY: ReadonlySet<Subscriber> = new Set();
 
 export const matches = (interest: Interest, event: LogEvent): boolean => {
   const { rooms, open, participants, agents, observer } = interest;
@@ -94,6 +100,7 @@ export class Tail {
   readonly #byOpen = new Map<(room_id: string) => boolean, Set<Subscriber>>();
   readonly #byParticipant = new Map<string, Set<Subscriber>>();
   readonly #byAgent = new Map<string, Set<Subscriber>>();
+  readonly #byPerson = new Map<string, Set<Subscriber>>();
   readonly #listeners = new Set<(event: LogEvent) => void>();
   #afterBatch: (() => void)[] | undefined;
   #head: number;
@@ -172,7 +179,7 @@ export class Tail {
     for (const entry of entries) entry.forget();
   }
 
-  /** Sends a volatile fact to the observers, and to those who asked for its agent, here and at other servers. It gets a random id, which is no cursor. */
+  /** Sends a volatile fact to the observers, and to those who asked for its agent, or to its person alone, here and at other servers. It gets a random id, which is no cursor. */
   announce(fact: VolatileFact): void {
     this.#onFact?.(fact);
     this.announceHere(fact);
@@ -180,9 +187,15 @@ export class Tail {
 
   /** The same to those of this server: another one has told it. */
   announceHere(fact: VolatileFact): void {
-    const { type, agent_id, room_id, payload } = fact;
-    const concerned = agent_id === undefined ? undefined : this.#byAgent.get(agent_id);
-    if (this.#observers.size === 0 && !concerned) return;
+    const { type, agent_id, room_id, person, payload } = fact;
+    const concerned =
+      person !== undefined
+        ? this.#byPerson.get(person)
+        : agent_id === undefined
+          ? undefined
+          : this.#byAgent.get(agent_id);
+    const observers = person === undefined ? this.#observers : NOBODY;
+    if (observers.size === 0 && !concerned) return;
     const created_at = new Date(this.now()).toISOString();
     const event = {
       seq: 0,
@@ -197,7 +210,7 @@ export class Tail {
       ...(agent_id !== undefined && { agent_id }),
       ...(room_id !== undefined && { room_id }),
     });
-    for (const readers of [this.#observers, concerned ?? []])
+    for (const readers of [observers, concerned ?? NOBODY])
       for (const reader of readers) if (reader.announce) this.#guarded(() => reader.announce!(entry));
   }
 
@@ -313,6 +326,7 @@ export class Tail {
 
   #add(subscriber: Subscriber, interest: Interest): void {
     this.#interests.set(subscriber, interest);
+    if (interest.person !== undefined) addTo(this.#byPerson, interest.person, subscriber);
     if (interest.observer) {
       this.#observers.add(subscriber);
       return;
@@ -335,6 +349,7 @@ export class Tail {
     if (interest.open) removeFrom(this.#byOpen, interest.open, subscriber);
     for (const id of interest.participants ?? []) removeFrom(this.#byParticipant, id, subscriber);
     for (const id of interest.agents ?? []) removeFrom(this.#byAgent, id, subscriber);
+    if (interest.person !== undefined) removeFrom(this.#byPerson, interest.person, subscriber);
   }
 }
 

@@ -16,7 +16,7 @@ import type {
 import type { PairingExchanged } from '../protocol/pairings.ts';
 import type { DeliveryWrite } from '../store/delivery-rows.ts';
 import type { RelayWrite } from '../store/relay-rows.ts';
-import type { SessionWrite } from '../store/writes.ts';
+import type { ReadWrite, SessionWrite } from '../store/writes.ts';
 import type { DeclarationNote } from './declaration.ts';
 import type { Identity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
@@ -107,6 +107,8 @@ export interface CommandTypes {
   'history.prune': [{ seqs: readonly number[] }, { saved: true }];
   /** Browser sessions: the server's own bookkeeping. */
   'session.save': [{ writes: SessionWrite[] }, { saved: true }];
+  /** How far people have read: the server's own bookkeeping. */
+  'read.save': [{ writes: ReadWrite[] }, { saved: true }];
 }
 export type CommandKind = keyof CommandTypes;
 export type Command = {

@@ -25,7 +25,7 @@ import { rotateAgent } from './rotate-agent.ts';
 import { changeMembers } from './room-members.ts';
 import type { Decided } from './rule.ts';
 import { saveDelivery } from './save-delivery.ts';
-import { saveSession } from './save-session.ts';
+import { saveRead, saveSession } from './save-session.ts';
 import { setPause } from './set-pause.ts';
 import { backfillMessage, sendMessage } from './send-message.ts';
 import type { State } from './state.ts';
@@ -85,5 +85,7 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return pruneHistory(state, command, random);
     case 'session.save':
       return saveSession(state, command, random);
+    case 'read.save':
+      return saveRead(state, command, random);
   }
 }

@@ -161,7 +161,7 @@ function foldRow(
       state.putMeta?.(row.key, row.value);
       return;
     default:
-      // Mentions, artifacts, participants (taken from the event), delivery and relay state and sessions are not held here.
+      // Mentions, artifacts, participants (taken from the event), delivery and relay state, sessions and read positions are not held here.
       return;
   }
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Message, Target } from './messages.ts';
 import { ReceiptEvent } from './receipts.ts';
 import { PauseChange } from './pauses.ts';
+import { ReadPosition } from './reads.ts';
 import { DirectConversation, Room, Thread } from './rooms.ts';
 
 /** The event types of wire.md 1.3, and below them those we add. Readers tolerate unknown ones. */
@@ -28,6 +29,7 @@ export const EVENT_TYPES = [
   'pause.changed',
   'message.receipt',
   'agent.status',
+  'read.moved',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -119,6 +121,7 @@ export const Event = z.object({
   pause: PauseChange.optional(),
   redaction: z.object({ message_id: z.string(), target: Target }).optional(),
   receipt: ReceiptEvent.optional(),
+  read: ReadPosition.optional(),
   created_at: z.string(),
 });
 export type Event = z.infer<typeof Event>;
@@ -134,7 +137,8 @@ export type PayloadKey =
   | 'guard'
   | 'pause'
   | 'redaction'
-  | 'receipt';
+  | 'receipt'
+  | 'read';
 
 export function payloadKey(type: string): PayloadKey {
   switch (type) {
@@ -155,6 +159,8 @@ export function payloadKey(type: string): PayloadKey {
     case 'conversation.held':
     case 'conversation.resumed':
       return 'guard';
+    case 'read.moved':
+      return 'read';
     case 'pause.changed':
       return 'pause';
     default:

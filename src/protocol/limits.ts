@@ -169,6 +169,12 @@ export const limits = {
     unit: 'count',
     what: 'tickets that are not used yet; beyond it the oldest is worth nothing',
   },
+  read_positions: {
+    value: 200,
+    unit: 'count',
+    what: 'conversations of one person whose read position is kept; beyond it the one read longest ago is forgotten',
+  },
+  unread_counted: { value: 100, unit: 'count', what: 'unread messages of one conversation that are counted' },
   sse_streams: {
     value: 128,
     unit: 'count',

@@ -16,6 +16,8 @@ export interface AudienceOptions {
   network: Pick<Network, 'settings' | 'topology'>;
   /** Ids under which the caller is a member of rooms and takes part in DMs. */
   selves: ReadonlySet<string>;
+  /** The person that the caller is. */
+  person?: string | undefined;
   /** Agents whose lifecycle it is told. */
   agents?: ReadonlySet<string>;
   mayRead: (room: RoomState) => boolean;
@@ -30,9 +32,15 @@ export class Audience {
 
   constructor(options: AudienceOptions) {
     this.#options = options;
-    const { network, selves, agents } = options;
+    const { network, selves, agents, person } = options;
     const open = publicRooms(network.topology);
-    this.#interest = { rooms: this.#ownRooms(), open, participants: selves, ...(agents && { agents }) };
+    this.#interest = {
+      rooms: this.#ownRooms(),
+      open,
+      participants: selves,
+      ...(agents && { agents }),
+      ...(person !== undefined && { person }),
+    };
   }
 
   get interest(): Interest {
@@ -124,6 +132,7 @@ export function streamAudience(
     selves,
     // Its agents' lifecycle, and what became of its own messages.
     ...(selves.size > 0 && { agents: selves }),
+    person: human?.id,
     mayRead: (room) => can(settings, identity, 'room.read', { room }).allowed,
     mayReadDm: (participants) => can(settings, identity, 'dm.read', { dm: { participants } }).allowed,
     types: selves.size > 0 ? BOUND_TYPES : PUBLIC_TYPES,

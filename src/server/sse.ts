@@ -179,7 +179,11 @@ class EventStream implements ReaderSink {
     this.#reader = new LogReader({
       tail: options.tail,
       sink: this,
-      interest: options.audience?.interest ?? { rooms: 'all', observer: true },
+      interest: options.audience?.interest ?? {
+        rooms: 'all',
+        observer: true,
+        ...(options.identity.human && { person: options.identity.human.id }),
+      },
       withholds: false,
     });
   }

@@ -15,6 +15,7 @@ import { endedWakes } from './migrations/0009-ended-wakes.ts';
 import { leases } from './migrations/0010-leases.ts';
 import { relayMemory } from './migrations/0011-relay-memory.ts';
 import { commits } from './migrations/0012-commits.ts';
+import { reads } from './migrations/0013-reads.ts';
 import { StorageError } from './errors.ts';
 
 export interface Migration {
@@ -43,6 +44,7 @@ export const migrations: readonly Migration[] = [
   leases,
   relayMemory,
   commits,
+  reads,
 ];
 
 /** Key of `meta` that says whose database this is. */

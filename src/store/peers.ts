@@ -34,6 +34,13 @@ export interface PeersFollower {
   lapsed(): void;
 }
 
+/** What logs one browser in, once: by the hash of its secret, for a token of the configuration. */
+export interface TicketRow {
+  id_hash: string;
+  token_id: string;
+  token_hash: string;
+}
+
 /** What servers on one database keep of each other. What one has lapses by the database's clock within 5 s of its death. */
 export interface Peers {
   /** Rejects with nothing: what cannot be said now is said later. One follower. */
@@ -56,6 +63,10 @@ export interface Peers {
   note(name: string, text: string | undefined): void;
   /** What another living server says of it, as known a second ago. */
   noted(name: string): string | undefined;
+  /** Keeps a ticket for so many milliseconds; of all that are kept only the newest `most` stay. Rejects with StorageError. */
+  keepTicket(ticket: TicketRow, lives: number, most: number): Promise<void>;
+  /** Takes it, whichever server kept it: undefined when it is used up, too old or none. Of two who ask one gets it. */
+  takeTicket(id_hash: string): Promise<TicketRow | undefined>;
   /** Tells the other servers something volatile, of at most 7,000 bytes and without line breaks. It may be lost. */
   tell(text: string): void;
 }

@@ -69,7 +69,14 @@ const KEYED: { readonly [op in RowWrite['op']]?: (row: never) => string } = {
   redact: (row: { message_id: string }) => row.message_id,
 };
 /** Of these, two of one key cannot be in one statement, and both count: each goes alone. */
-const ALONE: ReadonlySet<string> = new Set(['usage', 'skip', 'wake.retry', 'room.remove', 'agent.remove']);
+const ALONE: ReadonlySet<string> = new Set([
+  'usage',
+  'skip',
+  'read',
+  'wake.retry',
+  'room.remove',
+  'agent.remove',
+]);
 
 /** What no decision of another server goes by. */
 const DELIVERY: ReadonlySet<RowWrite['op']> = new Set([
@@ -89,6 +96,8 @@ const DELIVERY: ReadonlySet<RowWrite['op']> = new Set([
   'bootstrap',
   'session',
   'session.remove',
+  'read',
+  'read.remove',
   'relay.begin',
   'relay.settled',
   'relay.position',
@@ -108,6 +117,8 @@ const UNSHARED: ReadonlySet<RowWrite['op']> = new Set([
   'handed',
   'deliveries.prune',
   'bootstrap',
+  'read',
+  'read.remove',
   'relay.begin',
   'relay.settled',
   'relay.position',

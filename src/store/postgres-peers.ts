@@ -6,7 +6,8 @@
 import type { Client } from 'pg';
 import { newServerId } from './postgres-feed.ts';
 import { drop, type Sessions, type Statement } from './postgres-sessions.ts';
-import type { Peers, PeersFollower } from './peers.ts';
+import { asStoreError } from './postgres-errors.ts';
+import type { Peers, PeersFollower, TicketRow } from './peers.ts';
 
 /** Milliseconds: between two signs of life, after which of them without one a server counts as dead, and a doubt of ours. */
 const BEAT = 1_000;
@@ -62,6 +63,20 @@ const DIED: Statement = {
   name: 'moltnet_peers_died',
   text: `WITH s AS (DELETE FROM servers WHERE server = $1), a AS (DELETE FROM attached WHERE server = $1)
     DELETE FROM leases WHERE server = $1`,
+};
+
+/** Values: hash, token id, token hash, milliseconds, most. */
+const KEEP_TICKET: Statement = {
+  name: 'moltnet_peers_keep_ticket',
+  text: `WITH gone AS (DELETE FROM tickets WHERE until <= clock_timestamp()
+      OR id_hash IN (SELECT id_hash FROM tickets ORDER BY until DESC OFFSET $5 - 1))
+    INSERT INTO tickets (id_hash, token_id, token_hash, until)
+    VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 millisecond') ON CONFLICT DO NOTHING`,
+};
+const TAKE_TICKET: Statement = {
+  name: 'moltnet_peers_take_ticket',
+  text: `WITH t AS (DELETE FROM tickets WHERE id_hash = $1 RETURNING *)
+    SELECT id_hash, token_id, token_hash FROM t WHERE until > clock_timestamp()`,
 };
 
 export class PostgresPeers implements Peers {
@@ -122,6 +137,24 @@ export class PostgresPeers implements Peers {
   async release(name: string): Promise<void> {
     // What fails lapses with us.
     await this.#sessions.read(RELEASE, [this.#server, name]).catch(() => {});
+  }
+
+  async keepTicket({ id_hash, token_id, token_hash }: TicketRow, lives: number, most: number): Promise<void> {
+    try {
+      await this.#sessions.read(KEEP_TICKET, [id_hash, token_id, token_hash, lives, most]);
+    } catch (error) {
+      throw asStoreError(error, 'the database');
+    }
+  }
+
+  async takeTicket(id_hash: string): Promise<TicketRow | undefined> {
+    try {
+      // When its answer is lost it is used up, and one asks for another.
+      const [row] = await this.#sessions.read(TAKE_TICKET, [id_hash]);
+      return row && { id_hash, token_id: row['token_id'] as string, token_hash: row['token_hash'] as string };
+    } catch (error) {
+      throw asStoreError(error, 'the database');
+    }
   }
 
   present(agent_id: string, state: string | undefined): void {

@@ -60,6 +60,13 @@ const ROWS: Readonly<Record<string, string>> = {
     ON CONFLICT (id_hash) DO UPDATE SET token_id = excluded.token_id, token_hash = excluded.token_hash,
       created_at = excluded.created_at, expires_at = excluded.expires_at`,
   'session.remove': `DELETE FROM sessions USING json_to_recordset(g) AS x(id_hash TEXT) WHERE sessions.id_hash = x.id_hash`,
+  read: `INSERT INTO reads (person_id, conversation, seq, message_id, at)
+    SELECT x.person_id, x.conversation, x.seq, x.message_id, x.at
+    FROM json_to_recordset(g) AS x(person_id TEXT, conversation TEXT, seq BIGINT, message_id TEXT, at TEXT)
+    ON CONFLICT (person_id, conversation) DO UPDATE SET
+      seq = excluded.seq, message_id = excluded.message_id, at = excluded.at WHERE excluded.seq > reads.seq`,
+  'read.remove': `DELETE FROM reads USING json_to_recordset(g) AS x(person_id TEXT, conversation TEXT)
+    WHERE reads.person_id = x.person_id AND reads.conversation = x.conversation`,
   redact: `WITH x AS MATERIALIZED (SELECT y.payload, m.seq
         FROM json_to_recordset(g) AS y(message_id TEXT, payload TEXT) JOIN messages m ON m.id = y.message_id),
       e AS (UPDATE events SET payload = x.payload FROM x WHERE events.seq = x.seq),

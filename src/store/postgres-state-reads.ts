@@ -13,6 +13,7 @@ import {
   positionRow,
   roomRow,
   scopeRow,
+  readRow,
   sessionRow,
   STATE_SQL,
   TOPOLOGY_SQL,
@@ -21,7 +22,7 @@ import type { Sessions, Statement } from './postgres-sessions.ts';
 import { statements, toPostgres } from './postgres-sql.ts';
 import type { DeliveryFacts, MessagePlace, UsageRow } from './delivery-rows.ts';
 import type { RelayState } from './relay-rows.ts';
-import type { TopologyRows } from './topology-rows.ts';
+import type { ReadRow, TopologyRows } from './topology-rows.ts';
 
 /** Messages that are counted at most. */
 const COUNTED = 10_000;
@@ -46,6 +47,14 @@ const FACTS: Statement = {
     LEFT JOIN delivery_positions p ON p.agent_id = j.id AND p.conversation = $1
     LEFT JOIN delivery_scopes d ON d.agent_id = j.id AND d.scope = $2
     ORDER BY j.place`,
+};
+
+/** What is new in many conversations in one round trip. Values: conversations, seqs, sender, most. */
+const UNREAD: Statement = {
+  name: 'moltnet_state_unread',
+  text: `SELECT n.count FROM unnest($1::TEXT[], $2::BIGINT[]) WITH ORDINALITY AS j(conversation, seq, place),
+    LATERAL (SELECT count(*) AS count FROM (SELECT 1 FROM messages
+      WHERE conversation = j.conversation AND seq > j.seq AND sender <> $3 LIMIT $4) c) n ORDER BY j.place`,
 };
 
 function deliveryFacts(row: Row, seq: number): DeliveryFacts {
@@ -100,6 +109,17 @@ export function createStateReads(sessions: Sessions) {
     },
     meta: async (key: string) => (await all('meta', key))[0]?.['value'] as string | undefined,
     sessions: async (now: string) => (await all('sessions', now)).map(sessionRow),
+    reads: async (personId: string, limit: number) =>
+      (await all('reads', personId, bounded(limit))).map(readRow),
+    async unread(asked: readonly Pick<ReadRow, 'conversation' | 'seq'>[], sender: string, most: number) {
+      const rows = await sessions.read(UNREAD, [
+        asked.map(({ conversation }) => conversation),
+        asked.map(({ seq }) => seq),
+        sender,
+        bounded(most),
+      ]);
+      return rows.map((row) => integer(row, 'count'));
+    },
     scopes: async (agentId: string) => (await all('scopes', agentId)).map(scopeRow),
     positions: async (agentId: string) => (await all('positions', agentId)).map(positionRow),
     openWakes: async (agentId: string) => (await all('openWakes', agentId)).map(wakeRow),

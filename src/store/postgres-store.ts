@@ -167,6 +167,8 @@ class PostgresStore implements Store {
   loadTopology = () => this.#read(() => this.#state.loadTopology());
   meta = (key: string) => this.#read(() => this.#state.meta(key));
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
+  reads = (personId: string, limit: number) => this.#read(() => this.#state.reads(personId, limit));
+  unread = (...args: Parameters<Store['unread']>) => this.#read(() => this.#state.unread(...args));
   messages = (ids: readonly string[]) => this.#read(() => this.#pages.messages(ids));
   conversations = (keys: readonly ConversationKey[]) => this.#read(() => this.#pages.conversations(keys));
   messagePage = (conversation: ConversationKey, page: PageRequest) =>

@@ -1,9 +1,9 @@
-/** Writes of claim codes and browser sessions. */
+/** Writes of claim codes, browser sessions and people's read positions. */
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareAll } from './sqlite-prepare.ts';
-import type { RowWrite, SessionWrite } from './writes.ts';
+import type { ReadWrite, RowWrite, SessionWrite } from './writes.ts';
 
-type CredentialWrite = Extract<RowWrite, { op: 'invite' | 'invite.remove' }> | SessionWrite;
+type CredentialWrite = Extract<RowWrite, { op: 'invite' | 'invite.remove' }> | SessionWrite | ReadWrite;
 
 const SQL = {
   invite: `INSERT INTO invites (agent_id, code_hash, created_at, expires_at) VALUES (?, ?, ?, ?)
@@ -14,6 +14,10 @@ const SQL = {
     ON CONFLICT (id_hash) DO UPDATE SET token_id = excluded.token_id, token_hash = excluded.token_hash,
       created_at = excluded.created_at, expires_at = excluded.expires_at`,
   sessionRemove: 'DELETE FROM sessions WHERE id_hash = ?',
+  read: `INSERT INTO reads (person_id, conversation, seq, message_id, at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (person_id, conversation) DO UPDATE SET
+      seq = excluded.seq, message_id = excluded.message_id, at = excluded.at WHERE excluded.seq > reads.seq`,
+  readRemove: 'DELETE FROM reads WHERE person_id = ? AND conversation = ?',
 } as const;
 
 export type CredentialStatements = ReturnType<typeof credentialStatements>;
@@ -37,6 +41,14 @@ export function writeCredential(sql: CredentialStatements, write: CredentialWrit
     }
     case 'session.remove':
       sql.sessionRemove.run(write.id_hash);
+      return;
+    case 'read': {
+      const { person_id, conversation, seq, message_id, at } = write.row;
+      sql.read.run(person_id, conversation, seq, message_id, at);
+      return;
+    }
+    case 'read.remove':
+      sql.readRemove.run(write.person_id, write.conversation);
       return;
   }
 }

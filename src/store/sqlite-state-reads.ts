@@ -14,6 +14,7 @@ import type {
   InviteRow,
   MemberRow,
   PauseRow,
+  ReadRow,
   RoomRow,
   SessionRow,
   TopologyRows,
@@ -33,6 +34,10 @@ export const STATE_SQL = {
   bootstraps: 'SELECT room_id FROM bootstraps WHERE agent_id = ? ORDER BY room_id',
   sessions:
     'SELECT * FROM sessions INDEXED BY sessions_expiry WHERE expires_at > ? ORDER BY expires_at, id_hash',
+  reads:
+    'SELECT * FROM reads INDEXED BY reads_latest WHERE person_id = ? ORDER BY at DESC, conversation DESC LIMIT ?',
+  unread: `SELECT count(*) AS count FROM (SELECT 1 FROM messages INDEXED BY messages_conversation
+    WHERE conversation = ? AND seq > ? AND sender <> ? LIMIT ?)`,
 } as const;
 
 /** Read whole, once, at start-up; bounded by the limits on rooms, members and agents. */
@@ -89,6 +94,16 @@ export function createStateReads(db: DatabaseSync) {
       sql.endedWakes.all(agentId, bounded(limit)).map(wakeRow),
     bootstraps: (agentId: string): string[] => sql.bootstraps.all(agentId).map((row) => text(row, 'room_id')),
     sessions: (now: string): SessionRow[] => sql.sessions.all(now).map(sessionRow),
+    reads: (personId: string, limit: number): ReadRow[] =>
+      sql.reads.all(personId, bounded(limit)).map(readRow),
+    unread: (
+      asked: readonly Pick<ReadRow, 'conversation' | 'seq'>[],
+      sender: string,
+      most: number,
+    ): number[] =>
+      asked.map(({ conversation, seq }) =>
+        integer(sql.unread.get(conversation, seq, sender, bounded(most))!, 'count'),
+      ),
   };
 }
 
@@ -142,6 +157,13 @@ export const sessionRow = (row: Row): SessionRow => ({
   token_hash: text(row, 'token_hash'),
   created_at: text(row, 'created_at'),
   expires_at: text(row, 'expires_at'),
+});
+export const readRow = (row: Row): ReadRow => ({
+  person_id: text(row, 'person_id'),
+  conversation: row['conversation'] as ConversationKey,
+  seq: integer(row, 'seq'),
+  message_id: text(row, 'message_id'),
+  at: text(row, 'at'),
 });
 export const scopeRow = (row: Row): ScopeRow => ({
   agent_id: text(row, 'agent_id'),

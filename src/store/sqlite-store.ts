@@ -246,6 +246,8 @@ class SqliteStore implements Store {
     void (await this.#read(() => this.#side.memory({ kind: 'forget', kept })));
 
   sessions = (now: string) => this.#read(() => this.#state.sessions(now));
+  reads = (personId: string, limit: number) => this.#read(() => this.#state.reads(personId, limit));
+  unread = (...args: Parameters<Store['unread']>) => this.#read(() => this.#state.unread(...args));
 
   prunable = (...args: Parameters<Store['prunable']>) => this.#read(() => this.#side.reads.prunable(...args));
   search = (request: SearchRequest) => this.#read(() => this.#side.reads.search(request));

@@ -155,6 +155,8 @@ export function createCommitter(db: DatabaseSync): Committer {
       case 'invite.remove':
       case 'session':
       case 'session.remove':
+      case 'read':
+      case 'read.remove':
         writeCredential(credentials, row);
         return;
       default:

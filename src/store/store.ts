@@ -25,7 +25,7 @@ import type {
 import type { ForeignBatch, Peers } from './peers.ts';
 import type { RelayKept, RelayRefusalRow, RelayState, Reservation } from './relay-rows.ts';
 import type { SearchRequest, SearchRows } from './search-rows.ts';
-import type { SessionRow, TopologyRows } from './topology-rows.ts';
+import type { ReadRow, SessionRow, TopologyRows } from './topology-rows.ts';
 import type { Writes } from './writes.ts';
 
 export interface Store {
@@ -69,6 +69,14 @@ export interface Store {
 
   /** Sessions that expire after this time (RFC 3339), the first to expire first. */
   sessions(now: string): Promise<SessionRow[]>;
+  /** The latest read positions of a person, at most `limit` (500). */
+  reads(person_id: string, limit: number): Promise<ReadRow[]>;
+  /** Of each of these: the messages behind it that are not of this sender (FQID), counted up to `most` (500). */
+  unread(
+    asked: readonly Pick<ReadRow, 'conversation' | 'seq'>[],
+    sender: string,
+    most: number,
+  ): Promise<number[]>;
   meta(key: string): Promise<string | undefined>;
   messages(ids: readonly string[]): Promise<Map<string, StoredMessage>>;
   conversations(keys: readonly ConversationKey[]): Promise<Map<ConversationKey, ConversationRow>>;

@@ -1,4 +1,5 @@
 /** Who and what there is: rooms, members, agents, pauses, pairings, and credentials. */
+import type { ConversationKey } from '../protocol/conversation.ts';
 import type { PauseScope } from '../protocol/pauses.ts';
 import type { ConversationRow, PairRow } from './log-rows.ts';
 
@@ -94,6 +95,17 @@ export interface SessionRow {
   token_hash: string;
   created_at: string;
   expires_at: string;
+}
+
+/** How far a person has read a conversation. */
+export interface ReadRow {
+  person_id: string;
+  conversation: ConversationKey;
+  /** Of the newest message that the person has seen. */
+  seq: number;
+  message_id: string;
+  /** RFC 3339. */
+  at: string;
 }
 
 /** Everything a process holds in memory about the network, at `head`. */

@@ -10,6 +10,7 @@ import type {
   PairingInviteRow,
   PairingRow,
   PauseRow,
+  ReadRow,
   RoomRow,
   SessionRow,
 } from './topology-rows.ts';
@@ -75,9 +76,15 @@ export type RowWrite =
   | { op: 'share.remove'; room_id: string; pairing_id: string }
   | RelayWrite
   | SessionWrite
+  | ReadWrite
   | DeliveryWrite;
 
 export type SessionWrite = { op: 'session'; row: SessionRow } | { op: 'session.remove'; id_hash: string };
+
+/** A read position only moves forward: an older one changes nothing. */
+export type ReadWrite =
+  | { op: 'read'; row: ReadRow }
+  | { op: 'read.remove'; person_id: string; conversation: ConversationKey };
 
 /** One command's writes. All of one batch commit in one durable transaction. */
 export interface Writes {

@@ -46,6 +46,13 @@ export const reads: Row[] = [
     read: PUBLIC,
     but: { bearer: { person: '200~3.2' } },
   },
+  {
+    // Additive: read positions, which are of people.
+    route: 'GET /v1/reads',
+    none: 403,
+    bearer: '401 401 403 403 403 403 403',
+    but: { all: { person: '200' } },
+  },
   // pair: an empty list without public_read (W39)
   ...['GET /v1/rooms', 'GET /v1/agents', 'GET /v1/pauses'].map((route): Row => ({
     route,
@@ -208,6 +215,14 @@ export const consoleFiles: Row[] = [
   {
     route: 'GET /console/*',
     at: '/console/rooms/den',
+    none: 200,
+    bearer: OBSERVERS,
+    read: PUBLIC,
+    but: { all: everyone('200~W14') },
+  },
+  // Additive: the frame of a picture, which holds nothing.
+  {
+    route: 'GET /console/picture',
     none: 200,
     bearer: OBSERVERS,
     read: PUBLIC,

@@ -209,6 +209,15 @@ export const administration: Row[] = [
     }),
   ),
   {
+    // Additive: read positions, which are of people.
+    route: 'PUT /v1/reads/{conversation}',
+    at: '/v1/reads/room:hall',
+    body: () => ({ message_id: 'm-hall' }),
+    none: 403,
+    bearer: '401 401 403 403 403 403 403',
+    but: { all: { person: '200' } },
+  },
+  {
     route: 'DELETE /v1/messages/{messageID}',
     at: '/v1/messages/{n}',
     before: (lab, n) => lab.post(n, 'member', { kind: 'room', room_id: 'hall' }),

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { MessageAccepted } from '../../src/protocol/messages.ts';
 import type { MessagePage } from '../../src/protocol/pages.ts';
-import { accessLab, edit, folder, type AccessLab } from '../support/cli-access-lab.ts';
+import { accessLab, edit, folder, TOKENS, type AccessLab } from '../support/cli-access-lab.ts';
 import { cli } from '../support/cli-io.ts';
 import { texts } from '../support/cli-lab.ts';
 import { runCli } from '../support/cli-process.ts';
@@ -56,6 +56,32 @@ describe('a person', () => {
       member_id: 'anna',
       network_id: 'local',
     });
+  });
+
+  it('CLI-18 conversations says a person what is new, as far as it is known what she has read', async () => {
+    const words = ['--base-url', lab.url, '--token-env', 'ANNA'];
+    await lab.client.updateRoomMembers('general', { add: ['anna'] });
+    await lab.there('send', 'room:general', 'mine', ...words);
+    expect((await lab.there('conversations', ...words)).json()).not.toHaveProperty('unread');
+    const [mine] = (await lab.client.messages('room:general')).messages;
+    const marked = await fetch(`${lab.url}/v1/reads/room:general`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKENS.anna}` },
+      body: JSON.stringify({ message_id: mine!.id }),
+    });
+    expect(marked.status).toBe(200);
+    for (const text of ['one', 'two'])
+      await lab.client.send({
+        target: { kind: 'room', room_id: 'general' },
+        from: { type: 'human', id: 'olga' },
+        parts: [{ kind: 'text', text }],
+      });
+    expect((await lab.there('conversations', ...words)).json()).toMatchObject({
+      unread: { 'room:general': 2 },
+    });
+    expect((await lab.there('conversations', '--plain', ...words)).stdout).toMatch(
+      /^room:general {2}.*2 new$/m,
+    );
   });
 
   it.each([

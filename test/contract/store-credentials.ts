@@ -1,7 +1,19 @@
 import { expect, it } from 'vitest';
+import type { ConversationKey } from '../../src/protocol/conversation.ts';
 import { ConstraintError } from '../../src/store/errors.ts';
 import type { InviteRow, SessionRow } from '../../src/store/topology-rows.ts';
-import { AT, agentRow, eventOf, roomOf, roomRow, rowsOf, writesOf } from '../support/store-writes.ts';
+import type { EventWrite, RowWrite } from '../../src/store/writes.ts';
+import {
+  AT,
+  agentRow,
+  eventOf,
+  messageOf,
+  roomOf,
+  roomRow,
+  rowsOf,
+  upTo,
+  writesOf,
+} from '../support/store-writes.ts';
 import type { StoreFactory } from './store.ts';
 
 const inviteRow = (agent_id: string, code_hash: string, rest: Partial<InviteRow> = {}): InviteRow => ({
@@ -117,5 +129,78 @@ export function credentialsContract({ open, reopen }: StoreFactory): void {
       sessionRow('d', at(9), { token_id: 'moved' }),
     ]);
     expect(await ids(at(9))).toEqual([]);
+  });
+
+  it("STO-70 a read position only moves forward, is its person's alone, and the latest come first", async () => {
+    let store = await open();
+    const read = (
+      person_id: string,
+      conversation: ConversationKey,
+      seq: number,
+      minute: number,
+    ): Extract<RowWrite, { op: 'read' }> => ({
+      op: 'read',
+      row: {
+        person_id,
+        conversation,
+        seq,
+        message_id: `m${seq}`,
+        at: `2026-11-22T10:${String(minute).padStart(2, '0')}:00.000Z`,
+      },
+    });
+    await store.commit([
+      rowsOf(
+        read('anna', 'room:general', 5, 1),
+        read('anna', 'dm:d1', 9, 3),
+        read('bob', 'room:general', 2, 2),
+        // Of one conversation in one batch the furthest counts, whichever stands last.
+        read('anna', 'thread:t1', 8, 2),
+        read('anna', 'thread:t1', 7, 9),
+      ),
+    ]);
+    await store.commit([
+      rowsOf(read('anna', 'room:general', 4, 8)),
+      rowsOf(read('bob', 'room:general', 6, 8)),
+    ]);
+    if (reopen) store = await reopen(store);
+    const places = async (person: string, limit = 500) =>
+      (await store.reads(person, limit)).map(
+        ({ conversation, message_id }) => `${conversation} ${message_id}`,
+      );
+    expect(await places('anna')).toEqual(['dm:d1 m9', 'thread:t1 m8', 'room:general m5']);
+    expect(await places('anna', 1)).toEqual(['dm:d1 m9']);
+    expect(await places('bob')).toEqual(['room:general m6']);
+    expect(await places('nobody')).toEqual([]);
+    expect((await store.reads('bob', 1))[0]).toEqual(read('bob', 'room:general', 6, 8).row);
+    await store.commit([
+      rowsOf(
+        { op: 'read.remove', person_id: 'anna', conversation: 'dm:d1' },
+        { op: 'read.remove', person_id: 'nobody', conversation: 'room:general' },
+      ),
+    ]);
+    expect(await places('anna')).toEqual(['thread:t1 m8', 'room:general m5']);
+    expect(store.head).toBe(0);
+  });
+
+  it('STO-70 what is new behind a position is counted without the own messages, up to a bound', async () => {
+    const store = await open();
+    const from = (sender: string) => ({ sender });
+    const sent: EventWrite[] = [
+      messageOf('m1', 'room:general', from('anna')),
+      ...upTo(4).map((n) => messageOf(`a${n}`, 'room:general', from('alpha'))),
+      messageOf('m2', 'room:general', from('anna')),
+      messageOf('o1', 'room:other', from('alpha')),
+    ];
+    const [seqs] = await store.commit([writesOf(...sent)]);
+    const asked = [
+      { conversation: 'room:general', seq: seqs![0]! },
+      { conversation: 'room:other', seq: 0 },
+      { conversation: 'room:general', seq: seqs![2]! },
+      { conversation: 'room:none', seq: 0 },
+    ] as const;
+    const anna = 'molt://local/agents/anna';
+    expect(await store.unread(asked, anna, 100)).toEqual([4, 1, 2, 0]);
+    expect(await store.unread(asked, anna, 2)).toEqual([2, 1, 2, 0]);
+    expect(await store.unread([], anna, 2)).toEqual([]);
   });
 }

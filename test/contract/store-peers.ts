@@ -149,6 +149,22 @@ export function peersContract({ open, another }: StoreFactory): void {
     await eventually(() => peers(a).others === 0);
   });
 
+  it('STO-71 a ticket is taken once, at whichever server, while it is good; only the newest are kept', async () => {
+    const [a, b] = await two();
+    const [here, there] = [a.store.peers!, b.store.peers!];
+    const ticket = (id_hash: string) => ({ id_hash, token_id: 'anna', token_hash: 'hash of hers' });
+    await here.keepTicket(ticket('one'), 60_000, 100);
+    const both = await Promise.all([here, there, here, there].map((peers) => peers.takeTicket('one')));
+    expect(both.filter(Boolean)).toEqual([ticket('one')]);
+    expect(await there.takeTicket('one')).toBeUndefined();
+    expect(await there.takeTicket('none')).toBeUndefined();
+    await here.keepTicket(ticket('over'), 0, 100);
+    expect(await there.takeTicket('over')).toBeUndefined();
+    for (const n of upTo(4)) await (n % 2 ? here : there).keepTicket(ticket(`t${n}`), 60_000 + n, 3);
+    const left = await Promise.all(upTo(4).map((n) => here.takeTicket(`t${n}`)));
+    expect(left.map(Boolean)).toEqual([false, true, true, true]);
+  });
+
   it('STO-57 who is attached at other servers is known with its state, and that it is gone is told once', async () => {
     const [a, b] = await two();
     const [here] = await Promise.all([a, b].map((each) => join(each.store)));

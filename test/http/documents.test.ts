@@ -170,6 +170,7 @@ describe('OpenAPI', () => {
         'GET /v1/pairings/{pairingID}/network',
         'GET /v1/pairings/{pairingID}/rooms',
         'GET /v1/pauses',
+        'GET /v1/reads',
         'GET /v1/rooms',
         'GET /v1/rooms/{roomID}',
         'GET /v1/rooms/{roomID}/messages',
@@ -200,6 +201,7 @@ describe('OpenAPI', () => {
         'POST /v1/reload',
         'POST /v1/rooms',
         'POST /v1/rooms/{roomID}/join',
+        'PUT /v1/reads/{conversation}',
       ].sort(),
     );
     for (const [path, methods] of Object.entries(json.paths))

@@ -6,6 +6,7 @@ import { AttachClient } from '../support/attach-client.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts';
 import { ask, askJson } from '../support/server-http.ts';
 import { startTestServer, type ConfigChanges } from '../support/server.ts';
+import { SseClient } from '../support/sse-client.ts';
 import { upTo } from '../support/store-writes.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
@@ -79,6 +80,39 @@ describe('two servers on one Postgres', () => {
       const own = { authorization: `Bearer ${json.agent_token}` };
       expect((await ask(a, '/v1/agents', { headers: own })).status).toBe(200);
     }
+  });
+
+  it('SESS-15 READ-4 a ticket of one logs in at the other, once; what is read there is told here', async () => {
+    const headers = { authorization: 'Bearer operator-token-of-the-test' };
+    const tokens = [
+      {
+        id: 'op',
+        value: 'operator-token-of-the-test',
+        scopes: ['observe', 'write', 'admin'],
+        human: { id: 'anna', name: 'Anna' },
+      },
+    ];
+    const [a, b] = await pair({ auth: { mode: 'bearer', tokens } }, headers);
+    const body = { token: 'operator-token-of-the-test' };
+    const issued = await askJson<{ ticket: string }>(a, '/console/tickets', { method: 'POST', body });
+    const { ticket } = issued.json;
+    const tries = await Promise.all([b, a, b, a].map((server) => ask(server, `/console/?ticket=${ticket}`)));
+    expect(tries.map(({ status, headers: { location } }) => [status, location])).toEqual(
+      tries.map(() => [307, '/console/']),
+    );
+    const cookies = tries.flatMap((answer) => answer.headers['set-cookie'] ?? []);
+    expect(cookies.length).toBe(1);
+    const own = { cookie: cookies[0]!.split(';')[0]!, 'sec-fetch-site': 'same-origin' };
+
+    const stream = await SseClient.open(Number(new URL(a.url).port), { headers: own });
+    expect(stream.status).toBe(200);
+    const said = { ...message('anna', 'm1'), from: { type: 'human', id: 'anna' } };
+    expect((await ask(a, '/v1/messages', { method: 'POST', headers, body: said })).status).toBe(202);
+    const marked = { method: 'PUT', headers: own, body: { message_id: 'm1' } };
+    expect((await ask(b, '/v1/reads/room:general', marked)).status).toBe(200);
+    await stream.until(() => stream.types.includes('read.moved'));
+    const { json } = await askJson<{ reads: object[] }>(a, '/v1/reads', { headers: own });
+    expect(json.reads).toMatchObject([{ conversation: 'room:general', message_id: 'm1', unread: 0 }]);
   });
 
   it('STO-54 attached readers of both get every message once, in one order, whoever took it', async () => {

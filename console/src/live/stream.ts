@@ -23,6 +23,7 @@ const TYPES = {
   'pause.changed': true,
   'message.receipt': true,
   'agent.status': true,
+  'read.moved': true,
 } as const satisfies Record<EventType, true>;
 
 /** Sent live but not kept in the server's log, so the stream cannot be resumed from them. */
@@ -34,6 +35,7 @@ const NOT_KEPT = new Set([
   'pairing.updated',
   'message.receipt',
   'agent.status',
+  'read.moved',
 ]);
 
 const FIRST_RETRY_MS = 300;

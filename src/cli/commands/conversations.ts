@@ -1,3 +1,4 @@
+import { limits } from '../../protocol/limits.ts';
 import { canonicalMemberId } from '../../protocol/ids.ts';
 import type { DirectConversation, Room } from '../../protocol/rooms.ts';
 import type { Client, RefusedError } from '../../client/http.ts';
@@ -25,24 +26,48 @@ export const command: Command = {
         (room) => args.on('all') === true || isListed(speaker, room),
       );
       const dms = await ownDms(client, speaker, networkId, (text) => io.err(text));
+      const unread = await ownUnread(client, speaker);
       const value = {
         ...(dms.length > 0 ? { dms } : {}),
         member_id: speaker.from.id,
         network_id: networkId,
         ...(rooms.length > 0 ? { rooms } : {}),
+        ...(unread.size > 0 ? { unread: Object.fromEntries(unread) } : {}),
+      };
+      const news = (key: string): string => {
+        const count = unread.get(key);
+        if (count === undefined) return '';
+        return `  ${count >= limits.unread_counted.value ? `${count}+` : count} new`;
       };
       await print(args, io, value, (color) => {
         const lines = [
           ...rooms.map(
-            (room) => `room:${room.id}${room.name === room.id ? '' : color.dim(`  ${safeLine(room.name)}`)}`,
+            ({ id, name }) =>
+              `room:${id}${name === id ? '' : color.dim(`  ${safeLine(name)}`)}${news(`room:${id}`)}`,
           ),
-          ...dms.map((dm) => `dm:${dm.id}${color.dim(`  ${others(dm, speaker).join(', ')}`)}`),
+          ...dms.map(
+            (dm) => `dm:${dm.id}${color.dim(`  ${others(dm, speaker).join(', ')}`)}${news(`dm:${dm.id}`)}`,
+          ),
         ];
         return lines.length > 0 ? lines.join('\n') : color.dim('no rooms and no DMs');
       });
     });
   },
 };
+
+/** What a person has not read yet, anywhere, by conversation. Agents have none, and servers that keep none are not asked twice. */
+async function ownUnread(client: Client, { from }: Speaker): Promise<Map<string, number>> {
+  if (from.type !== 'human') return new Map();
+  try {
+    const reads = await client.reads();
+    return new Map(
+      reads.filter(({ unread }) => unread > 0).map(({ conversation, unread }) => [conversation, unread]),
+    );
+  } catch (error) {
+    if (statusOf(error) !== undefined) return new Map();
+    throw error;
+  }
+}
 
 /** An agent sees the rooms it was connected to and is a member of; one connected to none, and a person, all it may read. */
 function isListed({ attachment, from }: Speaker, room: Room): boolean {

@@ -61,6 +61,8 @@ export interface Credentials {
   identityOf(token: string): Identity;
   /** The token of the configuration with this value. */
   staticToken(token: string): SessionToken | undefined;
+  /** Whether the configuration still has it. */
+  holds(token: SessionToken): boolean;
   /** The session that a request is known by: its cookie's, when it brings no Authorization. */
   sessionOf(request: IncomingMessage): SessionRow | undefined;
   identityOfSession(session: SessionRow): Identity | undefined;
@@ -122,7 +124,11 @@ export function createCredentials({
       );
     }
     for (const [id, { identity }] of agents) if (identity.mode !== mode) agents.delete(id);
-    sessions.keepOnly(({ token_id, token_hash }) => tokens.get(token_hash)?.token.token_id === token_id);
+    sessions.keepOnly(holds);
+  }
+
+  function holds({ token_id, token_hash }: SessionToken): boolean {
+    return tokens.get(token_hash)?.token.token_id === token_id;
   }
 
   /** Throws `unauthorized` or `agent_removed`. */
@@ -268,6 +274,7 @@ export function createCredentials({
     },
     identityOf,
     staticToken: (token) => tokens.get(hash(token))?.token,
+    holds,
     sessionOf,
     identityOfSession,
     kindOf: (identity) => (isAgent(identity) ? 'agent' : (sources.get(identity)?.kind ?? 'anonymous')),

@@ -40,6 +40,7 @@ import { oneAtATime } from './pipelining.ts';
 import { pairingSetupRoutes } from './pairing-setup.ts';
 import { pairingRoutes } from './pairings.ts';
 import { pauseRoutes } from './pauses.ts';
+import { readRoutes } from './reads.ts';
 import { receiptRoutes } from './receipts.ts';
 import { searchRoutes } from './search.ts';
 import { reloadRoutes } from './reload.ts';
@@ -138,6 +139,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     deliveryRoutes,
     usageRoutes,
     pauseRoutes,
+    readRoutes,
     applyRoutes,
     healthRoutes,
     metricsRoutes,

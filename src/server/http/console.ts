@@ -9,7 +9,7 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import type { ServerContext } from '../context.ts';
 import type { App } from './app.ts';
 import { pictureRoute } from './picture.ts';
-import { logIn } from './session.ts';
+import { beginSession, logIn } from './session.ts';
 import { createTickets, ticketRoutes, type Tickets } from './tickets.ts';
 
 const TYPES: Record<string, string> = {
@@ -72,7 +72,7 @@ const PLACE = /^(?:rooms|threads|dms|agents)\/[^/]+$/;
 export async function consoleRoutes(app: App, context: ServerContext): Promise<void> {
   let files: ReadonlyMap<string, File> | undefined;
   const hidden = { schema: { hide: true } };
-  const tickets = createTickets(() => Date.now());
+  const tickets = createTickets(() => Date.now(), context.store.peers);
   ticketRoutes(app, context, tickets);
   pictureRoute(app);
 
@@ -119,13 +119,18 @@ async function takeToken(
   const site = request.headers['sec-fetch-site'];
   const foreign = site === 'cross-site' || site === 'same-site';
   const use = request.method === 'GET' && !(foreign && context.credentials.sessionOf(request));
-  const token = given.token ?? (use ? tickets.take(given.ticket ?? '') : undefined);
-  if (use && token !== undefined)
-    await logIn(context, request, reply, token).catch((error: unknown) => {
-      if (!(error instanceof MoltnetError) || (error.code !== 'unauthorized' && error.code !== 'forbidden'))
-        throw error;
-    });
+  if (use) {
+    if (given.token !== null) await logIn(context, request, reply, given.token).catch(toLogin);
+    else {
+      const token = await tickets.take(given.ticket ?? '');
+      if (token) await beginSession(context, request, reply, token);
+    }
+  }
   return parameters.size === 0 ? url.slice(0, mark) : `${url.slice(0, mark)}?${parameters}`;
+}
+function toLogin(error: unknown): void {
+  if (!(error instanceof MoltnetError) || (error.code !== 'unauthorized' && error.code !== 'forbidden'))
+    throw error;
 }
 const TOKEN = 'access_token';
 const TICKET = 'ticket';

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { can, requireAccess } from '../../network/access.ts';
-import type { Identity } from '../../network/identity.ts';
 import { pageOfIds, parsePage, type Page } from '../../network/paging.ts';
 import { parseConversation, type ConversationKey } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
@@ -10,11 +9,9 @@ import type { ServerContext } from '../context.ts';
 import { answers, sendJson, sendValue } from './answers.ts';
 import type { App } from './app.ts';
 import { asks } from './asks.ts';
-import { readableDm } from './dms.ts';
 import { pageText } from './pages.ts';
 import { ConversationParams } from './params.ts';
-import { readableRoom, unreadable } from './rooms.ts';
-import { readableThread } from './threads.ts';
+import { readableConversation } from './readable.ts';
 
 const ResumeRequest = z.object({ conversation: z.string().describe('`room:ID`, `thread:ID` or `dm:ID`') });
 
@@ -99,33 +96,6 @@ export async function guardRoutes(app: App, context: ServerContext): Promise<voi
       );
     },
   );
-}
-
-/** The conversation, if the caller may read it. Throws as reading its messages does. */
-async function readableConversation(
-  context: ServerContext,
-  identity: Identity,
-  given: string,
-): Promise<ConversationKey> {
-  const { kind, id } = keyOf(given) ?? {};
-  switch (kind) {
-    case 'room':
-      return `room:${readableRoom(context, identity, id!).row.id}`;
-    case 'thread':
-      return (await readableThread(context, identity, id!)).key;
-    case 'dm':
-      return (await readableDm(context, identity, id!)).key;
-    default:
-      throw unreadable(context.network, identity, `no such conversation: ${given.slice(0, 160)}`);
-  }
-}
-
-function keyOf(given: string): ReturnType<typeof parseConversation> | undefined {
-  try {
-    return parseConversation(given.trim());
-  } catch {
-    return undefined;
-  }
 }
 
 /** The cursors here are conversation keys, which with a long id are longer than an id may be. */

@@ -6,6 +6,7 @@ import { isAgentToken, SESSION_COOKIE } from '../../protocol/credentials.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { CallerIdentity, LoginRequest } from '../../protocol/identity.ts';
 import { limits } from '../../protocol/limits.ts';
+import type { SessionToken } from '../auth/sessions.ts';
 import type { ServerContext } from '../context.ts';
 import { answers, sendValue } from './answers.ts';
 import type { App } from './app.ts';
@@ -70,20 +71,30 @@ export async function logIn(
   reply: FastifyReply,
   token: string,
 ): Promise<Identity> {
-  const { credentials, sessions, config } = context;
+  const { credentials, config } = context;
   if (config.auth.mode === 'none') return credentials.anonymous;
   const known = credentials.staticToken(token);
-  if (!known) {
-    if (isAgentToken(token.trim()))
-      throw new MoltnetError(
-        'forbidden',
-        "this is an agent's own token: a browser logs in with a token of the server's configuration (auth.tokens)",
-      );
-    context.rates.claim(context.peer(request));
-    throw new MoltnetError('unauthorized', 'this token is not known here');
-  }
+  if (known) return beginSession(context, request, reply, known);
+  if (isAgentToken(token.trim()))
+    throw new MoltnetError(
+      'forbidden',
+      "this is an agent's own token: a browser logs in with a token of the server's configuration (auth.tokens)",
+    );
+  context.rates.claim(context.peer(request));
+  throw new MoltnetError('unauthorized', 'this token is not known here');
+}
+
+/** The same with a token that is known to be of the configuration, or was when its ticket was issued. */
+export async function beginSession(
+  context: ServerContext,
+  request: IncomingMessage,
+  reply: FastifyReply,
+  token: SessionToken,
+): Promise<Identity> {
+  const { credentials, sessions, config } = context;
+  if (config.auth.mode === 'none' || !credentials.holds(token)) return credentials.anonymous;
   const before = credentials.sessionOf(request);
-  const { value, session } = await sessions.begin(known);
+  const { value, session } = await sessions.begin(token);
   if (before) await sessions.end(before);
   context.revalidate();
   reply.header('set-cookie', cookie(context, request, value, limits.session.value / 1_000));
