@@ -67,7 +67,12 @@ export async function findServer(args: Args, io: Io, options: AdminOptions = {})
     });
     if ('problem' in attachment) throw new Failure(attachment.problem, { hint: attachment.fix });
     const known = token ?? clientToken(attachment, io.env, path.dirname(path.resolve(client.path)));
-    return { base_url: attachment.base_url, ...(known === undefined ? {} : { token: known }) };
+    return {
+      base_url: attachment.base_url,
+      ...(attachment.other_urls === undefined ? {} : { other_urls: attachment.other_urls }),
+      network_id: attachment.network_id,
+      ...(known === undefined ? {} : { token: known }),
+    };
   }
   if (local)
     throw new Failure(`${local.shown} is network ${local.config.network.id}, not ${network}`, {
@@ -88,10 +93,10 @@ export async function openAdmin(
   io: Io,
   options: AdminOptions = {},
 ): Promise<{ client: Client; public_url: string }> {
-  const { base_url, token, local } = await findServer(args, io, options);
+  const { local, token, ...server } = await findServer(args, io, options);
   const known = token ?? (local && adminToken(local));
   return {
-    client: openClient({ base_url, ...(known === undefined ? {} : { token: known }) }),
-    public_url: local?.config.server.public_url ?? base_url,
+    client: openClient({ ...server, ...(known === undefined ? {} : { token: known }) }),
+    public_url: local?.config.server.public_url ?? server.base_url,
   };
 }

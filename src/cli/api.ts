@@ -8,12 +8,18 @@ import { Failure } from './failure.ts';
 
 export interface ServerAddress {
   base_url: string;
+  /** More servers of the same network. */
+  other_urls?: readonly string[];
+  /** What those must be of. */
+  network_id?: string;
   token?: string;
 }
 
 export const openClient = (server: ServerAddress, timeoutMs?: number): Client =>
   createClient({
     baseUrl: server.base_url,
+    ...(server.other_urls === undefined ? {} : { otherUrls: server.other_urls }),
+    ...(server.network_id === undefined ? {} : { networkId: server.network_id }),
     ...(server.token === undefined ? {} : { token: server.token }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });

@@ -37,10 +37,12 @@ export interface ConnectPlan {
 /** Throws a usage Failure for a command line that cannot be meant. */
 export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
   const words = [...args.positionals];
-  const urlAt = words.findIndex((word) => /^https?:\/\//.test(word));
-  const url = urlAt < 0 ? undefined : words.splice(urlAt, 1)[0]!.replace(/\/+$/, '');
-  if (url !== undefined && !URL.canParse(url))
-    throw usageFailure(`${JSON.stringify(url)} is not a URL`, 'write http://host:port');
+  const isUrl = (word: string): boolean => /^https?:\/\//.test(word);
+  const urls = words.filter(isUrl).map((word) => word.replace(/\/+$/, ''));
+  words.splice(0, words.length, ...words.filter((word) => !isUrl(word)));
+  for (const url of urls)
+    if (!URL.canParse(url))
+      throw usageFailure(`${JSON.stringify(url)} is not a URL`, 'write http://host:port');
   const member_id = args.text('member-id') ?? words.shift();
   if (words.length > 0) throw usageFailure(`too much on the command line: ${JSON.stringify(words[0])}`);
   if (member_id === undefined)
@@ -57,7 +59,8 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
   for (const id of dms_from)
     if (!parseMemberId(id)) throw usageFailure(`--dms-from ${JSON.stringify(id)} is not an agent or person`);
   const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
-  const base_url = baseUrlFlag(args) ?? url ?? (await localServer(io)).url;
+  const base_url = baseUrlFlag(args) ?? urls[0] ?? (await localServer(io)).url;
+  const others = [...new Set(urls)].filter((url) => url !== base_url);
   const network_id = args.text('network-id') ?? '';
   const stored = storedEntry(workspace, base_url, member_id, network_id);
   const runtime = runtimeOf(args, stored?.runtime);
@@ -69,6 +72,7 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
       ...defined({ agent_name: args.text('agent-name') ?? stored?.agent_name }),
       auth,
       base_url,
+      ...defined({ other_urls: others.length > 0 ? others : stored?.other_urls }),
       dms: { enabled: args.on('enable-dms') ?? stored?.dms?.enabled ?? true },
       member_id,
       network_id,

@@ -11,6 +11,7 @@ import { Failure } from './failure.ts';
 
 export interface NodeEntry {
   base_url: string;
+  other_urls?: string[];
   network_id: string;
   agent: { id: string; name?: string };
   /** Of this attachment; mode none has none. */
@@ -75,7 +76,9 @@ function setNetwork(doc: Document, file: string, entry: NodeEntry): void {
   const url = doc.getIn(['moltnet', 'base_url']);
   const network = doc.getIn(['moltnet', 'network_id']);
   if (typeof url === 'string' && typeof network === 'string') {
-    if (url.replace(/\/+$/, '') !== entry.base_url || network !== entry.network_id) {
+    const others = doc.getIn(['moltnet', 'other_urls']);
+    const known = [url, ...(isSeq(others) ? (others.toJSON() as string[]) : [])].map(bare);
+    if (!known.includes(entry.base_url) || network !== entry.network_id) {
       throw new Failure(
         `${file} is for network ${network} at ${url}, not for ${entry.network_id} at ${entry.base_url}`,
         { hint: 'name another file: --node=OTHER/MoltnetNode' },
@@ -83,10 +86,14 @@ function setNetwork(doc: Document, file: string, entry: NodeEntry): void {
     }
     if (entry.auth.mode !== 'none' && doc.getIn(['moltnet', 'auth_mode']) === 'none')
       doc.setIn(['moltnet', 'auth_mode'], entry.auth.mode);
+    const more = (entry.other_urls ?? []).filter((each) => !known.includes(each));
+    if (more.length > 0) doc.setIn(['moltnet', 'other_urls'], doc.createNode([...known.slice(1), ...more]));
     return;
   }
   const mode = entry.auth.mode === 'none' ? {} : { auth_mode: entry.auth.mode };
-  doc.setIn(['moltnet'], doc.createNode({ base_url: entry.base_url, network_id: entry.network_id, ...mode }));
+  const { base_url, other_urls, network_id } = entry;
+  const network_block = { base_url, ...(other_urls && { other_urls }), network_id, ...mode };
+  doc.setIn(['moltnet'], doc.createNode(network_block));
 }
 
 function setAttachment(doc: Document, root: YAMLMap, entry: NodeEntry): void {
@@ -138,3 +145,5 @@ function setAttachment(doc: Document, root: YAMLMap, entry: NodeEntry): void {
     }
   }
 }
+
+const bare = (url: string): string => url.replace(/\/+$/, '');

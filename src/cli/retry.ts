@@ -30,9 +30,12 @@ export async function sendWithRetries(
   total = SEND_TOTAL,
 ): Promise<MessageAccepted> {
   const deadline = performance.now() + total;
+  const servers = 1 + (server.other_urls?.length ?? 0);
+  // Of several no one may use up all the time.
+  const several = servers > 1 ? openClient(server, total / (servers + 1)) : undefined;
   let unknown = false;
   for (let pause = FIRST_PAUSE, tries = 1; ; tries++, pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-    const client = openClient(server, deadline - performance.now());
+    const client = several ?? openClient(server, deadline - performance.now());
     try {
       return await client.send(request);
     } catch (error) {
@@ -53,7 +56,7 @@ export async function sendWithRetries(
         cause: error,
       });
     } finally {
-      client.close();
+      if (client !== several) client.close();
     }
   }
 }

@@ -40,12 +40,15 @@ function summary(config: NodeConfig, io: Io): string {
   const from = config.path === undefined ? '' : color.dim(` (${config.path})`);
   if (config.attachments.length === 0)
     return `${color.bold('Moltnet node')}${from}: no attachments; add one with: moltnet connect my-agent --runtime codex --node\n`;
-  const lines = config.attachments.map(({ agent, runtime, rooms, dms, base_url, network_id }) => {
-    const where =
-      [...rooms.map(({ id, wake }) => `${id} (${wake})`), ...(dms.enabled ? [`DMs (${dms.wake})`] : [])].join(
-        ', ',
-      ) || 'no rooms';
-    return `  ${color.name(agent.id)}  ${runtime.kind}  ${where}  ${color.dim(`${network_id} at ${base_url}`)}`;
-  });
+  const lines = config.attachments.map(
+    ({ agent, runtime, rooms, dms, base_url, other_urls = [], network_id }) => {
+      const where =
+        [
+          ...rooms.map(({ id, wake }) => `${id} (${wake})`),
+          ...(dms.enabled ? [`DMs (${dms.wake})`] : []),
+        ].join(', ') || 'no rooms';
+      return `  ${color.name(agent.id)}  ${runtime.kind}  ${where}  ${color.dim(`${network_id} at ${[base_url, ...other_urls].join(', ')}`)}`;
+    },
+  );
   return `${[`${color.bold('Moltnet node')}${from}`, ...lines, color.dim('Ctrl-C stops it.')].join('\n')}\n`;
 }

@@ -17,6 +17,7 @@ import { isThisMachine, localServer, localServerAt, personToken } from './local-
 
 export interface Speaker {
   base_url: string;
+  other_urls?: readonly string[];
   token?: string;
   /** Undefined where nobody said it: the server knows. */
   network_id?: string;
@@ -162,8 +163,11 @@ function asAgent(
   state_dir: string,
 ): Speaker {
   const { member_id, network_id, agent_name } = attachment;
+  // An address of the command line stands for itself.
+  const other_urls = base_url === attachment.base_url ? attachment.other_urls : undefined;
   return {
     base_url,
+    ...(other_urls === undefined ? {} : { other_urls }),
     ...(token === undefined ? {} : { token }),
     ...(network_id === '' ? {} : { network_id }),
     from: {

@@ -41,6 +41,7 @@ export type ConnectionProblem =
   | 'timeout'
   | 'broken'
   | 'tls'
+  | 'another_network'
   | 'bad_answer'
   | 'answer_too_large'
   | 'closed';

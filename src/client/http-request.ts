@@ -37,6 +37,7 @@ export interface TransportOptions {
   headers?: Readonly<Record<string, string>>;
 }
 
+type RequestProblem = Exclude<ConnectionProblem, 'another_network'>;
 type Requester = (url: URL, options: RequestOptions) => ClientRequest;
 
 export function createTransport(options: TransportOptions): Transport {
@@ -73,7 +74,7 @@ export function createTransport(options: TransportOptions): Transport {
           clearTimeout(timer);
           running.delete(req);
         };
-        const fail = (problem: ConnectionProblem, cause?: unknown): void => {
+        const fail = (problem: RequestProblem, cause?: unknown): void => {
           settle();
           reject(connectionError(problem, options, sent, cause));
           req.destroy();
@@ -133,7 +134,7 @@ export function retryAfter({ 'retry-after': header }: IncomingHttpHeaders): numb
   return Number.isNaN(at) ? undefined : Math.max(0, (at - Date.now()) / 1_000);
 }
 
-function problemOf(error: unknown, sent: boolean): ConnectionProblem {
+function problemOf(error: unknown, sent: boolean): RequestProblem {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (code === 'ECONNREFUSED') return 'refused';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'unknown_host';
@@ -146,14 +147,14 @@ function problemOf(error: unknown, sent: boolean): ConnectionProblem {
 }
 
 function connectionError(
-  problem: ConnectionProblem,
+  problem: RequestProblem,
   options: TransportOptions,
   sent: boolean,
   cause: unknown,
 ): ConnectionError {
   const { baseUrl, timeoutMs, maxBytes } = options;
   const detail = cause instanceof Error && cause.message !== '' ? `: ${cause.message}` : '';
-  const message: Record<ConnectionProblem, string> = {
+  const message: Record<RequestProblem, string> = {
     refused: `no Moltnet server at ${baseUrl}: connection refused; start one with \`moltnet start\`, or correct the address`,
     unknown_host: `no Moltnet server at ${baseUrl}: the host name is not known; correct the address`,
     unreachable: `no Moltnet server at ${baseUrl}: the address cannot be reached from here${detail}`,

@@ -59,12 +59,17 @@ import type {
 } from '../protocol/rooms.ts';
 import { notMoltnet, parseAnswer } from './answers.ts';
 import { createTransport, type Transport } from './http-request.ts';
+import { severalServers } from './several-servers.ts';
 
 export { ConnectionError, RefusedError } from './errors.ts';
 
 export interface ClientOptions {
   /** `http://host:port`, or https, with or without a path and a trailing slash. */
   baseUrl: string;
+  /** More servers of the same network, tried in turn when it cannot be reached (several-servers.ts). */
+  otherUrls?: readonly string[];
+  /** The network of other servers must be this one. */
+  networkId?: string;
   /** Bearer token. */
   token?: string;
   /** For a whole request with its answer; 10 s when left out. */
@@ -213,16 +218,25 @@ const MAX_BYTES = 16 * 1_048_576;
 
 export function createClient(options: ClientOptions): Client {
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  const transport =
-    options.transport ??
+  const open = (url: string): Transport =>
     createTransport({
-      baseUrl,
+      baseUrl: url,
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       maxBytes: options.maxBytes ?? MAX_BYTES,
       keepAlive: options.keepAlive ?? false,
       ...(options.token === undefined ? {} : { token: options.token }),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
     });
+  const { otherUrls = [], networkId } = options;
+  const transport =
+    options.transport ??
+    (otherUrls.length === 0
+      ? open(baseUrl)
+      : severalServers({
+          urls: [baseUrl, ...otherUrls],
+          open,
+          ...(networkId === undefined ? {} : { networkId }),
+        }));
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await transport.exchange(

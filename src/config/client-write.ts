@@ -69,6 +69,7 @@ const serialise = (a: ClientAttachment): Record<string, unknown> => ({
   agent_name: a.agent_name,
   auth: a.auth,
   base_url: a.base_url,
+  other_urls: a.other_urls,
   dms: a.dms,
   member_id: a.member_id,
   network_id: a.network_id,

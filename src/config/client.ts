@@ -12,13 +12,13 @@ import {
   note,
   openSection,
   orList,
-  urlTest,
   type Section,
 } from './check.ts';
 import { CLIENT_FILES, discover, type Where } from './discover.ts';
 import { requirePrivate } from './private-files.ts';
 import { jsonSource, readText } from './source.ts';
 import { hasTokenSource } from './tokens.ts';
+import { readUrls } from './urls.ts';
 import type { ClientAttachment, ClientConfig } from './types.ts';
 
 export const CLIENT_VERSION = 'moltnet.client.v1';
@@ -30,6 +30,7 @@ const ATTACHMENT_KEYS = [
   'dms',
   'member_id',
   'network_id',
+  'other_urls',
   'rooms',
   'runtime',
 ];
@@ -92,7 +93,7 @@ function readAttachment(block: Section): ClientAttachment {
   return {
     ...defined({ agent_name: block.text('agent_name'), runtime: block.text('runtime') }),
     auth: { mode, ...defined({ registration: auth?.text('registration') }), ...source },
-    base_url: block.required('base_url', urlTest('http', 'https')).replace(/\/+$/, ''),
+    ...readUrls(block),
     ...(dms
       ? { dms: { enabled: dms.flag('enabled') ?? false, ...defined({ wake: dms.text('wake') }) } }
       : {}),

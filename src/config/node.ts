@@ -12,7 +12,6 @@ import {
   newCheck,
   note,
   openSection,
-  urlTest,
   type Check,
   type Section,
 } from './check.ts';
@@ -22,6 +21,7 @@ import { requirePrivate } from './private-files.ts';
 import { readRuntime, runtimeKeys, secretKeys, type RuntimeKind } from './runtime-block.ts';
 import { jsonSource, readText } from './source.ts';
 import { hasTokenSource } from './tokens.ts';
+import { readUrls } from './urls.ts';
 import type { AttachmentConfig, NodeConfig, TokenSource } from './types.ts';
 import { readSource } from './yaml-source.ts';
 
@@ -30,7 +30,15 @@ export const NODE_VERSION = 'moltnet.node.v1';
 export const DEFAULT_NODE_TURNS = 4;
 
 const TOKEN_KEYS = ['token', 'token_env', 'token_path'] as const;
-const NETWORK_KEYS = ['base_url', 'network_id', 'auth_mode', 'registration', 'static_token', ...TOKEN_KEYS];
+const NETWORK_KEYS = [
+  'base_url',
+  'other_urls',
+  'network_id',
+  'auth_mode',
+  'registration',
+  'static_token',
+  ...TOKEN_KEYS,
+];
 const ATTACHMENT_KEYS = ['agent', 'runtime', 'rooms', 'dms', 'catch_up', 'bootstrap', 'publish'];
 /** The last four are hints of a client's configuration; a node passes them over. */
 const ROOM_KEYS = ['id', 'wake', 'visibility', 'write_policy', 'can_write', 'access'];
@@ -158,7 +166,7 @@ function readAttachment(
   const allowed_wake_senders = dms?.texts('allowed_wake_senders', memberTest);
   return {
     agent: { id, ...(name === undefined ? {} : { name }) },
-    base_url: (network?.required('base_url', urlTest('http', 'https')) ?? '').replace(/\/+$/, ''),
+    ...readUrls(network),
     network_id: network?.required('network_id', idTest) ?? '',
     auth: readAuth(network, bridge ? undefined : block.section('moltnet', own), found),
     runtime,

@@ -140,6 +140,8 @@ export interface AttachmentConfig {
   agent: { id: string; name?: string };
   /** Base URL of the server, without a trailing slash. */
   base_url: string;
+  /** Of more servers of the same network, tried in turn when it does not answer. */
+  other_urls?: string[];
   network_id: string;
   auth: {
     mode: 'none' | 'bearer' | 'open';
@@ -175,6 +177,8 @@ export interface ClientAttachment {
   agent_name?: string;
   auth: { mode: 'none' | 'bearer' | 'open'; registration?: string } & TokenSource;
   base_url: string;
+  /** As in AttachmentConfig. */
+  other_urls?: string[];
   dms?: { enabled: boolean; wake?: string };
   member_id: string;
   network_id: string;

@@ -8,6 +8,7 @@ import type { Runtime, RuntimeContext, TurnOutcome } from '../runtimes/runtime.t
 import type { LinkHost } from './delivery.ts';
 import type { Readiness } from './readiness.ts';
 import { publishFinal } from './publish.ts';
+import type { ServerUrls } from './servers.ts';
 import { sessionKey } from './session-key.ts';
 import { listSessions, resetSession, type NodeSession } from './sessions.ts';
 import type { NodeTimes } from './times.ts';
@@ -30,6 +31,8 @@ export interface AttachmentTurnsOptions {
   readiness: Pick<Readiness, 'waits' | 'wait' | 'turned'>;
   /** To the attachment's server, with the token of now. */
   client: () => Client;
+  /** The servers of now, for the agent's own commands. */
+  servers: () => ServerUrls;
   log: RuntimeContext['log'];
 }
 
@@ -76,12 +79,12 @@ export class AttachmentTurns {
   }
 
   async #run(wake: RunningWake): Promise<TurnOutcome> {
-    const { config, bindings, runtime, signal, readiness, log } = this.#options;
+    const { config, bindings, runtime, servers, signal, readiness, log } = this.#options;
     const { wake_id, attempt, conversation } = wake;
     const began = performance.now();
     let outcome: TurnOutcome;
     try {
-      const { flags } = prepareWorkspace(config);
+      const { flags } = prepareWorkspace({ ...config, ...servers() });
       const text = wakeText(wake, {
         agent_id: config.agent.id,
         network_id: config.network_id,

@@ -18,6 +18,7 @@ import { AttachmentCredential, type Claim } from './credential.ts';
 import { preflight } from './preflight.ts';
 import { Readiness } from './readiness.ts';
 import { isFinalCode, withAdvice } from './refusals.ts';
+import { Servers, type Obstacle } from './servers.ts';
 import type { NodeSession } from './sessions.ts';
 import type { NodeTimes } from './times.ts';
 import type { Turns } from './turns.ts';
@@ -46,13 +47,14 @@ export class Attachment {
   readonly #stop = new AbortController();
   readonly #bindings: Bindings;
   readonly #credential: AttachmentCredential;
+  readonly #servers: Servers;
   /** Ends a rest before its time. */
   #rest = new AbortController();
   #runtime: Runtime | undefined;
   /** Whether its turns could run; the server is told whenever that changes. */
   readonly #readiness: Readiness;
   #probed = false;
-  #client: { client: Client; token: string | undefined } | undefined;
+  #client: { client: Client; token: string | undefined; url: string } | undefined;
   #socket: AttachmentSocket | undefined;
   readonly #turns: AttachmentTurns;
   #delivery: DeliveryLink | undefined;
@@ -68,6 +70,15 @@ export class Attachment {
       shared: options.sharesToken,
     });
     this.#name = options.config.agent.id;
+    this.#servers = new Servers({
+      config: options.config,
+      look: (at) =>
+        preflight(at, this.#credential, () => this.#probe(), this.#stop.signal).catch((error: unknown) => ({
+          state: 'wait',
+          reason: messageOf(error),
+        })),
+      log: (level, message, fields) => this.#log(level, message, fields),
+    });
     // Every conversation listens.
     setMaxListeners(0, this.#stop.signal);
     const { rooms, dms, catch_up } = options.config;
@@ -92,6 +103,7 @@ export class Attachment {
       runtime: () => this.#runtime!,
       readiness: this.#readiness,
       client: () => this.#http(),
+      servers: () => this.#servers.urls,
       log: (level, message, fields) => this.#log(level, message, fields),
     });
   }
@@ -187,17 +199,12 @@ export class Attachment {
   }
 
   /** Credential, runtime and server: what keeps it from attaching, or undefined. */
-  async #prepare(): Promise<
-    | { reason: string; retry_after?: number | undefined }
-    | { problems: string[]; code?: string | undefined }
-    | undefined
-  > {
-    const { config } = this.#options;
+  async #prepare(): Promise<Obstacle | undefined> {
     const problem = this.#credential.read();
     const problems: string[] = problem === undefined ? [] : [problem];
     try {
       this.#runtime ??= this.#options.runtime({
-        attachment: config,
+        attachment: this.config,
         moltnet_bin: this.#options.moltnetBin,
         log: (level, message, fields) => this.#log(level, message, fields),
       });
@@ -205,12 +212,7 @@ export class Attachment {
       problems.push(messageOf(error));
     }
     if (problems.length > 0 || !this.#runtime) return { problems };
-    const checked = await preflight(config, this.#credential, () => this.#probe(), this.#stop.signal).catch(
-      (error: unknown) => ({ state: 'wait' as const, reason: messageOf(error) }),
-    );
-    if (checked.state !== 'ready') return checked;
-    for (const warning of checked.warnings) this.#log('warn', warning);
-    return undefined;
+    return this.#servers.find();
   }
 
   /** A runtime that could run once is not asked again: that may mean a process each time. */
@@ -246,6 +248,7 @@ export class Attachment {
       lastReason = end.reason;
       await pause(inMs, signal);
       if (signal.aborted) return end;
+      await this.#servers.goOver();
     }
   }
 
@@ -276,7 +279,7 @@ export class Attachment {
     return new Promise((resolve) => {
       const socket = openAttachment(
         {
-          baseUrl: config.base_url,
+          baseUrl: this.#servers.url,
           networkId: config.network_id,
           agent: config.agent,
           bindings: this.#bindings,
@@ -297,7 +300,7 @@ export class Attachment {
             }
             this.#options.stuck(undefined);
             this.#log('info', delivery ? 'attached' : 'attached to a server without the delivery protocol', {
-              server: config.base_url,
+              server: this.#servers.url,
               network: config.network_id,
             });
             this.#tellStatus();
@@ -359,14 +362,18 @@ export class Attachment {
   /** With the token of now: a claim, or an operator, may have brought another. */
   #http(): Client {
     const { token } = this.#credential;
-    if (this.#client && this.#client.token === token) return this.#client.client;
-    this.#client?.client.close();
+    const { url, others: otherUrls } = this.#servers;
+    const known = this.#client;
+    if (known && known.token === token && known.url === url) return known.client;
+    known?.client.close();
     const client = createClient({
-      baseUrl: this.config.base_url,
+      baseUrl: url,
+      otherUrls,
+      networkId: this.config.network_id,
       timeoutMs: 15_000,
       ...(token === undefined ? {} : { token }),
     });
-    this.#client = { client, token };
+    this.#client = { client, token, url };
     return client;
   }
 

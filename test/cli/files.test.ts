@@ -12,6 +12,7 @@ import {
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { loadClientConfig } from '../../src/config/client.ts';
+import { readClientFile } from '../../src/config/client.ts';
 import { loadNodeConfig } from '../../src/config/node.ts';
 import { RUNTIMES } from '../../src/runtimes/registry.ts';
 import { DEFAULT_CATCH_UP } from '../../src/protocol/wake.ts';
@@ -306,6 +307,39 @@ moltnet:
         ],
       ],
       ['beta', 'claude-code', path.join(cwd, 'b'), [{ id: 'lab', wake: 'all' }]],
+    ]);
+  });
+
+  it('CLI-32 several addresses go into the client and the node file; one that is new is added', async () => {
+    const files = async (...urls: string[]) => {
+      const { code, stderr } = await connect(
+        'alpha',
+        ...urls,
+        '--runtime',
+        'codex',
+        '--workspace',
+        'ws',
+        '--node',
+      );
+      expect([code, stderr]).toEqual([0, '']);
+      const client = readClientFile(path.join(cwd, 'ws/.moltnet/config.json')).attachments[0]!;
+      const node = loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]!;
+      return [client, node].map(({ base_url, other_urls }) => [base_url, ...(other_urls ?? [])]);
+    };
+    const b = 'http://b.example.org';
+    expect(await files(url, `${b}/`)).toEqual([
+      [url, b],
+      [url, b],
+    ]);
+    // Said again without it, it stays.
+    expect(await files(url)).toEqual([
+      [url, b],
+      [url, b],
+    ]);
+    const c = 'http://c.example.org';
+    expect(await files(url, c)).toEqual([
+      [url, c],
+      [url, b, c],
     ]);
   });
 

@@ -16,9 +16,9 @@ import { writeIdentity } from '../identity-file.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
 
 export const command: Command = {
-  usage: 'connect <agent-id> [server-url]',
+  usage: 'connect <agent-id> [server-url…]',
   summary: 'let an agent take part: its configuration, its identity and the skill',
-  positionals: 2,
+  positionals: 9,
   flags: [
     {
       name: 'runtime',
@@ -77,6 +77,9 @@ export const command: Command = {
   details: `moltnet connect alpha --runtime codex --workspace ~/project --node
 moltnet node start
 
+Several addresses are those of servers of one network: when one does not answer, the node and the agent's commands go
+over to the next.
+
 In auth mode none the agent is registered, so that @alpha means it from now on. On a server with tokens it claims its
 id and keeps the token it is given in .moltnet/alpha.token: by itself where registration is open, on the server's own
 machine from the folder of its Moltnet file, else with a code (moltnet admin agent invite alpha). Interrupted, the same
@@ -114,6 +117,7 @@ command goes on where it ended.`,
     const { token_env, token_path, mode } = attachment.auth;
     const entry = {
       base_url: attachment.base_url,
+      ...(attachment.other_urls === undefined ? {} : { other_urls: attachment.other_urls }),
       network_id: attachment.network_id,
       agent: {
         id: attachment.member_id,

@@ -63,7 +63,7 @@ export interface NodesOptions {
   pace: number;
 }
 
-/** Not started. Node i is attached to server i of the world, round about. */
+/** Not started. Node i is attached to server i of the world, round about, and knows the others. */
 export function chaosNodes(options: NodesOptions): ChaosNode[] {
   const { world, folder, facts, seed, fails, pace } = options;
   const bin = path.join(folder, 'bin');
@@ -79,22 +79,26 @@ export function chaosNodes(options: NodesOptions): ChaosNode[] {
   const names = [...new Set(AGENTS.map(({ node }) => node))];
   return names.map((name, index) => {
     const attachments = AGENTS.filter(({ node }) => node === name).map((agent) =>
-      attachmentOf(agent, world.servers[index % world.servers.length]!.url, folder),
+      attachmentOf(agent, urlsFrom(world, index), folder),
     );
     const settings: NodeSettings = { name, attachments, bin, folder, facts: facts.file };
     return nodeProcess(settings, environment);
   });
 }
 
+const urlsFrom = ({ servers }: World, index: number): string[] =>
+  servers.map((_, i) => servers[(index + i) % servers.length]!.url);
+
 function attachmentOf(
   { id, runtime, rooms, catch_up }: NodeAgent,
-  url: string,
+  [url, ...other_urls]: readonly string[],
   folder: string,
 ): AttachmentConfig {
   const workspace = path.join(folder, 'agents', id, 'workspace');
   mkdirSync(workspace, { recursive: true });
-  return attachmentConfig(url, {
+  return attachmentConfig(url!, {
     agent: { id },
+    ...(other_urls.length > 0 && { other_urls }),
     rooms: Object.entries(rooms).map(([room, wake]) => ({ id: room, wake })),
     catch_up,
     runtime: {
