@@ -22,7 +22,14 @@ import { processesOf, runtimeContract } from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { freePort, startServerProcess, writeServerConfig, type ServerProcess } from '../support/process.ts';
 import { deliver, runtimeLab, until, wakeOf, type RuntimeLab } from '../support/runtime-lab.ts';
-import { prepareGateway, startGateway, told, type GatewayHome, type RealGateway } from './real-openclaw.ts';
+import {
+  PIXEL,
+  prepareGateway,
+  startGateway,
+  told,
+  type GatewayHome,
+  type RealGateway,
+} from './real-openclaw.ts';
 
 const script: ModelScript = (request) => {
   const prompt = told(request.prompt);
@@ -306,9 +313,3 @@ describe('openclaw (real): refused by the model', () => {
     await lab.close();
   });
 });
-
-/** A red picture, of the smallest size that is not thrown away as one. */
-const PIXEL = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSgMAkPn/Afnh+ngAAAAASUVORK5CYII=',
-  'base64',
-);

@@ -127,3 +127,9 @@ export function told(prompt: string): string {
     : prompt;
   return words.replace(/^\[\w{3} \d{4}-\d\d-\d\d \d\d:\d\d \w+\] /, '');
 }
+
+/** A red picture, of the smallest size that is not thrown away as one. */
+export const PIXEL = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSgMAkPn/Afnh+ngAAAAASUVORK5CYII=',
+  'base64',
+);

@@ -5,8 +5,7 @@ import type { AttachmentConfig } from '../../../src/config/types.ts';
 import { Attachment } from '../../../src/node/attachment.ts';
 import { pause } from '../../../src/node/backoff.ts';
 import { logLine } from '../../../src/node/log-line.ts';
-import { sessionKey } from '../../../src/node/session-key.ts';
-import { nodeTimes } from '../../../src/node/times.ts';
+import { nodeTimes, type NodeTimes } from '../../../src/node/times.ts';
 import { Turns } from '../../../src/node/turns.ts';
 import { readTarget } from '../../../src/client/targets.ts';
 import { accountIds, accountOf, CHANNEL, readAccount } from './account.ts';
@@ -20,11 +19,12 @@ import type {
   PluginRuntime,
   ToolResult,
 } from './openclaw-api.ts';
+import { ourSession, sessionOf } from './session.ts';
 import { read, say, type Said } from './speak.ts';
-import { accountSessions, createTurns } from './turns.ts';
+import { createTurns } from './turns.ts';
 
 /** @param runtime what OpenClaw has registered the plugin with last */
-export function createChannel(runtime: () => PluginRuntime): ChannelPlugin {
+export function createChannel(runtime: () => PluginRuntime, times: NodeTimes = nodeTimes): ChannelPlugin {
   const account = (cfg: OpenClawConfig, accountId: string | null | undefined): AttachmentConfig =>
     readAccount(cfg, accountId, { stateDir: runtime().state.resolveStateDir() });
 
@@ -76,12 +76,16 @@ export function createChannel(runtime: () => PluginRuntime): ChannelPlugin {
       supportsAction: ({ action }) => action === 'send' || action === 'read',
       handleAction: (call) => act(call, account(call.cfg, call.accountId)),
     },
-    gateway: { startAccount: (context) => startAccount(context, runtime()) },
+    gateway: { startAccount: (context) => startAccount(context, runtime(), times) },
   };
 }
 
 /** Holds the account's attachment until OpenClaw takes it away. Throws a ConfigError for a block with mistakes. */
-async function startAccount(context: AccountContext, runtime: PluginRuntime): Promise<void> {
+async function startAccount(
+  context: AccountContext,
+  runtime: PluginRuntime,
+  times: NodeTimes,
+): Promise<void> {
   const { accountId, abortSignal, channelRuntime } = context;
   const stateDir = runtime.state.resolveStateDir();
   const config = readAccount(context.cfg, accountId, { stateDir });
@@ -101,7 +105,7 @@ async function startAccount(context: AccountContext, runtime: PluginRuntime): Pr
     stateDir: path.join(config.runtime.workspace_path!, '.moltnet', 'node'),
     env: process.env,
     turns,
-    times: nodeTimes,
+    times,
     workspaceMax: () => config.runtime.max_turns ?? 1,
     sharesToken: () => false,
     log: (level, message, fields) => context.log?.[level]?.(logLine(message, fields)),
@@ -119,7 +123,7 @@ function outboundRoute(account: AttachmentConfig, agentId: string, target: strin
   const named = readTarget(bareTarget(target));
   const conversation = 'problem' in named ? undefined : conversationOf(named, account);
   if (conversation === undefined) return null;
-  const session = accountSessions(account, agentId).of(sessionKey(account, conversation));
+  const session = sessionOf(account, conversation, agentId);
   const kind = chatKind(conversation);
   return {
     sessionKey: session,
@@ -148,7 +152,7 @@ async function act(
   if (dryRun) return result('dry run: nothing was sent');
   const said: Said = await say(account, to, text, {
     key: textOf(params['idempotencyKey']),
-    session: session ? accountSessions(account, '').ours(session) : undefined,
+    session: session ? ourSession(account, session) : undefined,
   });
   return result(`sent to ${said.conversation} as ${account.agent.id}: ${said.message_id}`, {
     ok: true,

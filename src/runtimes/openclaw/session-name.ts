@@ -24,8 +24,6 @@ export function sessionName(ours: string, memberId: string, agentId: string, pre
 export interface OpenClawSessions extends RuntimeSessions {
   /** OpenClaw's key for one of our session keys. */
   of(ours: string): string;
-  /** Ours for one of OpenClaw's keys. */
-  ours(theirs: string): string | undefined;
 }
 
 export function openClawSessions(
@@ -38,10 +36,6 @@ export function openClawSessions(
       if (known === undefined) store().set(ours, nameOf(ours));
       return known ?? nameOf(ours);
     },
-    ours: (theirs) =>
-      store()
-        .list()
-        .find(([, { runtime_session_id }]) => runtime_session_id === theirs)?.[0],
     list: async () =>
       store()
         .list()
