@@ -14,6 +14,7 @@ import { memory } from './cases/memory.ts';
 import { post } from './cases/post.ts';
 import { postgres } from './cases/postgres.ts';
 import { reconnect } from './cases/reconnect.ts';
+import { relay } from './cases/relay.ts';
 import { search } from './cases/search.ts';
 import { send } from './cases/send.ts';
 import { wake } from './cases/wake.ts';
@@ -40,6 +41,7 @@ const cases: Record<string, (options: { pairs: number; seconds: number; url?: st
   h: wake,
   i: reconnect,
   p: postgres,
+  r: relay,
   s: search,
 };
 /** Those that take many minutes: only when they are named. */

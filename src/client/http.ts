@@ -27,6 +27,7 @@ import type {
   PairingInvite,
   PairingInviteList,
   PairingPage,
+  RelayAnswer,
 } from '../protocol/pairings.ts';
 import type { Pause, PauseChange, PauseList } from '../protocol/pauses.ts';
 import type { ReadList, ReadPosition } from '../protocol/reads.ts';
@@ -90,6 +91,9 @@ export interface PageRequest {
   before?: string;
   after?: string;
 }
+
+/** What one network tells a paired one: a message, or that one was removed. */
+export type RelayItem = { message: SendRequest } | { redaction: { network_id: string; message_id: string } };
 
 /** A message to send: everything but `target`, `from` and `parts` may be left out (wire.md 4). */
 export interface SendRequest {
@@ -195,6 +199,7 @@ export interface Client {
   backfillPairing(id: string, request: { room_id: string; count?: number }): Promise<BackfillResult>;
   /** Between the two servers. */
   exchangePairing(request: PairingExchangeRequest): Promise<PairingExchanged>;
+  relay(items: readonly RelayItem[]): Promise<RelayAnswer>;
   relays(messageId: string): Promise<MessageRelays>;
 
   /** Who this client is to the server. */
@@ -307,6 +312,7 @@ export function createClient(options: ClientOptions): Client {
       );
       return get(`/v1/search?${new URLSearchParams(given).toString()}`);
     },
+    relay: (items) => call('POST', '/v1/relay', { items }),
     send: (request) =>
       call('POST', '/v1/messages', {
         ...request,

@@ -57,6 +57,8 @@ export type Action =
   | 'metrics.read'
   /** To post at all; what and where is decided by room.write and by DM participation. */
   | 'message.send'
+  /** To bring what another network of ours has, many at a time; each item is decided as one that is sent. */
+  | 'relay'
   /** `agent` is who wrote it; without one, of a message that the caller has not shown to be its own. */
   | 'message.redact'
   /** To sign as `agent`: an agent or a person of this network, or somebody of another. */
@@ -130,6 +132,7 @@ const TABLE: Record<Action, Row> = {
   observe: needs('observe', 'admin'),
   'metrics.read': needs('admin'),
   'message.send': needs('write', 'pair'),
+  relay: needs('pair'),
   'message.redact': (_, identity, { agent }) =>
     identity.scopes.has('admin') || (identity.scopes.has('write') && some(identity, (self) => self === agent))
       ? YES

@@ -13,7 +13,7 @@ import type {
   UpdateRoomMembersRequest,
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
-import type { PairingExchanged } from '../protocol/pairings.ts';
+import type { PairingExchanged, RelayAnswer, RelayItem } from '../protocol/pairings.ts';
 import type { DeliveryWrite } from '../store/delivery-rows.ts';
 import type { RelayWrite } from '../store/relay-rows.ts';
 import type { ReadWrite, SessionWrite } from '../store/writes.ts';
@@ -101,6 +101,8 @@ export interface CommandTypes {
     { pairing_id: string },
   ];
   'pairing.revoke': [{ id: string }, RemoveResult];
+  /** From a paired network of ours: messages and redactions, in order. */
+  'relay.take': [{ items: readonly RelayItem[] }, RelayAnswer];
   'relay.begin': [{ pairing_ids: string[] }, { saved: true }];
   'relay.save': [{ writes: RelayWrite[] }, { saved: true }];
   /** Messages that retention removes: the server's own bookkeeping, too. */

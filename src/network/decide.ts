@@ -29,6 +29,7 @@ import { saveRead, saveSession } from './save-session.ts';
 import { setPause } from './set-pause.ts';
 import { backfillMessage, sendMessage } from './send-message.ts';
 import type { State } from './state.ts';
+import { takeRelay } from './take-relay.ts';
 import { updateRoom } from './update-room.ts';
 
 export function decide(state: State, command: Command, random: Random): Decided<CommandKind> {
@@ -77,6 +78,8 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return acceptPairing(state, command, random);
     case 'pairing.revoke':
       return revokePairing(state, command, random);
+    case 'relay.take':
+      return takeRelay(state, command, random);
     case 'relay.begin':
       return beginRelay(state, command, random);
     case 'relay.save':

@@ -207,12 +207,15 @@ interface Need {
 function collect(need: Need, topology: Topology, base: Base, command: Command): void {
   switch (command.kind) {
     case 'message.backfill':
-    case 'message.send': {
-      wantMessage(need, base, command.request);
-      const key = targetKey(command.request, base.settings.id);
-      if (key) wantConversation(need, topology, base, key);
+    case 'message.send':
+      wantSent(need, topology, base, command.request);
       return;
-    }
+    case 'relay.take':
+      for (const item of command.items) {
+        if ('message' in item) wantSent(need, topology, base, item.message);
+        else wantMessage(need, base, { id: '', origin: item.redaction });
+      }
+      return;
     case 'message.redact':
       if (isId(command.message_id.trim())) need.messages.add(command.message_id.trim());
       return;
@@ -239,8 +242,18 @@ function collect(need: Need, topology: Topology, base: Base, command: Command): 
   }
 }
 
+function wantSent(need: Need, topology: Topology, base: Base, request: SendMessageRequest): void {
+  wantMessage(need, base, request);
+  const key = targetKey(request, base.settings.id);
+  if (key) wantConversation(need, topology, base, key);
+}
+
 /** The message that a request would be, under both ids that it may stand under (network/message-slot.ts). */
-function wantMessage(need: Need, base: Base, { id: given, origin }: SendMessageRequest): void {
+function wantMessage(
+  need: Need,
+  base: Base,
+  { id: given, origin }: Pick<SendMessageRequest, 'id' | 'origin'>,
+): void {
   const local = base.settings.id;
   const network = (origin?.network_id ?? '').trim() || local;
   if (!isId(network)) return;

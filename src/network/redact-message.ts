@@ -2,9 +2,11 @@
 import { MoltnetError } from '../protocol/errors.ts';
 import { canonicalMemberId, isId, parseMemberId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
+import type { StoredMessage } from '../store/log-rows.ts';
 import type { EventWrite } from '../store/writes.ts';
 import { requireAccess } from './access.ts';
 import type { CheckedPart } from './parts.ts';
+import type { Random } from './random.ts';
 import { unchanged, type Rule } from './rule.ts';
 
 export const redactMessage: Rule<'message.redact'> = (state, command, random) => {
@@ -18,18 +20,24 @@ export const redactMessage: Rule<'message.redact'> = (state, command, random) =>
   requireAccess(state.settings, command.identity, 'message.redact', about);
   if (!stored) throw new MoltnetError('not_found', `no such message: ${message_id.slice(0, 160)}`);
   const answer = { redacted: true, message_id };
-  const { mentions: _mentions, ...message } = JSON.parse(stored.payload) as Message;
-  if (message.redacted_at !== undefined) return unchanged(answer);
+  const event = redactionOf(stored, command.at, random);
+  return event ? { writes: { events: [event], rows: [] }, answer } : unchanged(answer);
+};
 
+/** The event that blanks a message; undefined when it is blank. */
+export function redactionOf(stored: StoredMessage, at: string, random: Random): EventWrite | undefined {
+  const message_id = stored.id;
+  const { mentions: _mentions, ...message } = JSON.parse(stored.payload) as Message;
+  if (message.redacted_at !== undefined) return undefined;
   const blanked: Omit<Message, 'parts'> & { parts: CheckedPart[] } = {
     ...message,
-    parts: [{ kind: 'text', text: '[redacted]' }],
-    redacted_at: command.at,
+    parts: [{ kind: 'text', text: REDACTED }],
+    redacted_at: at,
   };
-  const event: EventWrite = {
+  return {
     id: random.eventId(),
     type: 'message.redacted',
-    created_at: command.at,
+    created_at: at,
     payload: JSON.stringify({ message_id, target: message.target }),
     conversation: stored.conversation,
     ...(stored.room_id !== null && { room_id: stored.room_id }),
@@ -40,5 +48,7 @@ export const redactMessage: Rule<'message.redact'> = (state, command, random) =>
     held: false,
     rows: [{ op: 'redact', message_id, payload: JSON.stringify(blanked) }],
   };
-  return { writes: { events: [event], rows: [] }, answer };
-};
+}
+
+/** What stands in the place of what a message said. */
+const REDACTED = '[redacted]';

@@ -38,6 +38,7 @@ const MAY_ASK = [
   /^GET \/v1\/agents(\?[\w=&%.:-]*)?$/,
   /^GET \/v1\/rooms\/[\w%.:-]+\/messages(\?[\w=&%.:-]*)?$/,
   /^POST \/v1\/messages$/,
+  /^POST \/v1\/relay$/,
 ];
 
 export class Link {

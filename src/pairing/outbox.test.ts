@@ -46,9 +46,11 @@ function outboxOver(
     stands: () => stands,
     isFor: () => true,
     ready: async () => true,
-    send: async ({ seq }) => {
-      sent.push(seq);
-      return answers(seq);
+    most: () => 1,
+    send: async ([event]) => {
+      sent.push(event!.seq);
+      const outcome = answers(event!.seq);
+      return outcome.kind === 'relayed' ? [outcome] : outcome;
     },
     save: async (writes) => void saved.push(...writes),
     onOutcome: () => {},

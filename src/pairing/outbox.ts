@@ -4,7 +4,6 @@
  * only when it is known what became of the one before; conversations go side by side. RLY rules.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
-import type { Message } from '../protocol/messages.ts';
 import type { LogEvent } from '../store/log-rows.ts';
 import type { RelayRefusalRow, RelayState, RelayWrite } from '../store/relay-rows.ts';
 import type { Store } from '../store/store.ts';
@@ -21,8 +20,13 @@ export interface OutboxOptions {
   isFor(event: LogEvent): boolean;
   /** Resolves when something may be sent; false when the pairing has ended. */
   ready(conversation: ConversationKey): Promise<boolean>;
-  /** One attempt. `relayed` also for what is not to be told. */
-  send(event: LogEvent): Promise<Outcome>;
+  /**
+   * One attempt for all of them: an outcome for each, or one that none of them got through. `relayed` also for what is
+   * not to be told.
+   */
+  send(events: readonly LogEvent[]): Promise<Outcome[] | Outcome>;
+  /** How many go in one attempt at most. */
+  most(): number;
   save(writes: RelayWrite[]): Promise<unknown>;
   /** Told of every outcome. */
   onOutcome(outcome: Outcome, event: LogEvent): void;
@@ -41,15 +45,24 @@ interface Pending {
   error?: string;
   message_id?: string;
   since?: string;
+  /** Events that a message was removed, which are in no read of messages; those before `first` are done with. */
+  redactions: LogEvent[];
 }
 
-/** Messages of one conversation that are sent before another one has a turn. */
-const TURN = 16;
+/** Messages of one conversation that are sent before another one has a turn, and bytes of those that go together. */
+const TURN = 64;
+const TOGETHER = 300_000;
 const SAVE_EVERY = 200;
 const LEASE = 200;
 /** Milliseconds after which it is written all the same: retention at another server goes by it. */
 const ALONE = 60_000;
 const SCAN = 500;
+
+/** Of the message that it is, or that was removed. */
+function idOf({ type, payload }: LogEvent): string {
+  const { id, message_id } = JSON.parse(payload) as { id?: string; message_id?: string };
+  return (type === 'message.redacted' ? message_id : id) ?? '';
+}
 
 export class Outbox implements Standing {
   readonly #options: OutboxOptions;
@@ -127,6 +140,12 @@ export class Outbox implements Standing {
     const pending = this.#pending.get(conversation);
     return pending === undefined ? seq <= this.#seen : seq < pending.first;
   }
+  waitsToRedact(conversation: ConversationKey, message_id: string): boolean {
+    const pending = this.#pending.get(conversation);
+    return (
+      pending?.redactions.some((event) => event.seq >= pending.first && idOf(event) === message_id) === true
+    );
+  }
   attemptsOf(conversation: ConversationKey): Pending | undefined {
     return this.#pending.get(conversation);
   }
@@ -177,11 +196,13 @@ export class Outbox implements Standing {
     if (conversation === undefined || this.#closed || seq <= this.#settled) return;
     if (seq <= (this.#acked.get(conversation) ?? 0) || !this.#options.isFor(event)) return;
     const pending = this.#pending.get(conversation);
+    const redactions = event.type === 'message.redacted' ? [event] : [];
     if (pending) {
       pending.last = seq;
+      pending.redactions.push(...redactions);
       return;
     }
-    this.#pending.set(conversation, { first: seq, last: seq, attempts: 0 });
+    this.#pending.set(conversation, { first: seq, last: seq, attempts: 0, redactions });
     void this.#drain(conversation);
   }
 
@@ -217,7 +238,7 @@ export class Outbox implements Standing {
   /** Sends some. Resolves with the milliseconds to wait before the next turn; undefined when nothing is left. */
   async #turn(conversation: ConversationKey, pending: Pending): Promise<number | undefined> {
     if (this.#closed) return undefined;
-    const events = await this.#options.store.conversationEvents(conversation, pending.first - 1, TURN);
+    const events = await this.#next(conversation, pending);
     if (events.length === 0) {
       // One that came while this was read is in the next read.
       if (pending.last >= pending.first) {
@@ -228,46 +249,98 @@ export class Outbox implements Standing {
       this.#later();
       return undefined;
     }
-    for (const event of events) {
+    while (events.length > 0) {
       if (this.#closed) return undefined;
       if (!this.#options.stands()) return 0;
-      if (this.#options.isFor(event)) {
-        const wait = await this.#one(event, pending);
-        if (wait !== undefined) return wait;
-      }
-      pending.first = event.seq + 1;
-      pending.attempts = 0;
-      delete pending.error;
-      this.#acked.set(conversation, event.seq);
-      this.#dirty.add(conversation);
-      this.#later();
+      const wait = await this.#some(conversation, pending, events);
+      if (wait !== undefined) return wait;
     }
     return 0;
   }
 
-  /** Undefined when it is done with; else the milliseconds to wait. */
-  async #one(event: LogEvent, pending: Pending): Promise<number | undefined> {
-    const { id } = JSON.parse(event.payload) as Message;
-    pending.message_id = id;
-    pending.since = event.created_at;
-    const outcome = await this.#options.send(event);
+  /** The next messages of the conversation, with the redactions among them. */
+  async #next(conversation: ConversationKey, pending: Pending): Promise<LogEvent[]> {
+    const messages = await this.#options.store.conversationEvents(conversation, pending.first - 1, TURN);
+    pending.redactions = pending.redactions.filter(({ seq }) => seq >= pending.first);
+    const upTo = messages.length < TURN ? Number.POSITIVE_INFINITY : messages.at(-1)!.seq;
+    const among = pending.redactions.filter(({ seq }) => seq <= upTo);
+    return among.length === 0 ? messages : [...messages, ...among].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Those of the events that go together are sent, and taken out. Undefined when they are done with; else the milliseconds to wait. */
+  async #some(
+    conversation: ConversationKey,
+    pending: Pending,
+    events: LogEvent[],
+  ): Promise<number | undefined> {
+    const { isFor, send } = this.#options;
+    // After a failure each goes alone: the one that fails is not to stop the others.
+    const most = pending.attempts > 0 ? 1 : this.#options.most();
+    const going: LogEvent[] = [];
+    let bytes = 0;
+    let looked = 0;
+    for (const event of events) {
+      if (isFor(event)) {
+        if (going.length > 0 && bytes + event.payload.length > TOGETHER) break;
+        bytes += event.payload.length;
+        going.push(event);
+      }
+      looked++;
+      if (going.length === most) break;
+    }
+    const [first] = going;
+    let outcomes: Outcome[] = [];
+    if (first) {
+      pending.message_id = idOf(first);
+      pending.since = first.created_at;
+      const sent = await send(going);
+      if (!Array.isArray(sent)) {
+        const wait = this.#failure(first, going.length, pending, sent);
+        if (wait !== undefined) return wait;
+        // The first one is given up; what would have gone with it goes next.
+        looked = events.indexOf(first) + 1;
+      } else outcomes = sent;
+    }
+    const done = events.splice(0, looked);
+    for (const [i, outcome] of outcomes.entries()) {
+      const event = going[i]!;
+      if (outcome.kind === 'refused') this.#refuse(event, outcome.code, outcome.reason);
+      this.#options.onOutcome(outcome, event);
+    }
+    const { seq } = done.at(-1)!;
+    pending.first = seq + 1;
+    pending.attempts = 0;
+    delete pending.error;
+    this.#acked.set(conversation, seq);
+    this.#dirty.add(conversation);
+    this.#later();
+    return undefined;
+  }
+
+  /** None of them got through. Undefined when the first is given up; else the milliseconds to wait. */
+  #failure(event: LogEvent, together: number, pending: Pending, outcome: Outcome): number | undefined {
     const { onOutcome } = this.#options;
     switch (outcome.kind) {
       case 'relayed':
         onOutcome(outcome, event);
         return undefined;
       case 'refused':
-        this.#refuse(event, id, outcome.code, outcome.reason);
+        // All of it at once is another thing to refuse than this one.
+        if (together > 1) {
+          pending.attempts++;
+          return 0;
+        }
+        this.#refuse(event, outcome.code, outcome.reason);
         onOutcome(outcome, event);
         return undefined;
       case 'stuck':
         pending.attempts++;
         pending.error = outcome.message;
-        if (pending.attempts < outcome.tries) {
+        if (together > 1 || pending.attempts < outcome.tries) {
           onOutcome(outcome, event);
           return backoff(pending.attempts);
         }
-        this.#refuse(event, id, outcome.code, outcome.message);
+        this.#refuse(event, outcome.code, outcome.message);
         onOutcome({ kind: 'refused', code: outcome.code, reason: outcome.message }, event);
         return undefined;
       default:
@@ -278,12 +351,12 @@ export class Outbox implements Standing {
     }
   }
 
-  #refuse({ seq, conversation }: LogEvent, message_id: string, code: string, reason: string): void {
+  #refuse(event: LogEvent, code: string, reason: string): void {
     this.#refusals.push({
       pairing_id: this.#options.pairing_id,
-      seq,
-      message_id,
-      conversation: conversation!,
+      seq: event.seq,
+      message_id: idOf(event),
+      conversation: event.conversation!,
       code: code.slice(0, 100),
       reason: reason.slice(0, 300),
       at: new Date(this.#clock()).toISOString(),

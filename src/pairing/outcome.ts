@@ -1,6 +1,7 @@
 /** What an attempt to relay one message came to. */
 import { ConnectionError, RefusedError } from '../client/errors.ts';
 import type { MessageAccepted } from '../protocol/messages.ts';
+import type { RelayResult } from '../protocol/pairings.ts';
 
 export type Outcome =
   | { kind: 'relayed' }
@@ -23,6 +24,11 @@ export function outcomeOfAnswer(answer: MessageAccepted): Outcome {
     ? { kind: 'relayed' }
     : { kind: 'refused', code: 'not_accepted', reason: 'the other side answered that it does not take it' };
 }
+
+export const outcomeOfResult = ({ accepted, code, error }: RelayResult): Outcome =>
+  accepted === true
+    ? { kind: 'relayed' }
+    : { kind: 'refused', code: code ?? 'not_accepted', reason: error ?? 'the other side does not take it' };
 
 /** Anything that is thrown and is no failure to reach the other side is a fault of ours, and thrown again. */
 export function outcomeOfError(error: unknown): Outcome {

@@ -5,18 +5,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Transport } from '../client/http-request.ts';
 import type { Tail } from '../log/tail.ts';
-import { server, type Identity } from '../network/identity.ts';
+import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import { isId, isNetworkId, messageEventId } from '../protocol/ids.ts';
-import type { Message, MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
+import { isNetworkId } from '../protocol/ids.ts';
+import type { Message, SendMessageRequest } from '../protocol/messages.ts';
 import { sharedSince } from '../network/sharing.ts';
 import type { BackfillResult, MessageRelay, Pairing, PairingDetail } from '../protocol/pairings.ts';
 import type { LogEvent, StoredMessage } from '../store/log-rows.ts';
 import type { Store } from '../store/store.ts';
 import { Links } from './links.ts';
 import { backfill } from './backfill.ts';
+import { Intake } from './intake.ts';
 import { Quota } from './quota.ts';
 import { isRelayed } from './relay-message.ts';
 import { PairingRelay, type RelayOptions, type RelayResult } from './relay.ts';
@@ -45,6 +46,7 @@ export class Pairings {
   readonly #options: PairingsOptions;
   readonly #quota: Quota;
   readonly links: Links;
+  readonly intake: Intake;
   readonly #relays = new Map<string, PairingRelay>();
   #following: (() => void) | undefined;
   #settling: Promise<void> = Promise.resolve();
@@ -54,6 +56,12 @@ export class Pairings {
     this.#options = options;
     const { network, serve, store, clock, quota } = options;
     this.#quota = new Quota({ store, ...(quota && { most: quota }), ...(clock && { clock }) });
+    this.intake = new Intake({
+      network,
+      quota: this.#quota,
+      relay: (id) => this.#relays.get(id),
+      ...(clock && { clock }),
+    });
     this.links = new Links({
       tokenHash: (id) => network.topology.pairing(id)?.token_hash,
       serve,
@@ -110,7 +118,7 @@ export class Pairings {
   async relaysOf(message: StoredMessage): Promise<MessageRelay[]> {
     const { network, store } = this.#options;
     const relays: MessageRelay[] = [];
-    const { target } = JSON.parse(message.payload) as Message;
+    const { target, redacted_at } = JSON.parse(message.payload) as Message;
     const event = {
       seq: message.seq,
       type: 'message.created',
@@ -121,11 +129,15 @@ export class Pairings {
     for (const relay of this.list()) {
       const { spec } = relay;
       if (!isRelayed(event, spec, network.topology)) continue;
-      const about = {
+      const about: Omit<MessageRelay, 'state'> = {
         pairing_id: spec.id,
         ...(spec.network !== undefined && { remote_network_id: spec.network }),
       };
       const standing = await relay.standing();
+      if (redacted_at !== undefined) {
+        const told = standing.waitsToRedact(message.conversation, message.id) ? 'waiting' : 'told';
+        about.redaction = relay.takesItems ? told : 'not_told';
+      }
       if (!standing.isDone(message.conversation, message.seq)) {
         const pending = standing.attemptsOf(message.conversation);
         const next = pending?.message_id === message.id ? pending : undefined;
@@ -150,52 +162,6 @@ export class Pairings {
       }
     }
     return relays;
-  }
-
-  /**
-   * A message of another network, as one of our pairings brings it. Rejects with MoltnetError.
-   * @param plain the other server does not know RELAY_HEADER: what is not taken is answered as not accepted
-   */
-  async take(
-    identity: Identity,
-    request: SendMessageRequest,
-    plain: boolean,
-    limit: () => void,
-  ): Promise<MessageAccepted> {
-    const { network } = this.#options;
-    const from = (request.origin?.network_id ?? '').trim();
-    const pairing = identity.pairing ?? network.topology.pairingOf(from);
-    const relay = pairing && this.#relays.get(pairing.id);
-    const bytes = pairing ? Buffer.byteLength(JSON.stringify(request)) : 0;
-    try {
-      limit();
-      if (pairing) await this.#quota.take(pairing.id, bytes);
-      try {
-        const accepted = await network.execute('message.send', { request }, identity);
-        relay?.countReceived();
-        return accepted;
-      } catch (error) {
-        if (pairing) this.#quota.giveBack(pairing.id, bytes);
-        throw error;
-      }
-    } catch (error) {
-      if (!(error instanceof MoltnetError) || error.status >= 500 || error.status === 401) throw error;
-      relay?.countNotTaken({
-        code: error.code,
-        reason: error.message.slice(0, 300),
-        at: new Date(this.#now()).toISOString(),
-      });
-      if (!plain || !identity.scopes.has('pair')) throw error;
-      const message_id =
-        [request.id?.trim(), request.origin?.message_id?.trim()].find((id) => id && isId(id)) ?? '';
-      return {
-        message_id,
-        event_id: message_id === '' ? '' : messageEventId(message_id),
-        accepted: false,
-        thread_created: false,
-        dm_created: false,
-      };
-    }
   }
 
   /** Pulls at most `count` messages of a shared room's history. Rejects with MoltnetError. */
@@ -237,10 +203,6 @@ export class Pairings {
     await this.#settling;
     this.links.close();
     await Promise.all(this.list().map((relay) => relay.close()));
-  }
-
-  #now(): number {
-    return (this.#options.clock ?? Date.now)();
   }
 
   #notice(event: LogEvent): void {

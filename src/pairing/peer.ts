@@ -4,16 +4,16 @@
  */
 import { createClient, everyItem, type Client } from '../client/http.ts';
 import type { Transport } from '../client/http-request.ts';
-import { RefusedError } from '../client/errors.ts';
+import { ConnectionError, RefusedError } from '../client/errors.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
 import type { Network } from '../protocol/network.ts';
 import { RELAY_HEADER, type PairingDiagnostics, type PairingStatus } from '../protocol/pairings.ts';
 import type { Room } from '../protocol/rooms.ts';
 import { compatibilityOf } from './compatibility.ts';
-import { outcomeOfAnswer, outcomeOfError, type Outcome } from './outcome.ts';
+import { outcomeOfAnswer, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.ts';
 import type { PairingSpec } from './spec.ts';
 import { backoff, Pause } from './waiting.ts';
-import type { SendRequest } from '../client/http.ts';
+import type { RelayItem, SendRequest } from '../client/http.ts';
 
 export interface PeerOptions {
   spec: PairingSpec;
@@ -29,6 +29,12 @@ export interface PeerOptions {
   clock?: () => number;
 }
 
+const NO_ANSWER = {
+  kind: 'stuck',
+  code: 'not_understood',
+  message: 'its answer is not about what was sent',
+  tries: 8,
+} as const;
 const NO_LINK = { kind: 'away', reason: 'no_link', message: 'it keeps no link open now' } as const;
 const FRESH = 5 * 60_000;
 /** Between two looks at one that does not take what waits. */
@@ -42,7 +48,7 @@ export class Peer {
   status: PairingStatus;
   diagnostics: PairingDiagnostics | undefined;
   /** What its document announces of relay between servers of ours; 0 for others. */
-  relay = 0;
+  #version = 0;
   readonly #options: PeerOptions;
   readonly #clock: () => number;
   readonly #pause = new Pause();
@@ -100,11 +106,38 @@ export class Peer {
     return (this.#checking ??= this.#check(discovery).finally(() => (this.#checking = undefined)));
   }
 
-  async send(request: SendRequest): Promise<Outcome> {
+  /** It takes several at once, and redactions. */
+  get takesItems(): boolean {
+    return this.#version >= 2;
+  }
+
+  /** One message, as a server of the original takes it. */
+  send(request: SendRequest): Promise<Outcome> {
+    return this.#try(async (client) => outcomeOfAnswer(await client.send(request)));
+  }
+
+  /** Several, in their order: an outcome for each, or one for all of them, of which none was taken. */
+  async relay(items: readonly RelayItem[]): Promise<Outcome | Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const all = await this.#try(async (client) => {
+      const { results } = await client.relay(items).catch((error: unknown) => {
+        // It was updated to a version that has not got this: its document says so when it is looked at.
+        if (error instanceof RefusedError && error.status === 404)
+          throw new ConnectionError('broken', error.message, { maybe_done: false });
+        throw error;
+      });
+      if (results?.length !== items.length) return NO_ANSWER;
+      outcomes.push(...results.map(outcomeOfResult));
+      return { kind: 'relayed' };
+    });
+    return all.kind === 'relayed' ? outcomes : all;
+  }
+
+  async #try(attempt: (client: Client) => Promise<Outcome>): Promise<Outcome> {
     const { client } = this;
     if (!client) return this.#lost(NO_LINK);
     try {
-      const outcome = outcomeOfAnswer(await client.send(request));
+      const outcome = await attempt(client);
       this.#reached();
       return outcome;
     } catch (error) {
@@ -186,7 +219,7 @@ export class Peer {
       spec.network = document.id;
       onNetwork(document.id);
     }
-    this.relay = Number(document.capabilities?.relay) || 0;
+    this.#version = Number(document.capabilities?.relay) || 0;
     const { version, id, protocols } = document;
     this.#become(status, {
       checked_at: new Date(this.#checked).toISOString(),

@@ -9,7 +9,7 @@ import type { LogEvent } from '../store/log-rows.ts';
 type Seen = Pick<LogEvent, 'seq' | 'type' | 'room_id' | 'participants' | 'payload'>;
 
 /**
- * A message that came into the world here, in a room that is shared with the pairing since before it, or in a DM with
+ * That a message was removed goes where messages of its place go. A message that came into the world here, in a room that is shared with the pairing since before it, or in a DM with
  * somebody of its network. What came from another network is never sent on: one hop.
  */
 export function isRelayed(
@@ -17,7 +17,8 @@ export function isRelayed(
   { id, network }: { id: string; network?: string },
   topology: Pick<Topology, 'room' | 'settings'>,
 ): boolean {
-  if (event.type !== 'message.created') return false;
+  const redaction = event.type === 'message.redacted';
+  if (event.type !== 'message.created' && !redaction) return false;
   if (event.room_id !== undefined) {
     const since = sharedSince(topology.room(event.room_id)?.shares, id);
     if (since === undefined || event.seq <= since) return false;
@@ -27,7 +28,8 @@ export function isRelayed(
   ) {
     return false;
   }
-  return isOwn(event.payload, topology.settings.id);
+  // Of whom the message of a redaction is, is looked up when it is its turn.
+  return redaction || isOwn(event.payload, topology.settings.id);
 }
 
 /** Of a stored payload, whose origin stands before anything that its writer chose. */
@@ -37,11 +39,11 @@ function isOwn(payload: string, network: string): boolean {
 }
 const ORIGIN = '"origin":{"network_id":';
 
-/** Undefined for what nobody else is told: words of the server itself, and what was redacted meanwhile. */
+/** Undefined for what nobody else is told: words of the server itself. What was redacted meanwhile is blank. */
 export function relayRequest(payload: string, local: string): SendRequest | undefined {
   const message = JSON.parse(payload) as Message;
   const { from, target } = message;
-  if ((from.type !== 'agent' && from.type !== 'human') || message.redacted_at !== undefined) return undefined;
+  if (from.type !== 'agent' && from.type !== 'human') return undefined;
   const participants = target.participant_ids?.map((one) => (one.includes(':') ? one : `${local}:${one}`));
   return {
     id: message.id,

@@ -7,6 +7,7 @@ import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import { sharedSince } from '../network/sharing.ts';
 import { parseConversation } from '../protocol/conversation.ts';
+import { limits } from '../protocol/limits.ts';
 import type { Pairing, PairingDetail, RelayCounts } from '../protocol/pairings.ts';
 import type { LogEvent } from '../store/log-rows.ts';
 import type { Store } from '../store/store.ts';
@@ -15,7 +16,8 @@ import { Members } from './members.ts';
 import type { Outcome } from './outcome.ts';
 import { Outbox } from './outbox.ts';
 import { Peer } from './peer.ts';
-import { isRelayed, relayRequest } from './relay-message.ts';
+import { isRelayed } from './relay-message.ts';
+import { sendEvents } from './send-events.ts';
 import type { PairingSpec } from './spec.ts';
 import { parseNote, storedStanding, type RelayNote, type Standing } from './standing.ts';
 
@@ -126,7 +128,7 @@ export class PairingRelay {
   /** What is known of relay so far is written; what it came to. */
   async standing(): Promise<Standing> {
     const outbox = this.#outbox;
-    if (!outbox) return storedStanding(await this.#options.store.relayState(this.spec.id));
+    if (!outbox) return storedStanding(await this.#options.store.relayState(this.spec.id), this.#said());
     await outbox.flush();
     return outbox;
   }
@@ -142,7 +144,7 @@ export class PairingRelay {
   view(): Pairing {
     const { id, network, name, base_url, source } = this.spec;
     const { topology } = this.#options.network;
-    const { relay, waiting: _waiting, ...said } = this.#said();
+    const { relay, waiting: _waiting, takes_items: _takes, ...said } = this.#said();
     return {
       id,
       ...(network !== undefined && { remote_network_id: network }),
@@ -153,6 +155,10 @@ export class PairingRelay {
       rooms: topology.roomIds().filter((room) => sharedSince(topology.room(room)!.shares, id) !== undefined),
       relay: { ...this.#counts, ...relay },
     };
+  }
+  /** Its server is of ours, and is told that messages were removed. */
+  get takesItems(): boolean {
+    return this.#said().takes_items;
   }
   waitingShown(): PairingDetail['waiting'] {
     return this.#said().waiting;
@@ -181,6 +187,7 @@ export class PairingRelay {
     const { relayed, refused } = this.#counts;
     return {
       status: this.peer.status,
+      takes_items: this.peer.takesItems,
       ...(this.peer.diagnostics && { diagnostics: this.peer.diagnostics }),
       ...(this.spec.link !== 'none' && { link: this.#options.link?.() ? 'open' : 'closed' }),
       relay: {
@@ -211,7 +218,8 @@ export class PairingRelay {
       stands,
       isFor: (event) => isRelayed(event, spec, network.topology),
       ready: (conversation) => this.peer.ready(parseConversation(conversation).kind),
-      send: (event) => this.#send(event),
+      send: (events) => sendEvents(events, { peer: this.peer, store, local: network.settings.id }),
+      most: () => (this.peer.takesItems ? limits.relay_items.value : 1),
       save: (writes) => network.execute('relay.save', { writes }, server),
       onOutcome: (outcome) => this.#count(outcome),
       onFault,
@@ -252,11 +260,6 @@ export class PairingRelay {
     if (text === this.#noted) return;
     this.#noted = text;
     this.#options.store.peers?.note(this.#name('pairing'), text);
-  }
-
-  async #send(event: LogEvent): Promise<Outcome> {
-    const request = relayRequest(event.payload, this.#options.network.settings.id);
-    return request ? this.peer.send(request) : { kind: 'relayed' };
   }
 
   #count(outcome: Outcome): void {

@@ -9,6 +9,8 @@ export interface Standing {
   isDone(conversation: ConversationKey, seq: number): boolean;
   /** Whether this message may still be one that waits. */
   mayWait(conversation: ConversationKey, seq: number): boolean;
+  /** Whether it waits that this message was removed. */
+  waitsToRedact(conversation: ConversationKey, message_id: string): boolean;
   /** The first message of the conversation that waits, and what became of it so far. */
   attemptsOf(
     conversation: ConversationKey,
@@ -16,7 +18,7 @@ export interface Standing {
 }
 
 /** Positions are written within moments of what they say: what is beyond them counts as waiting. */
-export function storedStanding(state: RelayState | undefined): Standing {
+export function storedStanding(state: RelayState | undefined, note: RelayNote | undefined): Standing {
   const acked = new Map(state?.positions.map((one) => [one.conversation, one.acked_seq]));
   const settled = state?.settled_seq ?? Number.POSITIVE_INFINITY;
   const isDone: Standing['isDone'] = (conversation, seq) =>
@@ -24,6 +26,7 @@ export function storedStanding(state: RelayState | undefined): Standing {
   return {
     isDone,
     mayWait: (conversation, seq) => !isDone(conversation, seq),
+    waitsToRedact: (conversation) => note?.waiting.some((one) => one.conversation === conversation) === true,
     attemptsOf: () => undefined,
   };
 }
@@ -31,6 +34,7 @@ export function storedStanding(state: RelayState | undefined): Standing {
 /** What the server that relays tells the others. */
 export const RelayNote = z.object({
   ...Pairing.pick({ status: true, diagnostics: true, link: true }).shape,
+  takes_items: z.boolean(),
   relay: RelayCounts.pick({ waiting: true, waiting_since: true, relayed: true, refused: true }),
   waiting: z.array(RelayWaiting),
 });

@@ -112,6 +112,7 @@ export const limits = {
     code: 'pairing_quota',
     what: 'messages of one pairing that are stored in a day (UTC), as JSON',
   },
+  relay_items: { value: 64, unit: 'count', what: 'messages and redactions in one request of relay' },
   relay_refusals: {
     value: 10_000,
     unit: 'count',

@@ -1,5 +1,7 @@
 /** Paired networks as the API shows them (wire.md 1.2, 8; wire-newer.md 4), and what two servers tell each other. */
 import { z } from 'zod';
+import { limits } from './limits.ts';
+import { SendMessageRequest } from './messages.ts';
 import { PageInfo } from './pages.ts';
 import { nullish } from './nullish.ts';
 
@@ -9,8 +11,8 @@ import { nullish } from './nullish.ts';
  * because anything but 2xx would keep it from sending others for 30 s (wire.md 0.3).
  */
 export const RELAY_HEADER = 'x-moltnet-relay';
-/** Additive, in capabilities of the network document: it takes RELAY_HEADER, and keeps links. */
-export const RELAY_VERSION = 1;
+/** Additive, in capabilities of the network document. 1: it takes RELAY_HEADER, and keeps links. 2: POST /v1/relay too. */
+export const RELAY_VERSION = 2;
 
 /** A WebSocket between two servers of ours (pairing/link.ts). */
 export const LINK_PATH = '/v1/pair-link';
@@ -104,10 +106,35 @@ export const MessageRelay = z.object({
   attempts: z.number().int().optional(),
   since: z.string().optional(),
   at: z.string().optional(),
+  redaction: z
+    .enum(['waiting', 'told', 'not_told'])
+    .optional()
+    .describe('of a message that was removed: whether the paired network knows that'),
 });
 export type MessageRelay = z.infer<typeof MessageRelay>;
 export const MessageRelays = z.object({ message_id: z.string(), relays: z.array(MessageRelay) });
 export type MessageRelays = z.infer<typeof MessageRelays>;
+
+/**
+ * POST /v1/relay, between two servers of ours: what was said and what was removed, in order, all of it stored in one
+ * commit. An answer other than 200 says that nothing was.
+ */
+export const RelayItem = z.union([
+  z.object({ message: SendMessageRequest }),
+  z.object({ redaction: z.object({ network_id: z.string(), message_id: z.string() }) }),
+]);
+export type RelayItem = z.infer<typeof RelayItem>;
+export const RelayRequest = z.object({ items: z.array(RelayItem).min(1).max(limits.relay_items.value) });
+export type RelayRequest = z.infer<typeof RelayRequest>;
+/** One for each item. `code` and `error` of one that is not taken, ever. */
+export const RelayResult = z.object({
+  accepted: z.boolean(),
+  code: z.string().optional(),
+  error: z.string().optional(),
+});
+export type RelayResult = z.infer<typeof RelayResult>;
+export const RelayAnswer = z.object({ results: z.array(RelayResult) });
+export type RelayAnswer = z.infer<typeof RelayAnswer>;
 
 /** POST /v1/pairings/invites */
 export const PairingInviteRequest = z.object({

@@ -303,6 +303,13 @@ export const writes: Row[] = [
     but: { all: { removed: '403r~3.2', member: '202', outsider: '202', listed: '202', person: '202' } },
   },
   {
+    // additive: paired servers of ours; what is not theirs to say is refused in the answer
+    route: 'POST /v1/relay',
+    body: (n) => ({ items: [{ redaction: { network_id: 'net_far', message_id: n } }] }),
+    none: 200,
+    bearer: '401 401 403 403 403 403 200',
+  },
+  {
     // wire-newer.md 4: write or pair; not for another agent
     route: 'POST /v1/agents/wake-failed',
     body: () => ({ agent_id: 'member', event: { message: { id: 'm-hall' } }, error: 'broken' }),

@@ -197,6 +197,7 @@ describe('OpenAPI', () => {
         'POST /v1/pairings/accept',
         'POST /v1/pairings/exchange',
         'POST /v1/pairings/{pairingID}/backfill',
+        'POST /v1/relay',
         'POST /v1/pauses',
         'POST /v1/reload',
         'POST /v1/rooms',

@@ -24,7 +24,7 @@ describe('network', () => {
     expect([status, headers['content-type']]).toEqual([200, 'application/json']);
     expect(text).toBe(
       '{"id":"local","name":"Local Lab","version":"0.0.0-test","protocols":{"http":["moltnet.http.v1"],"attach":["moltnet.attach.v1"],"pair":["moltnet.pair.v1"]},' +
-        '"capabilities":{"event_stream":"sse","attachment_protocol":"websocket","public_read":false,"agent_registration":"disabled","human_ingress":true,"direct_messages":true,"message_pagination":"cursor","pairings":false,"delivery":1,"relay":1},"console":{"can_send_human":true}}',
+        '"capabilities":{"event_stream":"sse","attachment_protocol":"websocket","public_read":false,"agent_registration":"disabled","human_ingress":true,"direct_messages":true,"message_pagination":"cursor","pairings":false,"delivery":1,"relay":2},"console":{"can_send_human":true}}',
     );
   });
 

@@ -109,8 +109,45 @@ it('RLY-30: it speaks as agents of its own network, in what is shared with it', 
       status,
       code,
     ]);
+  // Many at once are each decided the same.
+  const items = refused.map(([more]) => ({ message: message(more) }));
+  const { status, json } = await ask(a.server.url, 'POST', '/v1/relay', TOKEN, { items: items.slice(0, 20) });
+  expect([status, json['code']]).toEqual([422, 'unprocessable_entity']);
+  for (const [i, item] of items.entries()) {
+    const { json } = await ask(a.server.url, 'POST', '/v1/relay', TOKEN, { items: [item] });
+    const code = (json['results'] as { code: string }[] | undefined)?.[0]?.code ?? json['code'];
+    // What is said as one of ours is no relay at all.
+    expect([i, code]).toEqual([i, i < 2 ? 'unprocessable_entity' : refused[i]![2]]);
+  }
   expect(await a.history('general')).toHaveLength(before);
   for (const room of ['private', 'with-c', 'orders']) expect(await a.texts(room)).toEqual([]);
+});
+
+it('RLY-75: it removes what its own network has said, and nothing else', async () => {
+  const { a, post } = await victim();
+  const theirs = message({ id: 'theirs', origin: { network_id: 'net_b', message_id: 'theirs' } });
+  await post(theirs);
+  const ours = await a.say('general', 'alpha', 'ours');
+  const redact = async (network_id: string, message_id: string): Promise<unknown> => {
+    const items = [{ redaction: { network_id, message_id } }];
+    const { status, json } = await ask(a.server.url, 'POST', '/v1/relay', TOKEN, { items });
+    const [result] = (json['results'] ?? []) as { accepted: boolean; code?: string }[];
+    return result?.code ?? result?.accepted ?? [status, json['code']];
+  };
+  expect(await redact('net_a', ours)).toBe('forbidden');
+  expect(await redact('', ours)).toBe('invalid_id');
+  expect(await redact('net_b', ours)).toBe(true);
+  expect(await redact('net_c', ours)).toBe('pairing_mismatch');
+  expect(await redact('net_z', 'theirs')).toBe('pairing_mismatch');
+  expect(await redact('net_b', 'nowhere')).toBe(true);
+  expect((await a.texts('general')).at(-1)).toBe('ours');
+  expect(await a.texts('general')).not.toContain('[redacted]');
+  expect(await redact('net_b', 'theirs')).toBe(true);
+  expect(await redact('net_b', 'theirs')).toBe(true);
+  expect(await a.texts('general')).toEqual(['[redacted]', 'ours']);
+  // It does not come back by saying it again.
+  expect(await post(theirs)).toEqual([202, true]);
+  expect(await a.texts('general')).toEqual(['[redacted]', 'ours']);
 });
 
 it('RLY-31: a message is taken once, whatever comes again; no id of ours can be taken away', async () => {

@@ -71,6 +71,21 @@ it('RLY-21: a 404 of it is told of that message alone; a 500 and an absence wait
   await becomes(async () => expect((await ours.pairing('go')).status).toBe('connected'));
 });
 
+it('RLY-76: a server of the original is not told that a message was removed, which is shown; and never what was removed before it went', async () => {
+  const { ours, go } = await pairedWithGo();
+  const told = await ours.say('general', 'alpha', 'known there');
+  await becomes(async () => expect(go.stored).toHaveLength(1));
+  await ours.api('DELETE', `/v1/messages/${told}`);
+  go.fail = 503;
+  const secret = await ours.say('general', 'alpha', 'secret');
+  await ours.api('DELETE', `/v1/messages/${secret}`);
+  go.fail = undefined;
+  await ours.say('general', 'alpha', 'after');
+  await becomes(async () => expect(go.stored.map(({ parts }) => parts[0]!['text'])).toContain('after'));
+  expect(await ours.relays(told)).toMatchObject([{ state: 'relayed', redaction: 'not_told' }]);
+  expect(go.broken).toEqual([]);
+});
+
 it('RLY-22: a relay of it is never answered with anything but 2xx for a message that is not taken', async () => {
   const { ours, speak } = await pairedWithGo();
   await speak.check('net_a');

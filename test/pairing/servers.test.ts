@@ -87,16 +87,14 @@ rooms: [{id: general, visibility: public, write_policy: registered_agents, feder
   for (let i = 0; i < 10; i++) await say(i % 2 === 0 ? one : two);
   await arrived();
   // One of the two has sent each of them.
-  const posts = async (): Promise<number> => {
-    const metrics = await fetch(`${b.server.url}/metrics`, {
+  const sent = async (server: ServerProcess): Promise<number> => {
+    const metrics = await fetch(`${server.url}/metrics`, {
       headers: { authorization: `Bearer ${OPERATOR}` },
     });
-    const line = (await metrics.text())
-      .split('\n')
-      .find((each) => /requests_total\{.*POST \/v1\/messages"/.test(each));
-    return Number(line?.split(' ').at(-1));
+    const found = /moltnet_relay_total\{result="success"\} (\d+)/.exec(await metrics.text());
+    return Number(found![1]);
   };
-  expect(await posts()).toBe(10);
+  await becomes(async () => expect([await sent(one), await sent(two)].toSorted()).toEqual([0, 10]));
   for (const server of [one, two])
     await becomes(async () => {
       const { json } = await ask(server.url, 'GET', '/v1/messages/m10/relays', OPERATOR);

@@ -15,8 +15,8 @@ import type { Peer } from './peer.ts';
 export interface Rates {
   /** Any request; `identity` is undefined for a credential that is not known. */
   request(peer: RatePeer, identity: Identity | undefined): void;
-  /** A message, or a report that a wake failed. */
-  send(identity: Identity): void;
+  /** A message, or a report that a wake failed; or so many at once, which may be more than are left: then the next waits for them. */
+  send(identity: Identity, count?: number): void;
   /** A try of a room's credential. */
   join(identity: Identity): void;
   /** The claim of an agent id without a credential, a credential that is not known, a login that failed. */
@@ -35,10 +35,10 @@ export function createRates(
       if (peer.loopback || (identity && identity.credential_key !== ANONYMOUS)) return;
       kinds.anonymous.take(addressKey(peer.address), config.rates.anonymous, 'requests from this address');
     },
-    send({ mode, credential_key, scopes }) {
+    send({ mode, credential_key, scopes }, count) {
       if (mode === 'none') return;
       const rate = scopes.has('pair') ? config.rates.pair : config.rates.sends;
-      kinds.sends.take(credential_key, rate, 'messages');
+      kinds.sends.take(credential_key, rate, 'messages', count);
     },
     join({ mode, credential_key }) {
       if (mode !== 'none') kinds.claims.take(credential_key, config.rates.claims, 'tries to join');
@@ -58,8 +58,8 @@ class Buckets {
     this.#clock = clock;
   }
 
-  /** Takes one. Throws `rate_limited`. */
-  take(key: string, rate: Rate | 'off', what: string): void {
+  /** Takes one or more, if there is one. Throws `rate_limited`. */
+  take(key: string, rate: Rate | 'off', what: string, count = 1): void {
     if (rate === 'off') return;
     const { per_second, burst } = rate;
     const now = this.#clock();
@@ -71,7 +71,7 @@ class Buckets {
       const retry_after = Math.max(1, Math.ceil((1 - bucket.left) / per_second));
       throw new MoltnetError('rate_limited', `too many ${what}: wait ${retry_after} s`, { retry_after });
     }
-    bucket.left--;
+    bucket.left -= count;
   }
 }
 

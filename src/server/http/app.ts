@@ -39,6 +39,7 @@ import { installOpenapi, openapiRoutes } from './openapi.ts';
 import { oneAtATime } from './pipelining.ts';
 import { pairingSetupRoutes } from './pairing-setup.ts';
 import { pairingRoutes } from './pairings.ts';
+import { relayRoutes } from './relay.ts';
 import { pauseRoutes } from './pauses.ts';
 import { readRoutes } from './reads.ts';
 import { receiptRoutes } from './receipts.ts';
@@ -127,6 +128,7 @@ export async function buildApp(context: ServerContext, server: Server): Promise<
     networkRoutes,
     pairingRoutes,
     pairingSetupRoutes,
+    relayRoutes,
     roomRoutes,
     messageRoutes,
     receiptRoutes,

@@ -138,7 +138,7 @@ export function sendMessage(
   const identity = identify(request);
   if (isOfAnother(body, network.settings.id)) {
     const plain = request.headers[RELAY_HEADER] === undefined;
-    return pairings.take(identity, body, plain, () => rates.send(identity));
+    return pairings.intake.take(identity, body, plain, () => rates.send(identity));
   }
   rates.send(identity);
   return network.execute('message.send', { request: body }, identity);
