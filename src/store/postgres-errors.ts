@@ -40,7 +40,22 @@ export function isUnsure(error: unknown): boolean {
 /** Nobody answers now, or nobody who can serve: worth another try later. */
 export function isAway(error: unknown): boolean {
   const code = sqlState(error);
-  return code === undefined || !HOPELESS.test(code);
+  return code === undefined ? tlsProblem(error) === undefined : !HOPELESS.test(code);
+}
+
+/** Why there is no TLS as the address wants it; undefined for any other error. */
+function tlsProblem(error: unknown): string | undefined {
+  const { code = '', message = '' } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return 'its certificate is for another name: correct the host, or write sslmode=verify-ca';
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return 'its certificate is not valid at this time';
+  if (/^UNABLE_TO_|SELF_SIGNED|^CERT_/.test(code))
+    return 'its certificate is of no authority that is trusted here: name the right one in sslrootcert';
+  if (/does not support SSL/i.test(message))
+    return 'it does not speak TLS: write sslmode=disable if that is meant, or switch it on there';
+  if (/^ERR_SSL_|^ERR_OSSL_/.test(code)) return 'there is no TLS with it';
+  return undefined;
 }
 
 /** A named statement is not there, or is there already: a pooler gives each transaction another session. */
@@ -66,10 +81,8 @@ export function asStoreError(error: unknown, shown: string): unknown {
 
 const away = (shown: string, error: Error): StorageError =>
   new StorageError(
-    `the database ${shown} cannot be reached (${error.message || (error as NodeJS.ErrnoException).code})`,
-    {
-      cause: error,
-    },
+    `the database ${shown} ${tlsProblem(error) === undefined ? 'cannot be reached' : `is not reached: ${tlsProblem(error)}`} (${error.message || (error as NodeJS.ErrnoException).code})`,
+    { cause: error },
   );
 
 /** Of a socket or of pg's client; a TypeError of ours is none of them. */

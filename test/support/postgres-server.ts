@@ -4,7 +4,16 @@
  * and started again. Postgres does not run as root: then it runs as `nobody`.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,7 +40,13 @@ const NOBODY = 65_534;
 export async function startPostgres({
   durable = false,
   settings: more = [],
-}: { durable?: boolean; settings?: string[] } = {}): Promise<PostgresServer> {
+  files = {},
+}: {
+  durable?: boolean;
+  settings?: string[];
+  /** Put into its data folder; `pg_hba.conf` says who may come in, and how. */
+  files?: Record<string, string>;
+} = {}): Promise<PostgresServer> {
   const native = binaries();
   const folder = mkdtempSync(path.join(tmpdir(), 'moltnet-pg-'));
   const data = path.join(folder, 'data');
@@ -47,6 +62,11 @@ export async function startPostgres({
   if (made.status !== 0) {
     rmSync(folder, { recursive: true, force: true });
     throw new Error(`initdb failed: ${made.error?.message ?? made.stderr}`);
+  }
+  for (const [name, content] of Object.entries(files)) {
+    const file = path.join(data, name);
+    writeFileSync(file, content, { mode: 0o600 });
+    if ('uid' in as) chownSync(file, NOBODY, NOBODY);
   }
   const port = await freePort();
   let child: ChildProcess | undefined;
