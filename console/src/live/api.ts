@@ -17,6 +17,7 @@ import type {
   RoomPage,
   ThreadPage,
 } from '../../../src/protocol/pages.ts';
+import type { ReadList, ReadPosition } from '../../../src/protocol/reads.ts';
 import type { Pause, PauseList } from '../../../src/protocol/pauses.ts';
 import type {
   DeliveryItem,
@@ -62,7 +63,8 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 20_000;
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** @param leaving it is to arrive also when the page is gone */
+async function request<T>(method: string, path: string, body?: unknown, leaving = false): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -73,6 +75,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
       signal: AbortSignal.timeout(TIMEOUT_MS),
       cache: 'no-store',
       credentials: 'same-origin',
+      keepalive: leaving,
     });
   } catch {
     throw new ApiError(0, 'no_answer', '');
@@ -142,6 +145,17 @@ export const api = {
   identity: () => request<CallerIdentity>('GET', '/v1/identity'),
   signIn: (token: string) => request<CallerIdentity>('POST', '/console/session', { token }),
   signOut: () => request<CallerIdentity>('DELETE', '/console/session'),
+  /** How far the person has read; none where the server keeps none. */
+  async reads(): Promise<ReadPosition[]> {
+    try {
+      return (await request<ReadList>('GET', '/v1/reads')).reads;
+    } catch (error) {
+      if (error instanceof ApiError && [403, 404].includes(error.status)) return [];
+      throw error;
+    }
+  },
+  markRead: (conversation: string, message_id: string, leaving: boolean) =>
+    request<ReadPosition>('PUT', `/v1/reads/${encodeURIComponent(conversation)}`, { message_id }, leaving),
   network: () => request<Network>('GET', '/v1/network'),
   rooms: (): Promise<Room[]> => all<RoomPage, Room>('/v1/rooms', (page) => page.rooms),
   agents: (): Promise<AgentSummary[]> => all<AgentPage, AgentSummary>('/v1/agents', (page) => page.agents),

@@ -5,7 +5,7 @@ import type { Message, Target } from '../../../src/protocol/messages.ts';
 import { splitKey, type ConversationKey } from '../model/conversation.ts';
 import { chosenMe } from '../model/me.ts';
 import { personActor } from '../model/names.ts';
-import { applyEvents } from '../model/reduce.ts';
+import { applyEvents, withRead } from '../model/reduce.ts';
 import { initialState, type State } from '../model/state.ts';
 import { withNewFrom } from '../model/timeline.ts';
 import { wordsOf } from '../texts.ts';
@@ -15,6 +15,7 @@ import { createFacts, OPERATOR, type Facts } from './facts.ts';
 import { newMessageId } from './ids.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { remember } from './remember.ts';
+import { createSeen } from './seen.ts';
 import { createStore, useStore, type Store } from './store.ts';
 import { openStream, type Stream } from './stream.ts';
 
@@ -73,7 +74,8 @@ export function createClient(): Client {
   const store = createStore<State>(initialState(remember.name() ?? OPERATOR));
   const outbox = createOutbox(store, api);
   const facts = createFacts(store, api);
-  const conversations = createConversations(store, api);
+  const seen = createSeen(store, api);
+  const conversations = createConversations(store, api, seen);
   let stream: Stream | undefined;
   const seenNow = () => !document.hidden;
   const watchers = new Set<(event: Event) => void>();
@@ -91,14 +93,23 @@ export function createClient(): Client {
     recent = [...recent, ...events].slice(-RECENT);
     for (const event of events) {
       facts.follow(event);
+      if (event.read) seen.moved(event.read);
       for (const watcher of watchers) watcher(event);
       if (event.type === 'stream.replay_gap') void refresh(true);
     }
+    if (seenNow() && seen.gathers) for (const key of store.get().onScreen) conversations.keepSeen(key);
+  };
+
+  /** What the person has read in other windows, which the stream tells of only while it is open. */
+  const readElsewhere = async () => {
+    const reads = await seen.load();
+    store.update((state) => reads.reduce(withRead, state));
   };
 
   /** Reads the facts that stand beside the messages; with `missed`, also the messages that the stream did not bring. */
   const refresh = async (missed: boolean) => {
     await facts.all();
+    await readElsewhere();
     if (!missed) return;
     const { timelines, onScreen } = store.get();
     for (const key of Object.keys(timelines) as ConversationKey[]) {
@@ -163,6 +174,7 @@ export function createClient(): Client {
     stream = undefined;
     booted = false;
     recent = [];
+    seen.forget();
     clearTimeout(lostTimer);
     lostTimer = undefined;
     store.update(({ identity, onScreen, me }) => ({
@@ -191,8 +203,9 @@ export function createClient(): Client {
     booting = true;
     booted = true;
     try {
+      const read = seen.load().catch(() => {});
       for (const key of store.get().onScreen) show(key, opened.get(key));
-      await facts.all();
+      await Promise.all([facts.all(), read]);
       void conversations.missed();
     } catch (error) {
       signedOutOr((reason) =>
@@ -312,6 +325,7 @@ export function createClient(): Client {
   };
   const keepSeen = () => {
     for (const key of store.get().onScreen) conversations.keepSeen(key);
+    seen.flush();
   };
   window.addEventListener('pagehide', keepSeen);
   document.addEventListener('visibilitychange', () => document.hidden && keepSeen());

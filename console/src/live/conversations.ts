@@ -17,7 +17,7 @@ import {
 } from '../model/timeline.ts';
 import { wordsOf } from '../texts.ts';
 import { ApiError, type Api, type MessageRun } from './api.ts';
-import { remember } from './remember.ts';
+import type { Seen } from './seen.ts';
 import type { Store } from './store.ts';
 
 const PAGE = 100;
@@ -38,7 +38,7 @@ interface LoadOptions {
 /** The loaded windows on the conversations' histories. */
 export type Conversations = ReturnType<typeof createConversations>;
 
-export function createConversations(store: Store<State>, api: Api) {
+export function createConversations(store: Store<State>, api: Api, seen: Seen) {
   const timelineOf = (key: ConversationKey) => store.get().timelines[key];
   const put = (key: ConversationKey, timeline: Timeline) =>
     store.update((state) => ({ ...state, timelines: { ...state.timelines, [key]: timeline } }));
@@ -71,7 +71,7 @@ export function createConversations(store: Store<State>, api: Api) {
     if (shown) change(key, (timeline) => ({ ...timeline, newer: 'loading' }));
     else put(key, loadingTimeline());
     try {
-      const run = await read();
+      const [run] = await Promise.all([read(), seen.ready()]);
       if (loads.get(key) !== mine) return;
       change(key, (timeline) => apply(timeline, run));
       settle(run.messages);
@@ -93,7 +93,7 @@ export function createConversations(store: Store<State>, api: Api) {
     );
 
   const sinceLastTime = (key: ConversationKey, messages: readonly Message[]): string | undefined => {
-    const last = remember.lastSeen(key);
+    const last = seen.last(key);
     const index = last === undefined ? -1 : messages.findIndex((message) => message.id === last);
     if (index < 0) return undefined;
     const { id } = store.get().me;
@@ -190,11 +190,10 @@ export function createConversations(store: Store<State>, api: Api) {
         store.update((state) => ({ ...state, timelines: omit(state.timelines, key) }));
     },
     keepSeen,
-    /** What came in the conversations that this browser saw last, while no window was open. */
+    /** What came in the conversations that the person saw last, while no window was open. */
     async missed() {
-      const keys = remember.seenConversations() as ConversationKey[];
-      for (const key of keys.slice(0, MISSED)) {
-        const last = remember.lastSeen(key);
+      for (const key of seen.conversations().slice(0, MISSED)) {
+        const last = seen.last(key);
         const { onScreen, unread } = store.get();
         if (last === undefined || onScreen.includes(key) || unread[key]) continue;
         try {
@@ -211,7 +210,7 @@ export function createConversations(store: Store<State>, api: Api) {
   function keepSeen(key: ConversationKey) {
     const timeline = timelineOf(key);
     const last = timeline?.messages.at(-1);
-    if (timeline?.follows && timeline.newer === 'none' && last) remember.setLastSeen(key, last.id);
+    if (timeline?.follows && timeline.newer === 'none' && last) seen.set(key, last.id);
   }
 }
 

@@ -2,6 +2,7 @@ import type { AgentSummary } from '../../../src/protocol/agents.ts';
 import type { AgentEvent, Event } from '../../../src/protocol/events.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import type { PauseChange } from '../../../src/protocol/pauses.ts';
+import type { ReadPosition } from '../../../src/protocol/reads.ts';
 import type { ReceiptEvent } from '../../../src/protocol/receipts.ts';
 import type { Room } from '../../../src/protocol/rooms.ts';
 import { conversationOf, type ConversationKey } from './conversation.ts';
@@ -72,6 +73,25 @@ export function withMissed(state: State, key: ConversationKey, messages: readonl
       ? { ...state.unread, [key]: { count: news.length, from: first.id } }
       : state.unread,
     mentions: withMentions(state, news, false),
+  };
+}
+
+/** The person has read so far, in whatever window. */
+export function withRead(state: State, { conversation, message_id, unread: left }: ReadPosition): State {
+  const known = state.unread[conversation];
+  if (left > 0) {
+    if (!known || known.count <= left) return state;
+    const messages = state.timelines[conversation]?.messages ?? [];
+    const from = messages[messages.findIndex(({ id }) => id === message_id) + 1]?.id ?? known.from;
+    return { ...state, unread: { ...state.unread, [conversation]: { count: left, from } } };
+  }
+  const mentions = state.mentions.filter(({ target }) => conversationOf(target) !== conversation);
+  if (!known && mentions.length === state.mentions.length) return state;
+  const { [conversation]: _, ...unread } = state.unread;
+  return {
+    ...state,
+    unread,
+    mentions: mentions.length === state.mentions.length ? state.mentions : mentions,
   };
 }
 
@@ -176,6 +196,8 @@ function applyEvent(state: State, event: Event): State {
       const { [event.guard.conversation]: _, ...held } = state.held;
       return { ...state, held };
     }
+    case 'read.moved':
+      return event.read ? withRead(state, event.read) : state;
     case 'pause.changed':
       return event.pause ? { ...state, pauses: withPause(state.pauses, event.pause) } : state;
     case 'message.receipt':
