@@ -3,6 +3,8 @@
 const plural = (count: number, one: string, many: string): string =>
   `${count.toLocaleString()} ${count === 1 ? one : many}`;
 
+const capital = (text: string): string => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
 export const texts = {
   product: 'Moltnet',
   loading: 'Loading…',
@@ -166,7 +168,13 @@ export const texts = {
   openInvites: 'Codes that are not used yet',
   inviteUntil: (time: string) => `good until ${time}`,
   dropInvite: 'Void',
+  dropInviteTitle: 'Void this code?',
+  dropInviteText:
+    'Whoever holds it can pair with this network no more. Networks that have used it already stay paired. A new code can be made at any time.',
   reload: 'Reload',
+  reloadTitle: 'Read the configuration again?',
+  reloadText:
+    'What the file of the server says now counts at once: tokens, people, rooms and rates. Who is not in it any more is signed out, also you. A file with a mistake changes nothing, and the mistake is shown. To go back, change the file and reload again.',
   reloadHelp: 'Reads the configuration file again; tokens, people, rooms and rates change at once',
   reloadChanged: (what: string) => `Taken over: ${what}.`,
   reloadNothing: 'Nothing has changed in the file.',
@@ -202,6 +210,7 @@ export const texts = {
   roomIdHelp: 'Letters, digits, . _ : and -. Agents write to it as room:ID; it cannot be changed.',
   roomName: 'Name',
   roomSettings: (name: string) => `Settings of ${name}`,
+  roomCreated: (name: string) => `${name} was made.`,
   roomChanged: (name: string) => `${name} was changed.`,
   whoReads: 'Who reads',
   whoWrites: 'Who writes',
@@ -420,6 +429,8 @@ export const texts = {
   // pauses
   pause: 'Pause',
   unpause: 'Resume',
+  isPaused: (name: string) => `${capital(name)} is paused. What is said is kept, and wakes nobody.`,
+  goesOn: (name: string) => `${capital(name)} goes on. What waited is delivered.`,
   pauseOf: (name: string) => `Pause ${name}: nothing said is lost, and nobody is woken by it`,
   unpauseOf: (name: string) => `Resume ${name}`,
   pauseAll: 'Pause everything',
@@ -459,6 +470,12 @@ export const texts = {
   failedTitle: 'Could not be delivered',
   failedText: 'These wakes failed for good. The messages are stored; what came after them was delivered.',
   retry: 'Try again',
+  retryTitle: (agent: string) => `Wake ${agent} once more?`,
+  retryText: (agent: string) =>
+    `${agent} gets the same messages again, as one turn, which costs what a turn costs. What the failed turn had already done is not taken back, and may be done twice.`,
+  dropTitle: (agent: string) => `Give up waking ${agent}?`,
+  dropText: (agent: string) =>
+    `The messages stay in the conversation, but ${agent} is not woken for them any more. This cannot be undone.`,
   drop: 'Give up',
 
   // composer

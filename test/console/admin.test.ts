@@ -20,6 +20,7 @@ it('CON-26 rooms are made, changed and removed; a change has its way back, a rem
   await dialog.getByLabel('Who reads').selectOption('private');
   await dialog.getByRole('button', { name: 'Create' }).click();
   await page.getByRole('heading', { level: 1, name: 'war-room' }).waitFor();
+  await page.getByRole('status').getByText('#war-room was made').waitFor();
   expect(await get(server, '/v1/rooms/war-room')).toMatchObject({ visibility: 'private' });
 
   await page.getByRole('button', { name: 'Settings of war-room' }).click();
@@ -136,6 +137,8 @@ it('CON-28 the network’s page tells what wakes cost and how near the guard is;
   await pauses.getByRole('button', { name: /^Pause everything/ }).click();
   await pauses.getByText('Paused since').waitFor();
   await page.getByRole('button', { name: 'Reload' }).click();
+  await page.getByRole('dialog').getByText('is signed out, also you').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Reload' }).click();
   // This one was started without a file.
   await page.getByRole('main').getByRole('alert').waitFor();
   expect(wrong).toEqual([]);

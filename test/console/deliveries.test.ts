@@ -44,7 +44,13 @@ it('CON-20 what becomes of a message is shown where it stands, and a wake that f
   const letters = page.getByRole('region', { name: 'Could not be delivered' });
   await letters.getByText('the model is away').waitFor();
   const before = alpha.frames.length;
+  // It first says what will happen.
+  await letters.getByRole('button', { name: 'Give up' }).click();
+  await page.getByRole('dialog').getByText('not woken for them any more').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   await letters.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('dialog').getByText('may be done twice').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Try again' }).click();
   // The node has it again, and the list is empty.
   await alpha.until(() => alpha.frames.slice(before).some(cursorOf));
   await letters.waitFor({ state: 'detached' });

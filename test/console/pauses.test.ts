@@ -21,6 +21,13 @@ it('CON-19 a room and everything are paused and go on by one click, and every wi
   await one.page.getByText('Paused since').waitFor({ state: 'detached' });
   expect(await scopes()).toEqual([]);
 
+  // What goes on can be stopped again at once.
+  await other.page.getByText('goes on. What waited is delivered').waitFor();
+  await other.page.getByRole('button', { name: 'Undo' }).click();
+  await one.page.getByText('Paused since').waitFor();
+  await other.page.getByRole('button', { name: 'Resume #general' }).click();
+  await one.page.getByText('Paused since').waitFor({ state: 'detached' });
+
   await fetch(`${server.url}/v1/pauses`, { method: 'POST', body: JSON.stringify({ scope: '*' }) });
   await one.page.getByText('Everything is paused').waitFor();
   await one.page.getByRole('button', { name: 'Resume everything' }).click();

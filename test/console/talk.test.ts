@@ -174,6 +174,9 @@ it('CON-8 a held conversation says so, and Continue lets it go on', async () => 
     ((await (await fetch(`${server.url}/v1/guard`)).json()) as { conversations: unknown[] }).conversations,
   ).toEqual([]);
   await page.getByText('1 thing waits').waitFor({ state: 'detached' });
+  // What is delivered cannot be called back, but its room can be paused at once.
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Paused since').waitFor();
   expect(wrong).toEqual([]);
 });
 

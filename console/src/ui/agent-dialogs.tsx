@@ -15,6 +15,7 @@ import {
   Labelled,
   Select,
 } from './controls.tsx';
+import { ConfirmDialog } from './confirm.tsx';
 import { Icon } from './icons.tsx';
 import { Link } from './link.tsx';
 import { navigate, paths } from './router.ts';
@@ -157,26 +158,19 @@ export function RotateTokenDialog({ agent, onClose }: { agent: AgentSummary; onC
 }
 
 export function RemoveAgentDialog({ agent, onClose }: { agent: AgentSummary; onClose: () => void }) {
-  const { working, error, run } = useAction();
   const name = agentName(agent);
-  const remove = async () => {
-    if (!(await run(() => api.removeAgent(agent.id)))) return;
-    onClose();
-    navigate(paths.agents, { replace: true });
-    tell(texts.agentRemoved(name));
-  };
   return (
-    <Dialog title={texts.removeAgentTitle(name)} onClose={onClose}>
-      <p>{texts.removeAgentText}</p>
-      {error !== undefined && <DialogError>{error}</DialogError>}
-      <DialogButtons>
-        <Button onClick={onClose} autoFocus>
-          {texts.cancel}
-        </Button>
-        <Button kind="danger" onClick={() => void remove()} disabled={working}>
-          {texts.removeAgent}
-        </Button>
-      </DialogButtons>
-    </Dialog>
+    <ConfirmDialog
+      title={texts.removeAgentTitle(name)}
+      action={texts.removeAgent}
+      run={() => api.removeAgent(agent.id)}
+      onDone={() => {
+        navigate(paths.agents, { replace: true });
+        tell(texts.agentRemoved(name));
+      }}
+      onClose={onClose}
+    >
+      {texts.removeAgentText}
+    </ConfirmDialog>
   );
 }

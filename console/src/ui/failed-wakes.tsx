@@ -3,8 +3,9 @@ import type { DeliveryItem } from '../../../src/protocol/receipts.ts';
 import { useApp, useClient } from '../live/client.ts';
 import { mayContinue } from '../model/me.ts';
 import { plainName } from '../model/names.ts';
-import { texts, wordsOf } from '../texts.ts';
+import { texts } from '../texts.ts';
 import styles from './agents-page.module.css';
+import { ConfirmDialog } from './confirm.tsx';
 import { Button } from './controls.tsx';
 import { useConversationName } from './conversation-name.ts';
 import { Icon } from './icons.tsx';
@@ -30,19 +31,10 @@ export function FailedWakes({ agentId }: { agentId?: string }) {
 }
 
 export function FailedWake({ item }: { item: DeliveryItem }) {
-  const client = useClient();
   const allowed = useApp(({ identity }) => mayContinue(identity));
   const nameOf = useConversationName();
-  const [state, setState] = useState<'idle' | 'working' | { error: string }>('idle');
+  const [asking, setAsking] = useState<'retry' | 'drop'>();
   const { wake_id, conversation } = item;
-  const settle = (how: 'retry' | 'drop') => {
-    if (wake_id === undefined) return;
-    setState('working');
-    client.settleWake(wake_id, item.agent_id, how).then(
-      () => setState('idle'),
-      (error: unknown) => setState({ error: wordsOf(error) }),
-    );
-  };
   return (
     <li className={styles.failure}>
       <Icon name="warning" size={14} />
@@ -58,18 +50,51 @@ export function FailedWake({ item }: { item: DeliveryItem }) {
         {item.classification &&
           `: ${texts.wakeFailures[item.classification] ?? plainName(item.classification)}`}
         .{item.error && <code dir="auto">{item.error.slice(0, 600)}</code>}
-        {typeof state === 'object' && <span role="alert"> {state.error}</span>}
       </p>
       {allowed && wake_id !== undefined && (
         <span className={styles.settle}>
-          <Button onClick={() => settle('retry')} disabled={state === 'working'}>
-            {texts.retry}
-          </Button>
-          <Button onClick={() => settle('drop')} disabled={state === 'working'}>
-            {texts.drop}
-          </Button>
+          <Button onClick={() => setAsking('retry')}>{texts.retry}</Button>
+          <Button onClick={() => setAsking('drop')}>{texts.drop}</Button>
         </span>
       )}
+      {asking && wake_id !== undefined && (
+        <SettleDialog
+          how={asking}
+          wakeId={wake_id}
+          agent={item.agent_id}
+          onClose={() => setAsking(undefined)}
+        />
+      )}
     </li>
+  );
+}
+
+/** Tries a wake that failed once more, or gives it up. */
+export function SettleDialog({
+  how,
+  wakeId,
+  agent,
+  onDone,
+  onClose,
+}: {
+  how: 'retry' | 'drop';
+  wakeId: string;
+  agent: string;
+  onDone?: () => void;
+  onClose: () => void;
+}) {
+  const client = useClient();
+  const name = plainName(agent);
+  return (
+    <ConfirmDialog
+      title={how === 'retry' ? texts.retryTitle(name) : texts.dropTitle(name)}
+      action={how === 'retry' ? texts.retry : texts.drop}
+      kind={how === 'retry' ? 'primary' : 'danger'}
+      run={() => client.settleWake(wakeId, agent, how)}
+      onClose={onClose}
+      {...(onDone && { onDone })}
+    >
+      {how === 'retry' ? texts.retryText(name) : texts.dropText(name)}
+    </ConfirmDialog>
   );
 }

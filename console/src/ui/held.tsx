@@ -1,12 +1,14 @@
 import { useState } from 'react';
 import type { GuardState } from '../../../src/protocol/events.ts';
-import { useApp, useClient } from '../live/client.ts';
-import type { ConversationKey } from '../model/conversation.ts';
+import { roomOf, useApp, useClient } from '../live/client.ts';
+import { splitKey, type ConversationKey } from '../model/conversation.ts';
 import { mayContinue } from '../model/me.ts';
+import type { State } from '../model/state.ts';
 import { texts, wordsOf } from '../texts.ts';
 import { Button } from './controls.tsx';
 import styles from './held.module.css';
 import { Icon } from './icons.tsx';
+import { tell } from './toast.tsx';
 
 /** Why it is held, and what waits. */
 export const heldWords = (guard: GuardState): string =>
@@ -54,12 +56,19 @@ export function ContinueButton({
   const client = useClient();
   const allowed = useApp(({ identity }) => mayContinue(identity));
   const [state, setState] = useState<'idle' | 'working' | { error: string }>('idle');
-  const resume = () => {
+  // What is delivered then cannot be called back; the room can be paused, or, in a DM, whoever is in it.
+  const scopes = useApp((state) => scopesOf(state, conversation).join(' '));
+  const resume = async () => {
     setState('working');
-    client.resume(conversation).then(
-      () => setState('idle'),
-      (error: unknown) => setState({ error: wordsOf(error) }),
-    );
+    try {
+      await client.resume(conversation);
+      setState('idle');
+      tell(texts.goesOn(name), () =>
+        Promise.all(scopes.split(' ').map((scope) => client.setPaused(scope, true))),
+      );
+    } catch (error) {
+      setState({ error: wordsOf(error) });
+    }
   };
   if (!allowed) return null;
   return (
@@ -67,7 +76,7 @@ export function ContinueButton({
       <Button
         className={compact ? styles.compact : undefined}
         kind={compact ? undefined : 'primary'}
-        onClick={resume}
+        onClick={() => void resume()}
         disabled={state === 'working'}
         aria-label={texts.continueIn(name)}
       >
@@ -81,4 +90,13 @@ export function ContinueButton({
       )}
     </>
   );
+}
+
+/** What is to be paused so that a conversation that goes on stops again. */
+function scopesOf(state: State, key: string): string[] {
+  const room = roomOf(state, key as ConversationKey);
+  if (room !== undefined) return [`room:${room}`];
+  const participants = state.dms[splitKey(key).id]?.participant_ids ?? [];
+  const agents = participants.filter((id) => state.agents.some((agent) => agent.id === id));
+  return agents.length > 0 ? agents.map((id) => `agent:${id}`) : ['*'];
 }

@@ -9,8 +9,9 @@ import { actorKey, actorName } from '../model/names.ts';
 import type { Row } from '../model/rows.ts';
 import type { Outgoing } from '../model/state.ts';
 import { clockTime, exactTime, millis, shortTime } from '../model/times.ts';
-import { texts, wordsOf } from '../texts.ts';
-import { Avatar, Button, copyText, Dialog, DialogButtons, DialogError, IconButton } from './controls.tsx';
+import { texts } from '../texts.ts';
+import { Avatar, Button, copyText, IconButton } from './controls.tsx';
+import { ConfirmDialog } from './confirm.tsx';
 import { cx } from './cx.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { Link } from './link.tsx';
@@ -263,23 +264,14 @@ function CopyButton({
 
 function RemoveDialog({ message, onClose }: { message: Message; onClose: () => void }) {
   const client = useClient();
-  const [state, setState] = useState<'asking' | 'working' | { error: string }>('asking');
-  const remove = () => {
-    setState('working');
-    client.redact(message).then(onClose, (error: unknown) => setState({ error: wordsOf(error) }));
-  };
   return (
-    <Dialog title={texts.removeTitle} onClose={onClose}>
-      <p>{texts.removeText}</p>
-      {typeof state === 'object' && <DialogError>{state.error}</DialogError>}
-      <DialogButtons>
-        <Button onClick={onClose} autoFocus>
-          {texts.cancel}
-        </Button>
-        <Button kind="danger" onClick={remove} disabled={state === 'working'}>
-          {texts.removeConfirm}
-        </Button>
-      </DialogButtons>
-    </Dialog>
+    <ConfirmDialog
+      title={texts.removeTitle}
+      action={texts.removeConfirm}
+      run={() => client.redact(message)}
+      onClose={onClose}
+    >
+      {texts.removeText}
+    </ConfirmDialog>
   );
 }

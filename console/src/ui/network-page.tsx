@@ -7,6 +7,7 @@ import { dollars, shortCount, usageByAgent, usageByDay } from '../model/usage.ts
 import { texts } from '../texts.ts';
 import { DayChart, Meter } from './chart.tsx';
 import charts from './chart.module.css';
+import { ConfirmDialog } from './confirm.tsx';
 import { Button, Chips } from './controls.tsx';
 import { useConversationName } from './conversation-name.ts';
 import { ContinueButton } from './held.tsx';
@@ -18,7 +19,7 @@ import { Pairings } from './pairings.tsx';
 import { PauseButton, PausedNote } from './pause.tsx';
 import { paths } from './router.ts';
 import { tell } from './toast.tsx';
-import { useAction, useRead } from './use-read.ts';
+import { useRead } from './use-read.ts';
 
 /** How the network is: warnings, what it costs, how near the guard is, links to others. */
 export function NetworkPage() {
@@ -55,35 +56,34 @@ export function NetworkPage() {
 }
 
 function ReloadButton() {
-  const { working, error, run } = useAction();
-  const reload = () =>
-    run(async () => {
-      const { changed, restart_needed } = await api.reloadConfig();
-      tell(
-        [
-          changed.length > 0 ? texts.reloadChanged(changed.join(', ')) : texts.reloadNothing,
-          restart_needed.length > 0 && texts.reloadRestart(restart_needed.join(', ')),
-        ]
-          .filter(Boolean)
-          .join(' '),
-      );
-    });
+  const [asking, setAsking] = useState(false);
+  const reload = async () => {
+    const { changed, restart_needed } = await api.reloadConfig();
+    tell(
+      [
+        changed.length > 0 ? texts.reloadChanged(changed.join(', ')) : texts.reloadNothing,
+        restart_needed.length > 0 && texts.reloadRestart(restart_needed.join(', ')),
+      ]
+        .filter(Boolean)
+        .join(' '),
+    );
+  };
   return (
     <>
-      <Button
-        narrow
-        onClick={() => void reload()}
-        disabled={working}
-        title={texts.reloadHelp}
-        aria-label={texts.reload}
-      >
+      <Button narrow onClick={() => setAsking(true)} title={texts.reloadHelp} aria-label={texts.reload}>
         <Icon name="gear" size={14} />
         <span>{texts.reload}</span>
       </Button>
-      {error !== undefined && (
-        <span role="alert" className={styles.bad}>
-          {error}
-        </span>
+      {asking && (
+        <ConfirmDialog
+          title={texts.reloadTitle}
+          action={texts.reload}
+          kind="primary"
+          run={reload}
+          onClose={() => setAsking(false)}
+        >
+          {texts.reloadText}
+        </ConfirmDialog>
       )}
     </>
   );

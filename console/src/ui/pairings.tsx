@@ -8,6 +8,7 @@ import { exactTime, millis, shortTime } from '../model/times.ts';
 import { texts } from '../texts.ts';
 import { Button, CopyLine, Dialog, DialogButtons, DialogError, Field, Labelled } from './controls.tsx';
 import { cx } from './cx.ts';
+import { ConfirmDialog } from './confirm.tsx';
 import { Icon } from './icons.tsx';
 import styles from './panel.module.css';
 import room from './room-dialogs.module.css';
@@ -117,7 +118,7 @@ function InviteLine({
   invite: Pick<PairingInvite, 'id' | 'rooms' | 'expires_at'>;
   again: () => void;
 }) {
-  const { working, error, run } = useAction();
+  const [asking, setAsking] = useState(false);
   return (
     <li className={styles.line}>
       <Icon name="key" size={15} />
@@ -126,15 +127,20 @@ function InviteLine({
           .filter(Boolean)
           .join(' · ')}
       </span>
-      {error !== undefined && <span role="alert">{error}</span>}
       <span className={styles.actions}>
-        <Button
-          onClick={() => void run(() => api.removePairingInvite(invite.id)).then(again)}
-          disabled={working}
-        >
-          {texts.dropInvite}
-        </Button>
+        <Button onClick={() => setAsking(true)}>{texts.dropInvite}</Button>
       </span>
+      {asking && (
+        <ConfirmDialog
+          title={texts.dropInviteTitle}
+          action={texts.dropInvite}
+          run={() => api.removePairingInvite(invite.id)}
+          onDone={again}
+          onClose={() => setAsking(false)}
+        >
+          {texts.dropInviteText}
+        </ConfirmDialog>
+      )}
     </li>
   );
 }
@@ -237,29 +243,19 @@ function AcceptDialog({ onClose }: { onClose: () => void }) {
 
 function EndDialog({ pairing, onClose }: { pairing: Pairing; onClose: () => void }) {
   const client = useClient();
-  const { working, error, run } = useAction();
   const name = nameOf(pairing);
-  const end = async () => {
-    const done = await run(async () => {
-      await api.removePairing(pairing.id);
-      await client.facts.pairings();
-    });
-    if (!done) return;
-    onClose();
-    tell(texts.pairingEnded(name));
-  };
   return (
-    <Dialog title={texts.endPairingTitle(name)} onClose={onClose}>
-      <p>{texts.endPairingText}</p>
-      {error !== undefined && <DialogError>{error}</DialogError>}
-      <DialogButtons>
-        <Button onClick={onClose} autoFocus>
-          {texts.cancel}
-        </Button>
-        <Button kind="danger" onClick={() => void end()} disabled={working}>
-          {texts.endPairingConfirm}
-        </Button>
-      </DialogButtons>
-    </Dialog>
+    <ConfirmDialog
+      title={texts.endPairingTitle(name)}
+      action={texts.endPairingConfirm}
+      run={async () => {
+        await api.removePairing(pairing.id);
+        await client.facts.pairings();
+      }}
+      onDone={() => tell(texts.pairingEnded(name))}
+      onClose={onClose}
+    >
+      {texts.endPairingText}
+    </ConfirmDialog>
   );
 }

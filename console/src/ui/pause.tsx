@@ -6,6 +6,7 @@ import { texts, wordsOf } from '../texts.ts';
 import { Button, IconButton } from './controls.tsx';
 import { Icon } from './icons.tsx';
 import styles from './pause.module.css';
+import { tell } from './toast.tsx';
 
 /** Pauses a room, an agent or everything, or lets it go on; for those who may. */
 export function PauseButton({
@@ -25,12 +26,15 @@ export function PauseButton({
   const paused = useApp(({ pauses }) => pauses[scope] !== undefined);
   const [state, setState] = useState<'idle' | 'working' | { error: string }>('idle');
   if (!allowed) return null;
-  const change = () => {
+  const change = async () => {
     setState('working');
-    client.setPaused(scope, !paused).then(
-      () => setState('idle'),
-      (error: unknown) => setState({ error: wordsOf(error) }),
-    );
+    try {
+      await client.setPaused(scope, !paused);
+      setState('idle');
+      tell(paused ? texts.goesOn(name) : texts.isPaused(name), () => client.setPaused(scope, paused));
+    } catch (error) {
+      setState({ error: wordsOf(error) });
+    }
   };
   const words = paused ? texts.unpauseOf(name) : texts.pauseOf(name);
   return (
@@ -39,11 +43,17 @@ export function PauseButton({
         <IconButton
           icon={paused ? 'play' : 'pause'}
           label={words}
-          onClick={change}
+          onClick={() => void change()}
           disabled={state === 'working'}
         />
       ) : (
-        <Button narrow onClick={change} disabled={state === 'working'} title={words} aria-label={words}>
+        <Button
+          narrow
+          onClick={() => void change()}
+          disabled={state === 'working'}
+          title={words}
+          aria-label={words}
+        >
           <Icon name={paused ? 'play' : 'pause'} size={13} />
           <span>{paused ? texts.unpause : (label ?? texts.pause)}</span>
         </Button>

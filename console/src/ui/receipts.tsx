@@ -10,8 +10,8 @@ import { exactTime, millis, shortTime } from '../model/times.ts';
 import { texts, wordsOf } from '../texts.ts';
 import { Button, Dialog, DialogButtons, DialogError } from './controls.tsx';
 import { cx } from './cx.ts';
+import { SettleDialog } from './failed-wakes.tsx';
 import styles from './receipts.module.css';
-import { useAction } from './use-read.ts';
 
 /** Under a message: what its agents make of it, as far as this window has heard. */
 export function ReceiptLine({ messageId }: { messageId: string }) {
@@ -95,20 +95,21 @@ export function DeliveryDialog({ message, onClose }: { message: Message; onClose
 
 /** Runs the wake that failed once more. */
 function RetryButton({ wakeId, agent, onDone }: { wakeId: string; agent: string; onDone: () => void }) {
-  const client = useClient();
-  const { working, error, run } = useAction();
+  const [asking, setAsking] = useState(false);
   return (
     <span className={styles.retry}>
-      <Button
-        disabled={working}
-        aria-label={`${texts.retry}: ${plainName(agent)}`}
-        onClick={() =>
-          void run(() => client.settleWake(wakeId, agent, 'retry')).then((done) => done && onDone())
-        }
-      >
+      <Button aria-label={`${texts.retry}: ${plainName(agent)}`} onClick={() => setAsking(true)}>
         {texts.retry}
       </Button>
-      {error !== undefined && <span role="alert">{error}</span>}
+      {asking && (
+        <SettleDialog
+          how="retry"
+          wakeId={wakeId}
+          agent={agent}
+          onDone={onDone}
+          onClose={() => setAsking(false)}
+        />
+      )}
     </span>
   );
 }

@@ -8,6 +8,7 @@ import { MemberPicker, Members } from './room-members.tsx';
 import { navigate, paths } from './router.ts';
 import styles from './room-dialogs.module.css';
 import { tell } from './toast.tsx';
+import { ConfirmDialog } from './confirm.tsx';
 import { useAction } from './use-read.ts';
 
 const VISIBILITIES = ['public', 'private'] as const;
@@ -37,6 +38,11 @@ export function CreateRoomDialog({ onClose }: { onClose: () => void }) {
     if (!done) return;
     onClose();
     navigate(paths.room(room));
+    // Nothing was said in it yet.
+    tell(texts.roomCreated(`#${room}`), async () => {
+      await api.removeRoom(room);
+      navigate(paths.home, { replace: true });
+    });
   };
   return (
     <Dialog title={texts.createRoom} onClose={onClose}>
@@ -166,26 +172,19 @@ export function RoomSettingsDialog({ room, onClose }: { room: Room; onClose: () 
 }
 
 function RemoveRoomDialog({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { working, error, run } = useAction();
   const name = `#${plainName(room.name) || room.id}`;
-  const remove = async () => {
-    if (!(await run(() => api.removeRoom(room.id)))) return;
-    onClose();
-    navigate(paths.home, { replace: true });
-    tell(texts.roomRemoved(name));
-  };
   return (
-    <Dialog title={texts.removeRoomTitle(name)} onClose={onClose}>
-      <p>{texts.removeRoomText(room.id)}</p>
-      {error !== undefined && <DialogError>{error}</DialogError>}
-      <DialogButtons>
-        <Button onClick={onClose} autoFocus>
-          {texts.cancel}
-        </Button>
-        <Button kind="danger" onClick={() => void remove()} disabled={working}>
-          {texts.removeRoom}
-        </Button>
-      </DialogButtons>
-    </Dialog>
+    <ConfirmDialog
+      title={texts.removeRoomTitle(name)}
+      action={texts.removeRoom}
+      run={() => api.removeRoom(room.id)}
+      onDone={() => {
+        navigate(paths.home, { replace: true });
+        tell(texts.roomRemoved(name));
+      }}
+      onClose={onClose}
+    >
+      {texts.removeRoomText(room.id)}
+    </ConfirmDialog>
   );
 }
