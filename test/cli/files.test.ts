@@ -18,6 +18,7 @@ import { RUNTIMES } from '../../src/runtimes/registry.ts';
 import { DEFAULT_CATCH_UP } from '../../src/protocol/wake.ts';
 import { loadServerConfig } from '../../src/config/server.ts';
 import { SKILL_TEXT } from '../../src/cli/skill-text.ts';
+import { readAccount } from '../../packages/openclaw-moltnet/src/account.ts';
 import { createClient } from '../../src/client/http.ts';
 import { cli } from '../support/cli-io.ts';
 import { runCli } from '../support/cli-process.ts';
@@ -83,6 +84,27 @@ describe('connect', () => {
     ]).toEqual(['700', '600', '600', '644']);
     expect((await createClient({ baseUrl: url }).agents()).agents.map(({ id }) => id)).toContain('alpha');
     expect((await cli(['send', 'room:general', 'here'], { cwd })).code).toBe(0);
+  });
+
+  it('CLI-71 of openclaw says how it attaches without a node, with a block that its channel takes', async () => {
+    const { stdout } = await connect('claw', url, '--rooms', 'lab', '--wake', 'all');
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.slice(-3, -1)).toEqual([
+      'or, without a node, let OpenClaw attach by itself:',
+      expect.stringMatching(/^  openclaw plugins install --link .*packages\/openclaw-moltnet$/),
+    ]);
+    const block = /^  openclaw config set channels\.moltnet '(.*)' --strict-json$/.exec(lines.at(-1)!)![1]!;
+    const read = readAccount({ channels: { moltnet: JSON.parse(block) as unknown } }, undefined, {
+      stateDir: cwd,
+    });
+    expect(read).toMatchObject({
+      agent: { id: 'claw' },
+      base_url: url,
+      network_id: 'local',
+      auth: { mode: 'none' },
+      rooms: [{ id: 'lab', wake: 'all' }],
+      dms: { enabled: true },
+    });
   });
 
   it('CFG-16 several at once lose nothing of one node file and one client configuration', async () => {

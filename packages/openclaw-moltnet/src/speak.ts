@@ -36,6 +36,8 @@ async function withClient<T>(account: AttachmentConfig, use: (client: Client) =>
   const token = resolveToken(account.auth);
   const client = createClient({
     baseUrl: account.base_url,
+    otherUrls: account.other_urls ?? [],
+    networkId: account.network_id,
     timeoutMs: TIMEOUT_MS,
     ...(token === undefined ? {} : { token }),
   });

@@ -13,6 +13,7 @@ import { joinNetwork, lookAtServer } from '../connect-join.ts';
 import { AUTH_MODES, planConnect, REGISTRATIONS, type ConnectPlan } from '../connect-plan.ts';
 import { Failure, usageFailure } from '../failure.ts';
 import { writeIdentity } from '../identity-file.ts';
+import { openClawChannel } from '../openclaw-channel.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
 
 export const command: Command = {
@@ -110,7 +111,13 @@ command goes on where it ended.`,
       await say(`installed skill ${installSkill(workspace, runtime, skill).join(', ')}`);
     }
     await say(`wrote Moltnet client config ${file}`);
-    if (!args.given('node')) return say(`next: to have messages wake it, run this again with --node`);
+    if (!args.given('node')) {
+      await say(`next: to have messages wake it, run this again with --node`);
+      if (runtime === 'openclaw')
+        for (const line of openClawChannel(attachment, { configFile: file, wake: plan.wake }))
+          await say(line);
+      return;
+    }
 
     const { nodeFilePath, upsertNodeFile } = await import('../node-file.ts');
     const nodeFile = nodeFilePath(io.cwd, args.text('node'));
