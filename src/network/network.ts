@@ -106,15 +106,23 @@ export class Network {
     return notes!;
   }
 
-  /** Resolves when the command's changes are durable; rejects with MoltnetError when it is refused. */
-  execute<K extends CommandKind>(kind: K, args: CommandTypes[K][0], identity: Identity): Promise<Answer<K>> {
+  /**
+   * Resolves when the command's changes are durable and published; rejects with MoltnetError when it is refused.
+   * `stored`: see Writer.submit.
+   */
+  execute<K extends CommandKind>(
+    kind: K,
+    args: CommandTypes[K][0],
+    identity: Identity,
+    stored?: (answer: Answer<K>) => void,
+  ): Promise<Answer<K>> {
     const command = {
       ...args,
       kind,
       identity,
       at: this.#time(),
     } as unknown as Command;
-    return this.#writer.submit(command) as Promise<Answer<K>>;
+    return this.#writer.submit(command, stored as (answer: Answer) => void) as Promise<Answer<K>>;
   }
 
   /** Now, as it is stored: written out once for all commands of one millisecond. */

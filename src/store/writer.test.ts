@@ -106,6 +106,24 @@ it('STO-4 an answer is given only after the commit, and after its events were pu
   expect((await store.events({ all: true }, 0, 10)).map(({ id }) => id)).toEqual(['a', 'b']);
 });
 
+it('STO-4 what asks for it is told as soon as the batch is on disk, before its events are published', async () => {
+  const order: string[] = [];
+  const { writer } = writerOf(await openFile(), {
+    onCommitted: (events) => order.push(`published ${events.length}`),
+  });
+  const told = (answer: string): void => void order.push(`told ${answer}`);
+  await Promise.all(
+    ['a', 'b'].map((id) => writer.submit(id, told).then((answer) => order.push(`then ${answer}`))),
+  );
+  expect(order).toEqual([
+    'told answer to a',
+    'told answer to b',
+    'published 2',
+    'then answer to a',
+    'then answer to b',
+  ]);
+});
+
 it('STO-4 what waits while a batch is written is the next one, however much it is, up to the limit', async () => {
   const { writer, rules, published } = writerOf(await openMemory());
   const { shut, open } = gate();

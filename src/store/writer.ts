@@ -55,6 +55,7 @@ interface Waiting<C, A> {
   command: C;
   /** How often it was decided again because its refusal may not hold any more. */
   again?: number;
+  stored: ((answer: A) => void) | undefined;
   resolve: (answer: A) => void;
   reject: (error: unknown) => void;
 }
@@ -129,13 +130,17 @@ export class Writer<C, A> {
     return this.#waiting.length;
   }
 
-  /** Resolves with the answer once it is durable. Rejects with MoltnetError for refusals. */
-  submit(command: C): Promise<A> {
+  /**
+   * Resolves with the answer once it is durable and published. Rejects with MoltnetError for refusals. `stored` is
+   * called with the same answer once it is durable, before anything is published: for an answer that leaves the process,
+   * whose sender need not wait until all readers were sent the message. Must not throw.
+   */
+  submit(command: C, stored?: (answer: A) => void): Promise<A> {
     if (this.#closed) return Promise.reject(new MoltnetError('stopping'));
     if (this.#waiting.length >= limits.writer_queue.value)
       return Promise.reject(new MoltnetError('overloaded'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ command, resolve, reject });
+      this.#waiting.push({ command, stored, resolve, reject });
       if (!this.#running) this.#running = this.#work();
       else if (!this.#arriving && this.#pending.length < DEPTH) {
         this.#arriving = true;
@@ -270,6 +275,7 @@ export class Writer<C, A> {
       // Storage that has nothing to do gets the next batch first: it writes while the answers go out.
       if (this.#pending.length === 0 && this.#mayBegin(commands.length))
         beginning = this.#begin(commands.length);
+      for (const { waiting, answer: given } of batch.accepted) waiting.stored?.(given);
       const events: LogEvent[] = [];
       for (let i = 0; i < writes.length; i++)
         for (let j = 0; j < writes[i]!.events.length; j++)

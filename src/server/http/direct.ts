@@ -5,7 +5,7 @@
  */
 import type { RequestListener, ServerResponse } from 'node:http';
 import { requireAccess } from '../../network/access.ts';
-import { SendMessageRequest } from '../../protocol/messages.ts';
+import { SendMessageRequest, type MessageAccepted } from '../../protocol/messages.ts';
 import type { ServerContext } from '../context.ts';
 import { GUARD_HEADERS, JSON_TYPE } from './answers.ts';
 import { parseBody, readBody, taking } from './body.ts';
@@ -38,12 +38,13 @@ export function direct(
       const { status, text, headers } = rules.refuse(request, id, error);
       answer(status, text, headers);
     }
+    /** At the first word of it: the sender goes on while its message is sent to its readers. */
+    function accepted(message: MessageAccepted): void {
+      if (!response.writableEnded) answer(202, acceptedText(message));
+    }
     function accept(text: string): void {
       try {
-        sendMessage(context, request, take(parseBody(text))).then(
-          (accepted) => answer(202, acceptedText(accepted)),
-          refuse,
-        );
+        sendMessage(context, request, take(parseBody(text)), accepted).then(accepted, refuse);
       } catch (error) {
         refuse(error);
       }

@@ -129,11 +129,15 @@ export async function messageRoutes(app: App, context: ServerContext): Promise<v
   );
 }
 
-/** What the route does with a body that is well-formed. Throws or rejects with MoltnetError. */
+/**
+ * What the route does with a body that is well-formed. Throws or rejects with MoltnetError. `stored`, if it is called, is
+ * so before the message is sent to its readers.
+ */
 export function sendMessage(
   { network, pairings, rates, identify }: ServerContext,
   request: IncomingMessage,
   body: SendMessageRequest,
+  stored?: (accepted: MessageAccepted) => void,
 ): Promise<MessageAccepted> {
   const identity = identify(request);
   if (isOfAnother(body, network.settings.id)) {
@@ -141,7 +145,7 @@ export function sendMessage(
     return pairings.intake.take(identity, body, plain, () => rates.send(identity));
   }
   rates.send(identity);
-  return network.execute('message.send', { request: body }, identity);
+  return network.execute('message.send', { request: body }, identity, stored);
 }
 
 /** Ids need escaping in no JSON string, so the text can be put together; field order of the wire. */
