@@ -68,7 +68,8 @@ export function beginWake(book: DeliveryBook, frame: WakeFrame): void {
     closed_at: null,
     opened_seq,
     outcome: null,
-    answer_id: null,
+    // What it has said so far, also in the tries before a retry on demand.
+    answer_id: feed.answer ?? null,
     classification: null,
     passed,
   } as const;

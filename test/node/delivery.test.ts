@@ -35,7 +35,7 @@ it('NODE-5 what comes during a turn is one wake after it', async () => {
   await say('room:general', 'first');
   await lab.until(() => alpha.turns.length === 1);
   for (let i = 2; i <= 40; i++) await say('room:general', `message ${i}`);
-  await say('room:general', 'last');
+  await lab.received(await say('room:general', 'last'));
   alpha.turns[0]!.end();
   await lab.until(() => alpha.turns.length === 2 && alpha.turns[1]!.outcome !== undefined);
   const text = alpha.texts[1]!;

@@ -73,6 +73,25 @@ describe('dead letters', () => {
     expect((await at.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', answer_id: 'answer' });
   });
 
+  it('RCPT-2 RCPT-10 so it is when the node of the retry goes on over a crash of the server', async () => {
+    const path = `${labFolder()}/moltnet.db`;
+    const first = await wakeLab({ path });
+    const client = await attach(first, R);
+    await say(first, 'm0');
+    const begun = await wake(client, 'w0', 'm0');
+    await say(first, 'answer', 'yes', 'room:r', 'agent:alpha');
+    await end(first, client, begun, { wake_id: 'w0', outcome: 'failed', error: 'killed' });
+    await retry(first, 'w0');
+    await client.until(() => client.of('WAKE').some(({ attempt }) => attempt === 2));
+    await wake(client, 'w0', 'm0', 2);
+    await first.crash();
+    const second = await wakeLab({ path });
+    const back = await attach(second, R);
+    const cursor = await got(back, 'm0');
+    await end(second, back, cursor, { wake_id: 'w0' });
+    expect((await second.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', answer_id: 'answer' });
+  });
+
   it('RCPT-10 a retry waits until nothing of the conversation is out, and goes before what comes then', async () => {
     const at = await wakeLab();
     const client = await attach(at, R);
