@@ -1,15 +1,17 @@
 /**
- * Ring and star of paired networks under load and disturbance (RLY-40). Short here; for minutes:
+ * Ring and star of paired networks, on SQLite and with two servers each on Postgres, under load and disturbance (RLY-40). Short here; for minutes:
  * MOLTNET_PAIRING_MINUTES=10 MOLTNET_PAIRING_OUT=bench/soak/pairing.txt npx vitest run test/pairing/storm.test.ts
  */
 import { appendFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { testPostgres } from '../support/postgres-open.ts';
 import { runStorm, type StormOptions } from '../support/pairing-storm.ts';
 
 const minutes = Number(process.env['MOLTNET_PAIRING_MINUTES'] ?? 0);
 const seed = Number(process.env['MOLTNET_PAIRING_SEED'] ?? 20_261_130);
 const seconds = minutes > 0 ? minutes * 60 : 3;
 const HOUR = 3_600_000;
+const postgres = testPostgres();
 
 const SHAPES: [string, Pick<StormOptions, 'ids' | 'edges' | 'skew'>][] = [
   [
@@ -37,10 +39,16 @@ const SHAPES: [string, Pick<StormOptions, 'ids' | 'edges' | 'skew'>][] = [
   ],
 ];
 
-it.each(SHAPES)(
+const RUNS = SHAPES.flatMap(([name, shape], i) => [
+  [name, shape, false] as const,
+  // The short run has one of them.
+  ...(minutes > 0 || i === 0 ? [[`${name}, with two servers on Postgres each`, shape, true] as const] : []),
+]);
+
+it.each(RUNS)(
   'RLY-40: %s, cut, slowed and restarted: every message once where it is shared, in its order, one hop',
-  async (name, shape) => {
-    const { counts, wrong } = await runStorm({ ...shape, seed, seconds });
+  async (name, shape, several) => {
+    const { counts, wrong } = await runStorm({ ...shape, seed, seconds, ...(several && { postgres }) });
     const line = `${name}, seed ${seed}, ${seconds} s: ${JSON.stringify(counts)}${wrong.length === 0 ? '' : ` WRONG ${wrong.join(' | ')}`}`;
     process.stdout.write(`${line}\n`);
     const out = process.env['MOLTNET_PAIRING_OUT'];

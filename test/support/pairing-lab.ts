@@ -15,6 +15,8 @@ export interface Wire {
   url: string;
   /** Where it leads; undefined for nowhere. */
   port: number | undefined;
+  /** Where the next connection leads, in the place of `port`. */
+  next?: () => number | undefined;
   /** Connections end, and no new one is taken. */
   cut(): void;
   mend(): void;
@@ -28,8 +30,9 @@ export async function openWire(): Promise<Wire> {
   let isCut = false;
   const server: Server = createServer((near) => {
     near.on('error', () => near.destroy());
-    if (isCut || wire.port === undefined) return void near.destroy();
-    const far = connect(wire.port, '127.0.0.1');
+    const port = wire.next ? wire.next() : wire.port;
+    if (isCut || port === undefined) return void near.destroy();
+    const far = connect(port, '127.0.0.1');
     far.on('error', () => far.destroy());
     for (const [from, to] of [
       [near, far],
@@ -69,12 +72,15 @@ export async function openWire(): Promise<Wire> {
 
 export interface Net {
   id: string;
-  /** As it runs now. */
+  /** As it runs now; of several servers the first that does. */
   server: RunningServer;
+  /** Of several, those that run. */
+  servers: RunningServer[];
   /** Wires of others to it, by their id. */
   from: Map<string, Wire>;
   config: ServerConfig;
   restart(): Promise<void>;
+  /** One of its servers, which was asked least lately. */
   stop(): Promise<void>;
   start(): Promise<void>;
   /** As the operator; throws unless it is answered with 2xx. */
@@ -93,6 +99,8 @@ export interface NetsOptions {
   rooms?: (id: string) => RoomConfig[];
   config?: (id: string) => ConfigChanges;
   storage?: 'memory' | 'sqlite';
+  /** Addresses of Postgres databases, and how many servers each network has on its own. */
+  postgres?: { fresh(): Promise<string>; servers: number };
   /** Milliseconds since 1970, as a network takes the time. */
   clock?: (id: string) => () => number;
   membersEvery?: number;
@@ -138,15 +146,18 @@ export async function startNets(ids: string[], options: NetsOptions = {}): Promi
         token: pairSecret(id, peer),
       })),
       rooms: options.rooms?.(id) ?? [SHARED, { id: 'private', members: [] }],
-      storage: {
-        kind: options.storage ?? 'memory',
-        sqlite: {
-          path: options.storage === 'sqlite' ? path.join(await temporaryFolder(), 'moltnet.db') : '',
-        },
-      },
+      storage: options.postgres
+        ? { kind: 'postgres', postgres: { dsn: await options.postgres.fresh() } }
+        : {
+            kind: options.storage ?? 'memory',
+            sqlite: {
+              path: options.storage === 'sqlite' ? path.join(await temporaryFolder(), 'moltnet.db') : '',
+            },
+          },
     });
     const from = new Map(peers.map((peer) => [peer, wires.get(`${peer}>${id}`)!]));
     nets[id] = await startNet(config, from, {
+      servers: options.postgres?.servers ?? 1,
       ...(options.clock && { clock: options.clock(id) }),
       ...(options.membersEvery !== undefined && { membersEvery: options.membersEvery }),
     });
@@ -157,7 +168,7 @@ export async function startNets(ids: string[], options: NetsOptions = {}): Promi
 export async function startNet(
   config: ServerConfig,
   from: Map<string, Wire>,
-  more: { clock?: () => number; membersEvery?: number } = {},
+  { servers = 1, ...more }: { servers?: number; clock?: () => number; membersEvery?: number } = {},
 ): Promise<Net> {
   const log = createLog(process.env['MOLTNET_TEST_LOG'] ?? 'silent');
   const start = async (): Promise<RunningServer> => {
@@ -170,23 +181,29 @@ export async function startNet(
     for (const wire of from.values()) wire.port = server.port;
     return server;
   };
+  const first = await start();
   const net: Net = {
     id: config.network.id,
-    server: await start(),
+    server: first,
+    servers: [first],
     from,
     config,
     async stop() {
-      await net.server.stop();
+      const going = net.servers.shift() ?? net.server;
+      net.server = net.servers[0] ?? going;
+      await going.stop();
     },
     async start() {
-      net.server = await start();
+      const server = await start();
+      net.servers.push(server);
+      net.server = net.servers[0]!;
     },
     async restart() {
       await net.stop();
       await net.start();
     },
     async api<T>(method: string, at: string, body?: unknown): Promise<T> {
-      const answer = await ask(net.server.url, method, at, OPERATOR, body);
+      const answer = await ask(next().url, method, at, OPERATOR, body);
       if (answer.status >= 300)
         throw new Error(`${method} ${at}: ${answer.status} ${JSON.stringify(answer.json)}`);
       return answer.json as T;
@@ -217,7 +234,14 @@ export async function startNet(
     pairing: (id) => net.api('GET', `/v1/pairings/${id}`),
     relays: async (id) => (await net.api<MessageRelays>('GET', `/v1/messages/${id}/relays`)).relays,
   };
-  onTestFinished(() => net.stop());
+  let turn = 0;
+  const next = (): RunningServer => net.servers[turn++ % net.servers.length] ?? net.server;
+  for (let more = 1; more < servers; more++) await net.start();
+  if (servers > 1)
+    for (const wire of from.values()) wire.next = () => (net.servers.length > 0 ? next().port : undefined);
+  onTestFinished(async () => {
+    for (const server of net.servers.splice(0)) await server.stop();
+  });
   return net;
 }
 

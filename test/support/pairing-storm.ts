@@ -12,6 +12,8 @@ export interface StormOptions {
   rate?: number;
   /** Milliseconds by which each network's clock is off. */
   skew?: Record<string, number>;
+  /** Two servers for each network, on a Postgres. */
+  postgres?: { fresh(): Promise<string> };
 }
 
 export interface StormRecord {
@@ -38,11 +40,12 @@ export function seeded(seed: number): () => number {
 }
 
 export async function runStorm(options: StormOptions): Promise<StormRecord> {
-  const { seed, seconds, ids, edges, rate = 25, skew = {} } = options;
+  const { seed, seconds, ids, edges, rate = 25, skew = {}, postgres } = options;
   const random = seeded(seed);
   const nets = await startNets(ids, {
     edges,
     storage: 'sqlite',
+    ...(postgres && { postgres: { fresh: () => postgres.fresh(), servers: 2 } }),
     clock: (id) => () => Date.now() + (skew[id] ?? 0),
     rooms: () => [...ROOMS.map((id) => ({ ...SHARED, id })), { id: 'private', members: ['alpha'] }],
     config: () => ({ guard: { turns: 'off', hour_turns: 'off', pair_turns: 'off' } }),
@@ -92,7 +95,8 @@ export async function runStorm(options: StormOptions): Promise<StormRecord> {
         counts.slowed++;
       } else {
         const net = some(Object.values(nets));
-        down.add(net.id);
+        // Where there is another server it goes on.
+        if (net.servers.length === 1) down.add(net.id);
         await net.stop();
         await pause(random() * 800);
         await net.start();
