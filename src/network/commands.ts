@@ -85,6 +85,8 @@ export interface CommandTypes {
       token: string;
       /** Where it is reached, unless it keeps a link. */
       base_url?: string | undefined;
+      /** As PairingExchangeRequest. */
+      proof?: string | undefined;
     },
     PairingExchanged,
   ];

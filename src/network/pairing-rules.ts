@@ -2,7 +2,7 @@
  * Pairings as they come and go: a code is made, exchanged for fresh credentials between the two servers, and both have a
  * pairing with the rooms that the code names. An event tells observers; the pairing's secrets are in no event.
  */
-import { hashSecret, isPairToken } from '../protocol/credentials.ts';
+import { hashSecret, isPairToken, pairingProof } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { isNetworkId, requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
@@ -83,6 +83,13 @@ export const exchangePairing: Rule<'pairing.exchange'> = (state, command, random
     );
   const token = random.pairToken();
   const fingerprint = state.meta(FINGERPRINT);
+  // Whoever holds a code can call itself as it likes: not as one that is paired, unless it is the one.
+  const before = pairedAs(state, command.network_id);
+  if (before && command.proof !== pairingProof(before.token_hash, secret, 'request'))
+    throw new MoltnetError(
+      'conflict',
+      `${command.network_id} is paired here already, and this is not shown to be the same network: if it is, let the pairing be revoked first (moltnet pair revoke ${before.id})`,
+    );
   const row = pairingRow(
     state,
     command,
@@ -101,6 +108,7 @@ export const exchangePairing: Rule<'pairing.exchange'> = (state, command, random
       token,
       rooms: rooms.map((id) => ({ id, name: state.room(id)!.row.name })),
       ...(fingerprint !== undefined && { fingerprint }),
+      ...(before?.token && { proof: pairingProof(hashSecret(before.token), secret, 'answer') }),
     },
   };
 };
@@ -210,6 +218,12 @@ function pairingRow(
     ...secrets,
     created_at: at,
   };
+}
+
+/** The pairing with this network that is kept here. */
+function pairedAs(state: State, network_id: string): PairingRow | undefined {
+  const known = state.pairingOf(network_id);
+  return known && state.pairing(known.id);
 }
 
 function freeId(state: State, wanted: string): string {

@@ -26,6 +26,7 @@ export interface BackfillOptions {
 /** Bytes of messages that are held at once. */
 const MOST = 32 * 1_048_576;
 const PAGE = 100;
+const PAGES = 500;
 
 /** Rejects with MoltnetError: `bad_gateway` for what fails there, `not_shared`, `pairing_quota`. What was taken by then stays. */
 export async function backfill(options: BackfillOptions): Promise<BackfillResult> {
@@ -33,7 +34,11 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
   const result: BackfillResult = { room_id, taken: 0, known: 0, refused: 0 };
   const identity = pairingIdentity('backfill', { id: spec.id, network: spec.network!, bound: true });
   for (const message of (await pull(options)).toReversed()) {
-    const request = SendMessageRequest.parse(requestOf(message));
+    const { data: request } = SendMessageRequest.safeParse(requestOf(message));
+    if (!request || typeof message.created_at !== 'string') {
+      result.refused++;
+      continue;
+    }
     const bytes = Buffer.byteLength(JSON.stringify(request));
     await quota.take(spec.id, bytes);
     try {
@@ -60,8 +65,11 @@ async function pull({ spec, client, room_id, count }: BackfillOptions): Promise<
   const found: Message[] = [];
   let bytes = 0;
   let before: string | undefined;
+  let pages = 0;
   try {
     do {
+      // A history of others' words alone, or one without an end.
+      if (++pages > PAGES) return found;
       const limit = PAGE;
       const page = await client.roomMessages(room_id, { limit, ...(before !== undefined && { before }) });
       for (const message of page.messages.toReversed()) {
@@ -77,12 +85,17 @@ async function pull({ spec, client, room_id, count }: BackfillOptions): Promise<
   } catch (error) {
     if (error instanceof RefusedError || error instanceof ConnectionError)
       throw new MoltnetError('bad_gateway', error.message, { cause: error });
+    // What it answers may be anything.
+    if (error instanceof TypeError)
+      throw new MoltnetError('bad_gateway', 'its history is none', { cause: error });
     throw error;
   }
 }
 
 /** One hop: what it has from others is theirs to tell. */
-const isItsOwn = ({ origin, from, redacted_at }: Message, network: string | undefined): boolean =>
+const isItsOwn = ({ origin, from, redacted_at, target }: Message, network: string | undefined): boolean =>
+  typeof target === 'object' &&
+  target !== null &&
   origin?.network_id === network &&
   (from?.type === 'agent' || from?.type === 'human') &&
   redacted_at === undefined;

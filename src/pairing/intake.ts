@@ -15,6 +15,9 @@ export interface IntakeOptions {
   clock?: () => number;
 }
 
+/** Bytes that a message takes beside what it says: rows, indexes, the conversation that it may begin. */
+export const ROW = 512;
+
 export class Intake {
   readonly #options: IntakeOptions;
 
@@ -88,7 +91,7 @@ export class Intake {
   ): Promise<T> {
     if (pairing_id === undefined) return run();
     const { quota } = this.#options;
-    const bytes = Buffer.byteLength(JSON.stringify(request));
+    const bytes = Buffer.byteLength(JSON.stringify(request)) + messages * ROW;
     await quota.take(pairing_id, bytes, messages);
     try {
       return await run();

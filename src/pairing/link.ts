@@ -11,6 +11,10 @@ import type { Answer, Transport } from '../client/http-request.ts';
 export const LINK_FRAME = 3 * 1_048_576;
 /** Questions that wait for their answer, each way. */
 const OUTSTANDING = 64;
+/** Bytes of answers that the other side has not taken. */
+const UNREAD = 8 * 1_048_576;
+/** Questions of the other side that are worked on at once. */
+const SERVING = 32;
 const HEARTBEAT = 5_000;
 /** For one question. */
 const TIMEOUT = 10_000;
@@ -133,10 +137,12 @@ export class Link {
   async #answer({ id, method, path, body }: Extract<Frame, { t: 'req' }>): Promise<void> {
     const refuse = (status: number, code: string, error: string): void =>
       this.#send({ t: 'res', id, status, type: 'application/json', text: JSON.stringify({ code, error }) });
-    if (!this.#served) return this.#options.socket.terminate();
+    const { socket } = this.#options;
+    // Who asks and takes no answers is not there: they would gather here.
+    if (!this.#served || socket.bufferedAmount > UNREAD) return socket.terminate();
     if (!MAY_ASK.some((known) => known.test(`${method} ${path}`)))
       return refuse(403, 'forbidden', 'this is not asked over a link');
-    if (this.#serving >= OUTSTANDING) return refuse(503, 'overloaded', 'too many questions over the link');
+    if (this.#serving >= SERVING) return refuse(503, 'overloaded', 'too many questions over the link');
     this.#serving++;
     try {
       const answer = await this.#served.exchange(method, path, body);

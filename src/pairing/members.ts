@@ -70,17 +70,22 @@ export class Members {
       // It is away, or lists nothing to us: as it was.
       return;
     }
-    for (const { id, members = [] } of rooms) if (!this.#ended) await this.#follow(id, members);
+    for (const { id, members } of rooms)
+      if (!this.#ended && Array.isArray(members)) await this.#follow(id, members);
   }
 
   /** Members of the other network in a shared room, under its name. Those of third networks are not its to name. */
-  async #follow(room_id: string, named: readonly string[]): Promise<void> {
+  async #follow(room_id: string, named: readonly unknown[]): Promise<void> {
     const { network, spec } = this.#options;
     const { id, network: remote } = spec;
     const room = network.topology.room(room_id);
     if (!room || remote === undefined || sharedSince(room.shares, id) === undefined) return;
     const before = this.#named.get(room_id) ?? NOBODY;
-    const now = new Set(named.filter(isLocalAgentId).map((member) => `${remote}:${member}`));
+    const now = new Set(
+      named
+        .filter((member) => typeof member === 'string' && isLocalAgentId(member))
+        .map((member) => `${remote}:${String(member)}`),
+    );
     if (isDeepStrictEqual(before, now)) return;
     const most = limits.members_per_request.value;
     const add = [...now]

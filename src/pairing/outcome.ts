@@ -19,16 +19,22 @@ const WAIT = 5;
 /** They say something of the whole pairing, not of this message. */
 const OF_THE_PAIRING = new Set(['pairing_mismatch', 'foreign_host', 'foreign_origin', 'method_not_allowed']);
 
-export function outcomeOfAnswer(answer: MessageAccepted): Outcome {
-  return answer.accepted === true
+/** What it says is its own: it may be anything. */
+export function outcomeOfAnswer(answer: Partial<MessageAccepted> | null): Outcome {
+  return answer?.accepted === true
     ? { kind: 'relayed' }
     : { kind: 'refused', code: 'not_accepted', reason: 'the other side answered that it does not take it' };
 }
 
-export const outcomeOfResult = ({ accepted, code, error }: RelayResult): Outcome =>
-  accepted === true
-    ? { kind: 'relayed' }
-    : { kind: 'refused', code: code ?? 'not_accepted', reason: error ?? 'the other side does not take it' };
+export function outcomeOfResult(result: Partial<Record<keyof RelayResult, unknown>> | null): Outcome {
+  const { accepted, code, error } = result ?? {};
+  if (accepted === true) return { kind: 'relayed' };
+  return {
+    kind: 'refused',
+    code: typeof code === 'string' && code !== '' ? code : 'not_accepted',
+    reason: typeof error === 'string' ? error : 'the other side does not take it',
+  };
+}
 
 /** Anything that is thrown and is no failure to reach the other side is a fault of ours, and thrown again. */
 export function outcomeOfError(error: unknown): Outcome {

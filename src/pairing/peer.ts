@@ -7,9 +7,15 @@ import type { Transport } from '../client/http-request.ts';
 import { ConnectionError, RefusedError } from '../client/errors.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
 import type { Network } from '../protocol/network.ts';
-import { RELAY_HEADER, type PairingDiagnostics, type PairingStatus } from '../protocol/pairings.ts';
+import {
+  RELAY_HEADER,
+  type PairingDiagnostics,
+  type PairingStatus,
+  type RelayAnswer,
+  type RelayResult,
+} from '../protocol/pairings.ts';
 import type { Room } from '../protocol/rooms.ts';
-import { compatibilityOf } from './compatibility.ts';
+import { compatibilityOf, readDocument } from './compatibility.ts';
 import { outcomeOfAnswer, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.ts';
 import type { PairingSpec } from './spec.ts';
 import { backoff, Pause } from './waiting.ts';
@@ -120,14 +126,15 @@ export class Peer {
   async relay(items: readonly RelayItem[]): Promise<Outcome | Outcome[]> {
     const outcomes: Outcome[] = [];
     const all = await this.#try(async (client) => {
-      const { results } = await client.relay(items).catch((error: unknown) => {
+      const answer = await client.relay(items).catch((error: unknown) => {
         // It was updated to a version that has not got this: its document says so when it is looked at.
         if (error instanceof RefusedError && error.status === 404)
           throw new ConnectionError('broken', error.message, { maybe_done: false });
         throw error;
       });
-      if (results?.length !== items.length) return NO_ANSWER;
-      outcomes.push(...results.map(outcomeOfResult));
+      const results: unknown = (answer as Partial<RelayAnswer> | null)?.results;
+      if (!Array.isArray(results) || results.length !== items.length) return NO_ANSWER;
+      outcomes.push(...(results as RelayResult[]).map(outcomeOfResult));
       return { kind: 'relayed' };
     });
     return all.kind === 'relayed' ? outcomes : all;
@@ -144,12 +151,13 @@ export class Peer {
       const outcome = outcomeOfError(error);
       if (outcome.kind === 'away') return this.#lost(outcome);
       this.#reached();
-      if (outcome.kind === 'later') this.#blocked = this.#clock() + Math.min(outcome.after * 1_000, LONGEST);
+      if (outcome.kind === 'later')
+        this.#blocked = this.#clock() + Math.min(Math.max(1, outcome.after) * 1_000, LONGEST);
       return outcome;
     }
   }
 
-  /** Every room that it lets us see, all pages. Rejects when it cannot be had. */
+  /** Every room that it lets us see, all pages. Rejects when it cannot be had: with RefusedError or ConnectionError. */
   rooms(): Promise<Room[]> {
     return this.#list((client) =>
       everyItem(
@@ -187,10 +195,17 @@ export class Peer {
     );
   }
 
-  async #list<T>(read: (client: Client) => Promise<T>): Promise<T> {
+  async #list<T extends { id: string }>(read: (client: Client) => Promise<T[]>): Promise<T[]> {
     const { client } = this;
     if (!client) throw new RefusedError(502, { code: 'bad_gateway', error: 'it keeps no link open now' });
-    return read(client);
+    let list: T[];
+    try {
+      list = await read(client);
+    } catch (error) {
+      if (error instanceof RefusedError || error instanceof ConnectionError) throw error;
+      throw new RefusedError(502, { code: 'bad_gateway', error: 'its list is none' });
+    }
+    return list.filter((item) => typeof (item as T | null)?.id === 'string');
   }
 
   async #check(discovery: boolean): Promise<Network | undefined> {
@@ -214,18 +229,19 @@ export class Peer {
     if (this.#closed) return undefined;
     this.#checked = this.#clock();
     this.#reached();
-    const { status, reason, message } = compatibilityOf(document, spec.network, local, discovery);
-    if (status !== 'incompatible' && spec.network === undefined) {
-      spec.network = document.id;
-      onNetwork(document.id);
+    const said = readDocument(document);
+    const { status, reason, message } = compatibilityOf(said, spec.network, local, discovery);
+    if (status !== 'incompatible' && spec.network === undefined && said.id !== undefined) {
+      spec.network = said.id;
+      onNetwork(said.id);
     }
-    this.#version = Number(document.capabilities?.relay) || 0;
-    const { version, id, protocols } = document;
+    this.#version = said.capabilities.relay ?? 0;
+    const { version, id, protocols } = said;
     this.#become(status, {
       checked_at: new Date(this.#checked).toISOString(),
       ...(version && { remote_version: version.slice(0, 100) }),
-      ...(id && { remote_network_id: id.slice(0, 200) }),
-      remote_protocols: protocols ?? {},
+      ...(id && { remote_network_id: id }),
+      remote_protocols: protocols,
       ...(reason !== undefined && { reason }),
       ...(message !== undefined && { message }),
     });
@@ -261,7 +277,8 @@ export class Peer {
     const now = this.#clock();
     if (now < this.#blocked) return;
     this.#failures++;
-    this.#blocked = now + (seconds === undefined ? backoff(this.#failures) : Math.min(seconds, 60) * 1_000);
+    this.#blocked =
+      now + (seconds === undefined ? backoff(this.#failures) : Math.min(Math.max(1, seconds), 60) * 1_000);
   }
 
   #become(status: PairingStatus, diagnostics: PairingDiagnostics): void {

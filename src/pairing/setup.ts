@@ -3,7 +3,7 @@ import { createClient } from '../client/http.ts';
 import { ConnectionError, RefusedError } from '../client/errors.ts';
 import { server, type Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
-import { hashSecret, newPairToken } from '../protocol/credentials.ts';
+import { hashSecret, newPairToken, pairingProof } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import type { PairingExchanged, PairingExchangeRequest, PairingInvite } from '../protocol/pairings.ts';
 import { decodePairingCode, encodePairingCode } from './code.ts';
@@ -44,6 +44,8 @@ export interface AcceptOptions {
   url?: string | undefined;
   /** Private rooms of this network that may be shared. */
   rooms?: readonly string[] | undefined;
+  /** That it is the network that is paired already need not be shown: the operator says so. */
+  again?: boolean | undefined;
   clock?: () => number;
 }
 
@@ -51,7 +53,7 @@ export interface AcceptOptions {
 export async function accept(
   network: Network,
   identity: Identity,
-  { code: text, url, rooms = [], clock = Date.now }: AcceptOptions,
+  { code: text, url, rooms = [], again = false, clock = Date.now }: AcceptOptions,
 ): Promise<{ pairing_id: string; rooms: string[] }> {
   const code = decodePairingCode(text);
   const { settings, topology } = network;
@@ -74,7 +76,10 @@ export async function accept(
       `${closed.join(', ')}: a private room here has this name; to share it with ${code.network_id}, name it: --room ${closed[0]}`,
     );
   const token = newPairToken();
+  const paired = topology.pairingOf(code.network_id);
+  const before = paired && topology.pairing(paired.id);
   const given = await exchange(code.url, {
+    ...(before?.token && { proof: pairingProof(hashSecret(before.token), code.secret, 'request') }),
     secret: code.secret,
     network_id: settings.id,
     network_name: settings.name,
@@ -85,6 +90,12 @@ export async function accept(
     throw new MoltnetError(
       'invalid_pairing_code',
       `at ${code.url} another network answers than the one that made the code; end what it has stored there`,
+    );
+  const shown = before && given.proof === pairingProof(before.token_hash, code.secret, 'answer');
+  if (before && !shown && !again)
+    throw new MoltnetError(
+      'conflict',
+      `${code.network_id} is paired here already, and what answers at ${code.url} does not show that it is the same network. If you know that it is, ask for a new code and accept it with --again`,
     );
   const { pairing_id } = await network.execute(
     'pairing.accept',
@@ -126,6 +137,10 @@ export async function exchanged(
   network: Network,
   request: PairingExchangeRequest,
 ): Promise<PairingExchanged> {
-  const { secret, network_id, network_name, token, base_url } = request;
-  return network.execute('pairing.exchange', { secret, network_id, network_name, token, base_url }, server);
+  const { secret, network_id, network_name, token, base_url, proof } = request;
+  return network.execute(
+    'pairing.exchange',
+    { secret, network_id, network_name, token, base_url, proof },
+    server,
+  );
 }

@@ -1,5 +1,5 @@
 /** Credentials as they look on the wire and in storage (wire.md 2.1). Secrets are kept as SHA-256, never as they are. */
-import { hash, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 
 /** What a credential of the configuration may do (wire.md 3.2). */
 export const SCOPES = ['observe', 'write', 'admin', 'attach', 'pair'] as const;
@@ -42,3 +42,10 @@ export const staticTokenKey = (tokenId: string): string => `token:${tokenId}`;
 
 /** The id of a static token that is given none. */
 export const derivedTokenId = (value: string): string => `tok_${hashSecret(value).slice(0, 16)}`;
+
+/**
+ * Shows that who pairs again is the network that is paired: it knows the token that it sends (of which the other has the
+ * hash). Good for one code and one direction; the token is not in it.
+ */
+export const pairingProof = (token_hash: string, secret: string, side: 'request' | 'answer'): string =>
+  createHmac('sha256', token_hash).update(`${side}\n${secret}`).digest('base64url');

@@ -110,7 +110,7 @@ export const limits = {
     value: 256 * MiB,
     unit: 'bytes',
     code: 'pairing_quota',
-    what: 'messages of one pairing that are stored in a day (UTC), as JSON',
+    what: 'messages of one pairing that are stored in a day (UTC), as JSON and 512 bytes for each',
   },
   relay_items: { value: 64, unit: 'count', what: 'messages and redactions in one request of relay' },
   relay_refusals: {

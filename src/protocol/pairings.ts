@@ -162,6 +162,9 @@ export const PairingAcceptRequest = z.object({
     'where the other server reaches this one; without it this one keeps a link',
   ),
   rooms: nullish(z.array(z.string())).describe('private rooms of this network that may be shared'),
+  again: nullish(z.boolean()).describe(
+    'the network is paired already, has lost that, and is the same: its pairing gets new credentials',
+  ),
 });
 export type PairingAcceptRequest = z.infer<typeof PairingAcceptRequest>;
 export const PairingAccepted = z.object({ pairing: Pairing, rooms: z.array(z.string()) });
@@ -174,6 +177,8 @@ export const PairingExchangeRequest = z.object({
   network_name: nullish(z.string()),
   token: z.string(),
   base_url: nullish(z.string()),
+  /** Of a network that is paired already: pairingProof of what it sends to the other now. */
+  proof: nullish(z.string()),
 });
 export type PairingExchangeRequest = z.infer<typeof PairingExchangeRequest>;
 export const PairingExchanged = z.object({
@@ -184,6 +189,8 @@ export const PairingExchanged = z.object({
   rooms: z.array(z.object({ id: z.string(), name: z.string() })),
   /** Of who answers, as it stands in the code. */
   fingerprint: z.string().optional(),
+  /** The same of what it sends. */
+  proof: z.string().optional(),
 });
 export type PairingExchanged = z.infer<typeof PairingExchanged>;
 

@@ -138,3 +138,19 @@ it('PAIR-9: an end that does not say who it is, is somebody else, or sends what 
   await net.api('DELETE', '/v1/pairings/net_b');
   await second.closed;
 });
+
+it('PAIR-12: an end that asks and takes no answers is hung up on, before they fill the memory', async () => {
+  const { net, ours, dial } = await world();
+  for (let i = 0; i < 10; i++) await net.say('general', 'alpha', `${i}${'x'.repeat(100_000)}`);
+  const end = await dial();
+  end.send({ t: 'hello', token: ours });
+  await becomes(async () => expect((await net.pairing('net_b')).link).toBe('open'));
+  (end.socket as unknown as { _socket: { pause(): void } })._socket.pause();
+  let id = 0;
+  await becomes(async () => {
+    // It goes on asking, and so it is not silent.
+    end.send({ t: 'req', id: ++id, method: 'GET', path: '/v1/rooms/general/messages?limit=500' });
+    expect((await net.pairing('net_b')).link).toBe('closed');
+  });
+  expect(id).toBeLessThan(500);
+});

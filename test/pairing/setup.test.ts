@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { decodePairingCode, encodePairingCode } from '../../src/pairing/code.ts';
+import { newPairToken } from '../../src/protocol/credentials.ts';
 import type { Pairing, PairingAccepted, PairingInvite } from '../../src/protocol/pairings.ts';
 import { ask, becomes, openWire, OPERATOR, startNet, type Net, type Wire } from '../support/pairing-lab.ts';
 import { temporaryFolder, testConfig, type ConfigChanges } from '../support/server.ts';
@@ -152,10 +153,39 @@ it('PAIR-6: revoked, the token is worth nothing at once, the link ends, no room 
     }),
   );
   expect(await b.relays(lost)).toMatchObject([{ state: 'waiting' }]);
-  // Paired again, it is a new pairing: nothing of before comes with it here.
-  await accept(b, (await invite(a)).code);
+  // Paired again, it is a new pairing: nothing of before comes with it here. That it is the same its operator says.
+  await expect(accept(b, (await invite(a)).code)).rejects.toThrow('--again');
+  await a.api('DELETE', '/v1/pairings/net_b');
+  await accept(b, (await invite(a)).code, { again: true });
   await talk(a, b, 'again');
   expect(await a.texts('general')).toContain('anybody?');
+});
+
+it('PAIR-10: who holds a code takes nobody’s pairing away: only a network that is paired pairs again as the same', async () => {
+  const [a, b, evil] = [await alone('net_a'), await alone('net_b'), await alone('net_b')];
+  await accept(b, (await invite(a)).code, { url: b.wire.url });
+  await talk(a, b, 'before');
+  // With a code of its own it says that it is net_b.
+  await expect(accept(evil, (await invite(a)).code, { url: evil.wire.url })).rejects.toThrow('409');
+  const parts = decodePairingCode((await invite(a)).code);
+  for (const proof of [undefined, 'guessed', '']) {
+    const body = { secret: parts.secret, network_id: 'net_b', token: newPairToken(), proof };
+    const { status, json } = await ask(a.server.url, 'POST', '/v1/pairings/exchange', undefined, body);
+    expect([status, json['code']]).toEqual([409, 'conflict']);
+  }
+  // A code that says net_a, and leads elsewhere.
+  const fake = await alone('net_a');
+  await expect(accept(b, (await invite(fake)).code)).rejects.toThrow('--again');
+  await talk(a, b, 'still');
+  expect(await a.pairing('net_b')).toMatchObject({ status: 'connected', remote_base_url: b.wire.url });
+  expect(await b.pairing('net_a')).toMatchObject({ status: 'connected', remote_base_url: a.wire.url });
+  // The same network may: its pairing gets new credentials, and goes on where it stood.
+  b.wire.cut();
+  const waiting = await a.say('general', 'alpha', 'waits');
+  b.wire.mend();
+  await accept(b, (await invite(a)).code, { url: b.wire.url });
+  await talk(a, b, 'again');
+  expect(await a.relays(waiting)).toMatchObject([{ state: 'relayed' }]);
 });
 
 it('PAIR-7: a link is kept by a paired network that has no address, and by nobody else', async () => {

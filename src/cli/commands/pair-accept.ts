@@ -25,6 +25,10 @@ export const command: Command = {
       fallback: 'none',
     },
     { name: 'room', value: 'ID', many: true, what: 'a private room of this network that may be shared' },
+    {
+      name: 'again',
+      what: 'the network is paired already and has lost that: give its pairing new credentials',
+    },
     ...adminFlagsWithout('member'),
     ...OUTPUT_FLAGS,
   ],
@@ -46,6 +50,7 @@ servers are at work when this ends, without a restart. moltnet pair list shows h
         code,
         ...(url === undefined ? {} : { url }),
         ...(rooms.length === 0 ? {} : { rooms }),
+        ...(args.on('again') === true ? { again: true } : {}),
       }),
     );
     const { pairing } = accepted;

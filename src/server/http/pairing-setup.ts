@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { accept, exchanged, invite } from '../../pairing/setup.ts';
+import { isLoopbackHost } from '../../config/listen.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
 import {
   BackfillRequest,
   BackfillResult,
@@ -165,7 +167,7 @@ export async function pairingSetupRoutes(app: App, context: ServerContext): Prom
       },
     },
     async (request, reply) => {
-      const { code, url, rooms } = request.body;
+      const { code, url, rooms, again } = request.body;
       const identity = context.identify(request.raw);
       const accepted = await accept(network, identity, {
         code,
@@ -174,6 +176,7 @@ export async function pairingSetupRoutes(app: App, context: ServerContext): Prom
             ? undefined
             : ownUrl(context, url),
         rooms,
+        again,
       });
       await pairings.settle();
       const relay = pairings.get(accepted.pairing_id);
@@ -203,10 +206,27 @@ export async function pairingSetupRoutes(app: App, context: ServerContext): Prom
     },
     async (request, reply) => {
       // Guesses are counted as those of claim codes are.
-      context.rates.claim(context.peer(request.raw));
+      const peer = context.peer(request.raw);
+      context.rates.claim(peer);
+      if (!peer.loopback) requireElsewhere(request.body.base_url);
       const answer = await exchanged(network, request.body);
       await pairings.settle();
       return sendValue(reply.header('cache-control', 'no-store'), answer, 201);
     },
   );
+}
+
+/** Whoever comes from another machine is not reached at an address that means this one, or its link. Throws `unprocessable_entity`. */
+function requireElsewhere(base_url: string | undefined): void {
+  const url = base_url !== undefined && URL.canParse(base_url) ? new URL(base_url) : undefined;
+  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '') ?? '';
+  if (
+    isLoopbackHost(host) ||
+    host.endsWith('.localhost') ||
+    /^(0\.|127\.|169\.254\.|::$|::ffff:|fe[89ab])/.test(host)
+  )
+    throw new MoltnetError(
+      'unprocessable_entity',
+      `base_url: ${host} is not where another machine is reached`,
+    );
 }
