@@ -138,6 +138,13 @@ export function fullNetwork(): FakeNetwork {
         url: 'https://git.example.org/lab/moltnet/commit/4be1c9d.patch',
         data: undefined,
       },
+      {
+        kind: 'image',
+        filename: 'write-latency.png',
+        media_type: 'image/png',
+        url: 'https://charts.example.org/runs/812/write-latency.png',
+        data: undefined,
+      },
       { kind: 'data', data: { run: 812, failed_before: 21, failed_after: 0, rounds: 2000 } },
     ]),
     message(

@@ -295,9 +295,22 @@ const shots: Shot[] = [
     path: '/console/rooms/general',
     act: async (page) => {
       await feed(page).getByText('Deploy is green').waitFor();
-      await feed(page).evaluate((element) => element.scrollTo(0, 620));
+      await feed(page).evaluate((element) => element.scrollTo(0, 680));
       await feed(page).locator('summary').click();
       await page.getByText('failed_before').waitFor();
+    },
+  },
+  {
+    name: 'picture',
+    network: fullNetwork,
+    path: '/console/rooms/general?message=msg_sample_5',
+    act: async (page) => {
+      const picture = `<svg xmlns="http://www.w3.org/2000/svg" width="640" height="240"><rect width="640" height="240" fill="#eef"/><path d="M20 200 140 90 260 150 380 60 500 120 620 40" fill="none" stroke="#4650bd" stroke-width="6"/></svg>`;
+      await page.route('https://charts.example.org/**', (route) =>
+        route.fulfill({ contentType: 'image/svg+xml', body: picture }),
+      );
+      await feed(page).getByRole('button', { name: 'Show: write-latency.png' }).click();
+      await feed(page).getByTitle('Picture: write-latency.png').waitFor();
     },
   },
   {
@@ -392,7 +405,7 @@ const shots: Shot[] = [
           at,
         },
       });
-      await page.getByText('working on it').waitFor();
+      await page.getByText('working on it').first().waitFor();
       const message = feed(page).getByRole('article').filter({ hasText: 'Nothing open' }).last();
       await message.hover();
       await message.getByRole('button', { name: 'Delivery…' }).click();

@@ -45,9 +45,13 @@ it('CON-16 a network with credentials shows nothing but the way in, and lets in 
 
   await page.reload();
   await writing.waitFor();
+  await writing.fill('a draft of mine');
+  await eventually(() => page.evaluate('JSON.stringify({ ...localStorage })')).toContain('a draft of mine');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await token.waitFor();
   expect(await page.locator('body').innerText()).not.toContain('as myself');
+  // Nor does anything stay for whoever signs in next.
+  expect(await page.evaluate('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])')).toBe('[{},{}]');
   expect(wrong).toEqual([]);
 });
 

@@ -246,6 +246,7 @@ export function createClient(): Client {
     },
     async signOut() {
       await api.signOut();
+      remember.forget();
       client.restart();
     },
     open(key, options = {}) {

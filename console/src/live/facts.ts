@@ -27,6 +27,14 @@ export function createFacts(store: Store<State>, api: Api) {
     /** Who this browser is to the server: asked first, because what else may be asked follows from it. */
     async identify() {
       const identity = await api.identity();
+      // Another person than the last one here: nothing of theirs is this one's.
+      if (identity.human && identity.human.id !== remember.person()) {
+        if (remember.person() !== undefined) {
+          remember.forget();
+          update({ outbox: [] });
+        }
+        remember.setPerson(identity.human.id);
+      }
       update({ identity, me: meOf(identity, remember.name() ?? OPERATOR) });
     },
     async network() {

@@ -31,7 +31,26 @@ function seen(): [key: string, id: string][] {
   }
 }
 
+/** The names of what is kept, without the prefix. */
+function names(storage: () => Storage): string[] {
+  try {
+    return Object.keys(storage()).flatMap((key) =>
+      key.startsWith(PREFIX) ? [key.slice(PREFIX.length)] : [],
+    );
+  } catch {
+    return [];
+  }
+}
+
 export const remember = {
+  /** Nothing that the person wrote or read stays for whoever comes next: drafts, messages on their way, places. */
+  forget() {
+    for (const storage of [local, session])
+      for (const name of names(storage)) if (name !== 'notify') write(storage, name, undefined);
+  },
+  /** The person of the server's configuration who was signed in here last. */
+  person: () => read(local, 'person'),
+  setPerson: (id: string) => write(local, 'person', id),
   name: () => read(local, 'name'),
   setName: (name: string) => write(local, 'name', name),
   notifies: () => read(local, 'notify') === 'on',

@@ -1,6 +1,5 @@
 import DOMPurify from 'dompurify';
-import { Marked, type Tokens } from 'marked';
-import { texts } from '../texts.ts';
+import { LINK, parseMarkdown, type Picture } from './markdown-parse.ts';
 
 /**
  * Markdown of others as safe HTML. Twice guarded: raw HTML is shown as the text it is, images become links and are
@@ -12,61 +11,8 @@ const TAGS =
   'p br strong em del code pre blockquote ul ol li a h1 h2 h3 h4 h5 h6 table thead tbody tr th td hr'.split(
     ' ',
   );
-const LINK = /^(?:https?:\/\/|mailto:)/i;
 /** `@alpha`, `@net:alpha` or `<@molt://net/agents/alpha>`, as the server reads them (wire: mentions in text). */
 const MENTION = /<@(molt:\/\/[^\s>]+)>|@([A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)?)/g;
-
-const escape = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-
-/** An image that a text names. */
-export interface Picture {
-  href: string;
-  /** What it says of it; may be empty. */
-  text: string;
-}
-/** So many of a text can be shown; the others are links. */
-const PICTURES_MAX = 10;
-const WEB = /^https?:\/\//i;
-/** Those of the text that is being rendered. */
-let pictures: Picture[] = [];
-
-const marked = new Marked({
-  gfm: true,
-  breaks: true,
-  async: false,
-  renderer: {
-    html: ({ text }: Tokens.HTML | Tokens.Tag) => escape(text),
-    // One that stands alone is shown by its card only.
-    paragraph({ tokens }: Tokens.Paragraph) {
-      const before = pictures.length;
-      const html = this.parser.parseInline(tokens);
-      const alone = tokens.every(({ type, raw }) => type === 'image' || type === 'br' || raw.trim() === '');
-      const listed = tokens.filter(({ type }) => type === 'image').length === pictures.length - before;
-      return alone && listed ? '' : `<p>${html}</p>\n`;
-    },
-    image({ href, text }: Tokens.Image) {
-      if (WEB.test(href) && pictures.length < PICTURES_MAX) pictures.push({ href, text });
-      return linkTo(href, `${texts.remoteImage}: ${escape(text || hostOf(href))}`);
-    },
-    link({ href, tokens }: Tokens.Link) {
-      return linkTo(href, this.parser.parseInline(tokens));
-    },
-    checkbox: ({ checked }: Tokens.Checkbox) => (checked ? '☑ ' : '☐ '),
-  },
-});
-
-function linkTo(href: string, html: string): string {
-  return LINK.test(href) ? `<a href="${escape(href)}" title="${escape(href)}">${html}</a>` : html;
-}
-
-function hostOf(href: string): string {
-  try {
-    return new URL(href).host;
-  } catch {
-    return '';
-  }
-}
 
 DOMPurify.addHook('afterSanitizeAttributes', (node) => {
   if (node.tagName !== 'A') return;
@@ -130,8 +76,8 @@ export interface Rendered {
 /** A text as safe HTML, with the images that it names; undefined when it is too tangled to be formatted. */
 export function renderMarkdown(text: string, mentioned: readonly string[]): Rendered | undefined {
   try {
-    pictures = [];
-    const fragment = DOMPurify.sanitize(marked.parse(text) as string, {
+    const { html, pictures } = parseMarkdown(text);
+    const fragment = DOMPurify.sanitize(html, {
       ...ALLOWED,
       RETURN_DOM_FRAGMENT: true,
     });
@@ -142,7 +88,7 @@ export function renderMarkdown(text: string, mentioned: readonly string[]): Rend
     if (box.getElementsByTagName('*').length > ELEMENTS_MAX) return undefined;
     return { html: box.innerHTML, pictures };
   } catch {
-    // Nested beyond the parser's stack: it is shown as it was written.
+    // Nested beyond the parser's stack, or nothing but marks: it is shown as it was written.
     return undefined;
   }
 }
