@@ -37,6 +37,7 @@ import { startPruning } from './pruning.ts';
 import { startRetention } from './retention.ts';
 import { createReceipts } from './receipts.ts';
 import { createReload, logNotes } from './reload.ts';
+import { runAgainSoon } from './retries.ts';
 import { joinPeers, takeOver, type Followers } from './several.ts';
 import { settingsOf } from './settings.ts';
 import { createEventStreams, type EventStreams } from './sse.ts';
@@ -309,7 +310,11 @@ async function assemble(
   }));
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });
-  followers = { sessions, bindings, usage };
+  const retried = (wake_id: string): void =>
+    void runAgainSoon({ store, gateway }, wake_id).catch((error: unknown) =>
+      log.error({ component: 'transport.attach', err: error }, 'a wake is not run again'),
+    );
+  followers = { sessions, bindings, usage, retried };
   for (const batch of early.splice(0)) takeOver(batch, followers);
   if (peers) await joinPeers(peers, { tail, presence, gateway, pairings });
 

@@ -21,13 +21,16 @@ export interface Followers {
   sessions: Pick<Sessions, 'foreign'>;
   bindings: Pick<BindingsBook, 'foreign'>;
   usage: Pick<Usage, 'foreign'>;
+  /** A failed wake is open again. */
+  retried: (wake_id: string) => void;
 }
 
-export function takeOver({ rows }: ForeignBatch, { sessions, bindings, usage }: Followers): void {
+export function takeOver({ rows }: ForeignBatch, { sessions, bindings, usage, retried }: Followers): void {
   for (const { row } of rows) {
     if (row.op === 'session' || row.op === 'session.remove') sessions.foreign(row);
     else if (row.op === 'bindings') bindings.foreign(row);
     else if (row.op === 'usage') usage.foreign(row.row);
+    else if (row.op === 'wake.retry') retried(row.wake_id);
   }
 }
 

@@ -151,6 +151,31 @@ describe('two servers on one Postgres', () => {
     await vi.waitFor(async () => expect(await presence(b)).toMatchObject({ connected: false }), 10_000);
   });
 
+  it('RCPT-10 STO-57 a failed wake that is retried at one server is run by the node that is attached to the other', async () => {
+    const [a, b] = await pair();
+    const client = await attach(b, 'alpha', { bindings });
+    await post(a, message('beta', 'm1'));
+    await client.until(() => client.messages.length === 1);
+    const cursor = client.events.at(-1)!.cursor!;
+    const conversation = 'room:general';
+    client.send({ op: 'WAKE', capabilities: {}, wake_id: 'w1', conversation, cursor, attempt: 1 });
+    await client.until(() => client.has('WAKE'));
+    client.ack(cursor, { wake_id: 'w1', outcome: 'failed', error: 'poison' });
+    const failed = async () =>
+      (await askJson<{ deliveries: unknown[] }>(a, '/v1/deliveries?state=failed')).json.deliveries.length;
+    await vi.waitFor(async () => expect(await failed()).toBe(1));
+    const retried = await ask(a, '/v1/deliveries/w1/retry?agent=alpha', { method: 'POST', body: {} });
+    expect(retried.status).toBe(200);
+    await client.until(() => client.of('WAKE').length === 2);
+    expect(client.of('WAKE')[1]).toMatchObject({ wake_id: 'w1', attempt: 2, cursor });
+    // Who is attached there can be asked there alone, and that is said.
+    await vi.waitFor(async () => {
+      const path = '/v1/agents/alpha/wake-test';
+      const { json } = await askJson<{ reason: string }>(a, path, { method: 'POST', body: {} });
+      expect(json.reason).toContain('attached to another server');
+    }, 10_000);
+  });
+
   it('STO-53 a database that goes away in the middle of a start is waited for, and the start begins again', async () => {
     const proxy = await startProxy(await fresh());
     let cuts = 0;

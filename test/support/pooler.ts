@@ -168,18 +168,20 @@ async function startStandIn(dsn: string): Promise<Pooler> {
       own.client = session = undefined;
       waiting.shift()?.(own);
     };
+    const pass = async (before: Promise<void>, type: string, whole: Buffer): Promise<void> => {
+      await before;
+      if (!session) {
+        session = await take();
+        session.client = client;
+        session.free = release;
+        await session.ready;
+      }
+      if (type === 'S' || type === 'Q') session.waits++;
+      session.socket.write(whole);
+    };
     const frontend = messages((type, whole) => {
       if (type === 'X') return void client.end();
-      line = line.then(async () => {
-        if (!session) {
-          session = await take();
-          session.client = client;
-          session.free = release;
-          await session.ready;
-        }
-        if (type === 'S' || type === 'Q') session.waits++;
-        session.socket.write(whole);
-      });
+      line = pass(line, type, whole);
     });
     const start = (data: Buffer): void => {
       early = Buffer.concat([early, data]);

@@ -305,7 +305,12 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
         .find((each) => each),
     async probe(agent_id) {
       const attachments = of(agent_id);
-      if (attachments.length === 0) return { ok: false, reason: 'not connected: its node is not attached' };
+      if (attachments.length === 0) {
+        const reason = store.peers?.elsewhere().has(agent_id)
+          ? 'its node is attached to another server of this network, which alone can ask it: try again, or ask that one'
+          : 'not connected: its node is not attached';
+        return { ok: false, reason };
+      }
       const holder = attachments.find((each) => each.tellsStatus);
       if (!holder) {
         const alive = (await Promise.all(claims.of(agent_id).map((each) => each.probe()))).some(Boolean);

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { storedWakeId, wireWakeId } from '../../log/receipt.ts';
 import { requireAccess } from '../../network/access.ts';
 import { server } from '../../network/identity.ts';
-import { parseConversation } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { canonicalMemberId, parseMemberId } from '../../protocol/ids.ts';
 import { DELIVERY_LISTS, DeliveryItem, DeliveryList } from '../../protocol/receipts.ts';
@@ -12,6 +11,7 @@ import { heldAway } from '../held.ts';
 import { answers, sendValue } from './answers.ts';
 import type { App } from './app.ts';
 import { asks } from './asks.ts';
+import { runAgain } from '../retries.ts';
 
 /** Failed wakes among which one is looked for by its id alone. */
 const SEARCHED = 500;
@@ -153,12 +153,9 @@ export async function deliveryRoutes(app: App, context: ServerContext): Promise<
       const at = new Date(tail.now()).toISOString();
       const retry = { op: 'wake.retry', wake_id, at, opened_seq: tail.head } as const;
       await network.execute('delivery.save', { writes: [retry] }, server);
-      const open = await store.wake(wake_id);
+      const open = await runAgain({ store, gateway }, wake_id);
       if (open?.state !== 'open' || open.opened_at !== at)
         throw new MoltnetError('conflict', 'somebody else has retried or dropped it meanwhile');
-      const conversation = (await store.conversations([open.conversation])).get(open.conversation);
-      const { kind } = parseConversation(open.conversation);
-      if (conversation) gateway.retry(open, kind === 'dm' ? undefined : (conversation.room_id ?? undefined));
       await receipts.tell(open);
       return sendValue(reply, await item(open));
     },
