@@ -1,4 +1,5 @@
 /** The real OpenClaw with our channel plugin, and no node: it attaches to the network by itself. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -144,6 +145,13 @@ afterEach((context) => {
 });
 
 describe('openclaw with the channel plugin (real)', () => {
+  it('RT-115 what it takes the plugin interface for is what the installed OpenClaw says of it', () => {
+    const compiler = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
+    const project = fileURLToPath(new URL('openclaw-types', import.meta.url));
+    const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', project], { encoding: 'utf8' });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+  });
+
   it('RT-110 a mention wakes it, it answers by its message tool, and the next message goes on in its session', async () => {
     const first = await say('@alpha say one');
     await answered(first);

@@ -84,7 +84,6 @@ export class StandInOpenClaw {
       log: { info: tell, warn: tell, debug: tell },
       getStatus: () => this.status.get(accountId) ?? { accountId },
       setStatus: (next) => this.status.set(accountId, next),
-      channelRuntime: this.runtime.channel,
     });
     this.#accounts.push({ stop, ended: ended.catch(() => {}) });
     return ended;

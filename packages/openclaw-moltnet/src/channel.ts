@@ -86,7 +86,7 @@ async function startAccount(
   runtime: PluginRuntime,
   times: NodeTimes,
 ): Promise<void> {
-  const { accountId, abortSignal, channelRuntime } = context;
+  const { accountId, abortSignal } = context;
   const stateDir = runtime.state.resolveStateDir();
   const config = readAccount(context.cfg, accountId, { stateDir });
   const tell = (fields: Record<string, unknown>): void =>
@@ -98,7 +98,6 @@ async function startAccount(
       createTurns(given, {
         accountId,
         runtime,
-        channel: channelRuntime ?? runtime.channel,
         cfg: () => runtime.config.current(),
       }),
     moltnetBin: '',

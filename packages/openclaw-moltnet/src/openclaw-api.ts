@@ -117,7 +117,6 @@ export interface AccountContext {
   log?: { info?(line: string): void; warn?(line: string): void; debug?(line: string): void };
   getStatus(): AccountSnapshot;
   setStatus(next: AccountSnapshot): void;
-  channelRuntime?: ChannelRuntime;
 }
 
 /** An account as OpenClaw sees it; what is in its block is read when it is used. */
@@ -184,7 +183,7 @@ export interface ChannelPlugin {
     sendText(send: OutboundSend): Promise<{ channel: string; messageId: string }>;
   };
   actions: {
-    describeMessageTool(): { actions: string[] };
+    describeMessageTool(): { actions: ('send' | 'read')[] };
     supportsAction(of: { action: string }): boolean;
     handleAction(call: MessageAction): Promise<ToolResult>;
   };

@@ -18,7 +18,7 @@ import type { RuntimeContext, TurnOutcome } from '../../../src/runtimes/runtime.
 import { TurnFailure, type LineTurn } from '../../../src/runtimes/turn-line.ts';
 import { CHANNEL } from './account.ts';
 import { chatKind } from './conversations.ts';
-import type { ChannelRuntime, OpenClawConfig, PluginRuntime } from './openclaw-api.ts';
+import type { OpenClawConfig, PluginRuntime } from './openclaw-api.ts';
 
 /** Rows of a session's history that are looked through. */
 const HISTORY_ROWS = 1000;
@@ -36,17 +36,12 @@ const ABORT_MS = 10_000;
 export interface TurnHost {
   accountId: string;
   runtime: PluginRuntime;
-  /** That of the account's start: it is bound to it. */
-  channel: ChannelRuntime;
   cfg(): OpenClawConfig;
 }
 
 /** Which of OpenClaw's agents a conversation is for: its own `bindings` say. */
-export const agentIdOf = (
-  { channel, accountId, cfg }: Pick<TurnHost, 'channel' | 'accountId' | 'cfg'>,
-  conversation: ConversationKey,
-): string =>
-  channel.routing.resolveAgentRoute({
+export const agentIdOf = ({ runtime, accountId, cfg }: TurnHost, conversation: ConversationKey): string =>
+  runtime.channel.routing.resolveAgentRoute({
     cfg: cfg(),
     channel: CHANNEL,
     accountId,
@@ -152,7 +147,8 @@ export class Turn {
   /** Gives an attempt to OpenClaw and waits for its end. Undefined: its history has to be asked what became of it. */
   async #give(attempt: number): Promise<TurnOutcome | undefined> {
     const { wake, events, limits, signal, touch } = this.#turn;
-    const { accountId, channel } = this.#host;
+    const { accountId, runtime } = this.#host;
+    const { inbound } = runtime.channel;
     const cfg = this.#host.cfg();
     const { conversation } = wake;
     const agentId = this.#agentId;
@@ -162,7 +158,7 @@ export class Turn {
     const { from } = wake;
     this.#sent = attempt;
     this.#begin();
-    const ctxPayload = await channel.inbound.buildContext({
+    const ctxPayload = await inbound.buildContext({
       channel: CHANNEL,
       accountId,
       messageId: runId,
@@ -186,7 +182,7 @@ export class Turn {
     });
     let outcome: 'completed' | 'failed' | undefined;
     const failed: string[] = [];
-    const dispatched = channel.inbound.dispatch({
+    const dispatched = inbound.dispatch({
       cfg,
       channel: CHANNEL,
       accountId,
