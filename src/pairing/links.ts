@@ -51,7 +51,7 @@ export class Links {
       }
     for (const spec of specs.values()) {
       if (spec.link === 'await') this.#awaited.set(spec.id, spec);
-      if (spec.link === 'dial' && !this.#dialers.has(spec.id) && !this.#closed)
+      if (spec.link === 'dial' && !spec.needs_pairing && !this.#dialers.has(spec.id) && !this.#closed)
         this.#dialers.set(spec.id, { spec, stop: this.#dial(spec) });
     }
   }

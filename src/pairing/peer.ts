@@ -71,8 +71,16 @@ export class Peer {
     this.#clock = options.clock ?? Date.now;
     const { spec } = options;
     this.status = spec.source === 'store' ? 'pending' : 'unknown';
+    if (spec.needs_pairing)
+      this.diagnostics = {
+        checked_at: new Date(this.#clock()).toISOString(),
+        remote_protocols: {},
+        reason: 'needs_pairing',
+        message:
+          'this network has moved without the secrets of its pairings: make a code (moltnet pair invite), and let the other side accept it with --again',
+      };
     this.#direct =
-      spec.base_url === undefined
+      spec.base_url === undefined || spec.needs_pairing
         ? undefined
         : createClient({
             baseUrl: spec.base_url,

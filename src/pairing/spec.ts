@@ -14,6 +14,8 @@ export interface PairingSpec {
   token?: string;
   /** `dial`: we keep a link to it. `await`: it keeps one to us. */
   link: 'none' | 'dial' | 'await';
+  /** Its secrets stayed behind when the network moved: nothing is sent until it is paired again. */
+  needs_pairing?: true;
 }
 
 /** A pairing of the server's file. */
@@ -42,7 +44,7 @@ export const specOfRow = (row: PairingRow): PairingSpec => ({
   link: row.link ? 'dial' : row.remote_base_url === null ? 'await' : 'none',
   ...(row.remote_network_name !== null && { name: row.remote_network_name }),
   ...(row.remote_base_url !== null && { base_url: row.remote_base_url }),
-  ...(row.token !== null && { token: row.token }),
+  ...(row.token === null ? { needs_pairing: true } : { token: row.token }),
 });
 
 /** All of them; one of the file comes before one of the store with its id. */

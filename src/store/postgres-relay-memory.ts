@@ -34,6 +34,8 @@ export function createRelayMemory(sessions: Sessions) {
     },
     taken: async (network: string, ids: readonly string[]): Promise<string[]> =>
       (await sessions.read(SQL.taken, [network, ids])).map((row) => text(row, 'origin_id')),
+    relays: async (): Promise<string[]> =>
+      (await sessions.read(SQL.relays)).map((row) => text(row, 'pairing_id')),
     async refusalsAfter(pairingId: string): Promise<number> {
       const [row] = await sessions.read(SQL.refusalsAfter, [pairingId]);
       return row ? integer(row, 'refusals_after') : 0;

@@ -224,6 +224,7 @@ class PostgresStore implements Store {
     this.#read(() => this.#state.relayRefusals(pairingId, limit));
   relayRefusal = (pairingId: string, seq: number) =>
     this.#read(() => this.#state.relayRefusal(pairingId, seq));
+  relays = () => this.#read(() => this.#relays.relays());
   refusalsAfter = (pairingId: string) => this.#read(() => this.#relays.refusalsAfter(pairingId));
   relayTaken = (network: string, ids: readonly string[]) =>
     this.#read(() => this.#relays.taken(network, ids));

@@ -3,6 +3,7 @@
 export const RELAY_MEMORY_SQL = {
   taken:
     'SELECT origin_id FROM relay_taken WHERE origin_network = ? AND origin_id IN (SELECT j.value FROM json_each(?) j)',
+  relays: 'SELECT pairing_id FROM relays ORDER BY pairing_id',
   refusalsAfter: 'SELECT refusals_after FROM relays WHERE pairing_id = ?',
   /** Newest seq of each that is over its number. Parameter: the first place that is. */
   refusalsOver: `SELECT pairing_id AS owner, seq FROM (

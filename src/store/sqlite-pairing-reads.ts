@@ -26,7 +26,11 @@ export type PairingReads = ReturnType<typeof createPairingReads>;
 
 export function createPairingReads(db: DatabaseSync) {
   const sql = prepareAll(db, PAIRING_SQL);
-  const memory = prepareAll(db, { taken: RELAY_MEMORY_SQL.taken, after: RELAY_MEMORY_SQL.refusalsAfter });
+  const memory = prepareAll(db, {
+    taken: RELAY_MEMORY_SQL.taken,
+    relays: RELAY_MEMORY_SQL.relays,
+    after: RELAY_MEMORY_SQL.refusalsAfter,
+  });
   return {
     relayState(pairingId: string): RelayState | undefined {
       const relay = sql.relay.get(pairingId);
@@ -45,6 +49,7 @@ export function createPairingReads(db: DatabaseSync) {
       const row = sql.refusal.get(pairingId, seq);
       return row && refusalRow(row);
     },
+    relays: (): string[] => memory.relays.all().map((row) => text(row, 'pairing_id')),
     refusalsAfter(pairingId: string): number {
       const row = memory.after.get(pairingId);
       return row ? integer(row, 'refusals_after') : 0;

@@ -238,6 +238,7 @@ class SqliteStore implements Store {
     this.#read(() => this.#pairings.relayRefusals(pairingId, limit));
   relayRefusal = (pairingId: string, seq: number) =>
     this.#read(() => this.#pairings.relayRefusal(pairingId, seq));
+  relays = () => this.#read(() => this.#pairings.relays());
   refusalsAfter = (pairingId: string) => this.#read(() => this.#pairings.refusalsAfter(pairingId));
   relayTaken = (network: string, ids: readonly string[]) =>
     this.#read(() => this.#pairings.taken(network, ids));

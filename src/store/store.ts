@@ -171,6 +171,8 @@ export interface Store {
   /** The newest first. */
   relayRefusals(pairing_id: string, limit: number): Promise<RelayRefusalRow[]>;
   relayRefusal(pairing_id: string, seq: number): Promise<RelayRefusalRow | undefined>;
+  /** Pairings to which relay has begun, by id. */
+  relays(): Promise<string[]>;
   /** Refusals of messages up to this seq are forgotten. */
   refusalsAfter(pairing_id: string): Promise<number>;
   /** Which of these messages (origin.message_id) of another network were taken once, and removed by retention. */

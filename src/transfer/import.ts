@@ -101,6 +101,21 @@ class Import {
       case 'pause':
         this.#add([{ op: 'pause', row: item.row }]);
         break;
+      case 'pairing':
+        // It waits until it is paired again.
+        this.#add([{ op: 'pairing', row: { ...item.row, token: null } }]);
+        break;
+      case 'relay':
+        this.#add([{ op: 'relay.begin', pairing_id: item.pairing_id }]);
+        break;
+      case 'share':
+        this.#add([
+          { op: 'share', room_id: item.room_id, pairing_id: item.pairing_id, since_seq: item.since },
+        ]);
+        break;
+      case 'relayed':
+        this.#add(relayedRows(item));
+        break;
       case 'meta':
         this.#add([{ op: 'meta', key: item.key, value: item.value }]);
         break;
@@ -300,6 +315,19 @@ class Import {
     if (this.#conversations.size > CONVERSATIONS) this.#conversations.clear();
     this.#onProgress({ items: this.#items, events: state.events, head: this.#head!.head });
   }
+}
+
+/** Events have their numbers for seqs: the storage was empty. */
+function relayedRows({ pairing_id, settled, positions }: Item & { kind: 'relayed' }): RowWrite[] {
+  return [
+    { op: 'relay.settled', pairing_id, settled_seq: settled },
+    ...positions.map(({ conversation, acked }): RowWrite => ({
+      op: 'relay.position',
+      pairing_id,
+      conversation,
+      acked_seq: acked,
+    })),
+  ];
 }
 
 type Place = { room_id?: string | null | undefined; participants?: readonly string[] | null | undefined };

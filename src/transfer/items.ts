@@ -102,6 +102,32 @@ const HeldItem = z.object({
   held_messages: z.number(),
   held_by: z.string(),
 });
+/**
+ * A pairing without what we send: two copies must not speak with one token. Paired again it goes on where it stood. Numbers
+ * are of events in this export: what is done with up to the third event of the export is done with up to 3.
+ */
+const PairingItem = z.object({
+  kind: z.literal('pairing'),
+  row: z.object({
+    id,
+    remote_network_id: id,
+    remote_network_name: z.string().nullable(),
+    remote_base_url: z.string().nullable(),
+    token_hash: id,
+    link: z.boolean(),
+    created_at: z.string(),
+  }),
+});
+const Ordinal = z.number().int().nonnegative();
+/** Before the events: relay to it has begun. After them: how far it has come. */
+const RelayBeginItem = z.object({ kind: z.literal('relay'), pairing_id: id });
+const RelayedItem = z.object({
+  kind: z.literal('relayed'),
+  pairing_id: id,
+  settled: Ordinal,
+  positions: z.array(z.object({ conversation: Conversation, acked: Ordinal })),
+});
+const ShareItem = z.object({ kind: z.literal('share'), room_id: id, pairing_id: id, since: Ordinal });
 const End = z.object({ kind: z.literal('end'), events: z.number().int() });
 
 const Item = z.discriminatedUnion('kind', [
@@ -114,6 +140,10 @@ const Item = z.discriminatedUnion('kind', [
   InviteItem,
   PauseItem,
   MetaItem,
+  PairingItem,
+  RelayBeginItem,
+  RelayedItem,
+  ShareItem,
   End,
 ]);
 export type Item = z.infer<typeof Item>;

@@ -86,6 +86,7 @@ export function pairingContract({ open, reopen }: StoreFactory): void {
       rowsOf({ op: 'relay.begin', pairing_id: 'net_b' }),
     ]);
     expect(await store.relayState('net_b')).toEqual({ settled_seq: 2, positions: [] });
+    expect(await store.relays()).toEqual(['net_b']);
     await store.commit([
       rowsOf(position('room:general', 5), position('room:ops', 9), position('room:general', 4)),
     ]);

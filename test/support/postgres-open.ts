@@ -74,7 +74,7 @@ BEGIN
     END IF;
   END LOOP;
   -- What the triggers of the others put into it.
-  DELETE FROM relay_taken;
+  IF to_regclass('relay_taken') IS NOT NULL THEN DELETE FROM relay_taken; END IF;
 END $$`;
 
 const withSchema = (dsn: string, schema: string): string => {

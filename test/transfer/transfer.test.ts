@@ -60,6 +60,64 @@ describe('export and import', () => {
     );
   });
 
+  it('MOVE-9 pairings come along without what is secret: what is shared since when, and how far relay has come, over what was pruned', async () => {
+    const lab = await lived();
+    const { store } = lab;
+    const row = {
+      id: 'net_b',
+      remote_network_id: 'net_b',
+      remote_network_name: 'B',
+      remote_base_url: null,
+      token: 'mpair_v1_secret',
+      token_hash: 'hash-of-theirs',
+      link: false,
+      created_at: '2026-11-30T00:00:00.000Z',
+    };
+    await store.commit([
+      {
+        events: [],
+        rows: [
+          { op: 'pairing', row },
+          { op: 'relay.begin', pairing_id: 'net_b' },
+          { op: 'relay.begin', pairing_id: 'of_file' },
+          { op: 'share', room_id: 'den', pairing_id: 'net_b', since_seq: 3 },
+          { op: 'share', room_id: 'general', pairing_id: '*', since_seq: store.head },
+        ],
+      },
+    ]);
+    const first = store.head;
+    for (const text of ['relayed', 'waits']) await lab.send('agent:alpha', 'room:den', text);
+    await store.commit([
+      {
+        events: [],
+        rows: [{ op: 'relay.position', pairing_id: 'net_b', conversation: 'room:den', acked_seq: first + 1 }],
+      },
+    ]);
+    const page = await store.messagePage('room:den', { limit: 100 });
+    await store.commit([
+      { events: [], rows: [{ op: 'prune', seqs: [page.rows[0]!.seq, page.rows[1]!.seq] }] },
+    ]);
+    const items = await exported(store);
+    expect(JSON.stringify(items)).not.toContain('mpair_v1_');
+    const copy = await openFile();
+    await importItems(copy, stream(items));
+    // The numbers of what was pruned are not kept.
+    expect(contents(await exported(copy)).slice(1)).toEqual(contents(items).slice(1));
+    const { pairings, shares } = await copy.loadTopology();
+    expect(pairings).toEqual([{ ...row, token: null }]);
+    const of = async (id: string, from: typeof store) => (await from.messages([id])).get(id)!.seq;
+    const [relayed, waits] = (await copy.messagePage('room:den', { limit: 2 })).rows;
+    const state = (await copy.relayState('net_b'))!;
+    expect(state.positions).toEqual([{ conversation: 'room:den', acked_seq: relayed!.seq }]);
+    expect(waits!.seq).toBe(relayed!.seq + 1);
+    expect(state.settled_seq).toBeLessThan(relayed!.seq);
+    expect((await copy.relayState('of_file'))!.settled_seq).toBe(state.settled_seq);
+    // What was said since it is shared is that here too.
+    const since = shares.find(({ room_id }) => room_id === 'den')!.since_seq;
+    for (const { id, seq } of (await store.messagePage('room:den', { limit: 100 })).rows)
+      expect((await of(id, copy)) > since).toBe(seq > 3);
+  });
+
   it('MOVE-2 an import that is broken off anywhere goes on where it was, and ends the same', async () => {
     const { store } = await lived();
     const items = await exported(store);
