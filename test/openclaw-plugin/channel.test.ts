@@ -117,6 +117,17 @@ describe('a wake is a turn', () => {
   });
 });
 
+describe('a turn that does not end', () => {
+  it('RT-9 is ended when nothing was heard of it, and is the next attempt of its wake', async () => {
+    const claw = await open({ runtime: { inactivity_timeout: 1 } });
+    claw.agent = ({ facts, send }) =>
+      facts.messageId.endsWith('#1') ? new Promise(() => {}) : send('now').then(() => undefined);
+    expect((await settled(await people.say('room:general', '@alpha hi'))).state).toBe('answered');
+    expect(claw.turns.map(({ options }) => options.abortSignal.aborted)).toEqual([true, false]);
+    expect(claw.log.join('\n')).toMatch(/no sign of life for 1 s/);
+  });
+});
+
 describe('over restarts', () => {
   /** Stopped in the middle of a turn that has said `one` aside. */
   async function broken(): Promise<{ id: string; sessions: Map<string, StandInSession> }> {
