@@ -30,6 +30,11 @@ const PAGES: [address: string, drawnText: string, act?: (page: Page) => Promise<
     'Nothing said in',
     (page) => page.getByRole('button', { name: 'Settings of incidents' }).click(),
   ],
+  [
+    '/console/agents',
+    'Credit balance',
+    (page) => page.getByRole('main').getByRole('button', { name: 'Give up' }).first().click(),
+  ],
   ['/console/agents', 'Attach', (page) => page.getByRole('button', { name: 'Attach' }).click()],
   ['/console/rooms/general', 'Deploy is green', (page) => page.keyboard.press('Control+k')],
 ];
