@@ -96,13 +96,19 @@ export function requireShared(
 
 /**
  * A DM over a pairing is between the two networks: nobody of a third takes part, and whoever of ours does is known here.
- * Throws `not_shared`.
+ * Throws `not_shared`, `too_many_participants`.
  */
 export function requireSharedDm(
   state: State,
   participants: readonly string[],
   pairing: PairingIdentity,
 ): void {
+  // Each of its messages is stored for each of them.
+  if (participants.length > limits.pairing_dm_participants.value)
+    throw new MoltnetError(
+      'too_many_participants',
+      `a DM over a pairing has at most ${limits.pairing_dm_participants.value} participants`,
+    );
   let ours = 0;
   for (const participant of participants) {
     const colon = participant.indexOf(':');

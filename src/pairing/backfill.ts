@@ -10,7 +10,7 @@ import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { SendMessageRequest, type Message } from '../protocol/messages.ts';
 import type { BackfillResult } from '../protocol/pairings.ts';
-import type { Quota } from './quota.ts';
+import { costOf, type Quota } from './quota.ts';
 import type { PairingSpec } from './spec.ts';
 
 export interface BackfillOptions {
@@ -39,7 +39,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillResult
       result.refused++;
       continue;
     }
-    const bytes = Buffer.byteLength(JSON.stringify(request));
+    const bytes = costOf(request);
     await quota.take(spec.id, bytes);
     try {
       const { known } = await network.execute(

@@ -5,7 +5,7 @@ import { MoltnetError } from '../protocol/errors.ts';
 import { isId, messageEventId } from '../protocol/ids.ts';
 import type { MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
 import type { RelayAnswer, RelayItem } from '../protocol/pairings.ts';
-import type { Quota } from './quota.ts';
+import { costOf, type Quota } from './quota.ts';
 import type { PairingRelay } from './relay.ts';
 
 export interface IntakeOptions {
@@ -15,8 +15,8 @@ export interface IntakeOptions {
   clock?: () => number;
 }
 
-/** Bytes that a message takes beside what it says: rows, indexes, the conversation that it may begin. */
-export const ROW = 512;
+/** Bytes of the event that a message was removed. */
+const REDACTION = 1_024;
 
 export class Intake {
   readonly #options: IntakeOptions;
@@ -40,7 +40,7 @@ export class Intake {
     const pairing_id = this.#pairingOf(identity, from);
     try {
       limit();
-      const accepted = await this.#within(pairing_id, request, 1, () =>
+      const accepted = await this.#within(pairing_id, costOf(request), 1, () =>
         this.#options.network.execute('message.send', { request }, identity),
       );
       this.#relay(pairing_id)?.countReceived();
@@ -73,7 +73,9 @@ export class Intake {
       throw new MoltnetError('unprocessable_entity', 'items: of one network, which has paired');
     const pairing_id = this.#pairingOf(identity, from);
     limit();
-    const answer = await this.#within(pairing_id, items, items.length, () =>
+    let bytes = 0;
+    for (const item of items) bytes += 'message' in item ? costOf(item.message) : REDACTION;
+    const answer = await this.#within(pairing_id, bytes, items.length, () =>
       this.#options.network.execute('relay.take', { items }, identity),
     );
     for (const { accepted, code = '', error = '' } of answer.results) {
@@ -85,13 +87,12 @@ export class Intake {
 
   async #within<T>(
     pairing_id: string | undefined,
-    request: unknown,
+    bytes: number,
     messages: number,
     run: () => Promise<T>,
   ): Promise<T> {
     if (pairing_id === undefined) return run();
     const { quota } = this.#options;
-    const bytes = Buffer.byteLength(JSON.stringify(request)) + messages * ROW;
     await quota.take(pairing_id, bytes, messages);
     try {
       return await run();

@@ -4,7 +4,7 @@ import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import path from 'node:path';
 import { MoltnetError } from '../protocol/errors.ts';
 import type { Store } from '../store/store.ts';
-import { Quota } from './quota.ts';
+import { costOf, Quota } from './quota.ts';
 
 const postgres = testPostgres();
 
@@ -61,4 +61,19 @@ it('RLY-35: servers of one database share the count, also when many come at once
   // What one has in hand the other cannot use: at most a share.
   expect(taken).toBeLessThanOrEqual(1_000);
   expect(taken).toBeGreaterThan(1_000 - 2 * Math.ceil(1_000 / 64));
+});
+
+it('RLY-35: what a message counts is about what storing it takes: rows for participants, mentions, artifacts too', () => {
+  const base = { from: { type: 'agent', id: 'a' }, parts: [{ kind: 'text', text: 'x' }] };
+  const of = (more: object): number => costOf({ ...base, ...more } as never);
+  const plain = of({ target: { kind: 'room', room_id: 'r' } });
+  expect(plain).toBeGreaterThan(512);
+  // The participants of a DM that is known need not be named again.
+  expect(of({ target: { kind: 'dm', dm_id: 'd' } })).toBeGreaterThan(plain + 3_000);
+  const target = { kind: 'room', room_id: 'r' };
+  expect(of({ target, mentions: Array.from({ length: 50 }, (_, i) => `a${i}`) })).toBeGreaterThan(
+    plain + 5_000,
+  );
+  const parts = Array.from({ length: 60 }, () => ({ kind: 'url', url: 'u:x' }));
+  expect(of({ target, parts })).toBeGreaterThan(plain + 60 * 400);
 });

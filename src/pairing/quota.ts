@@ -5,11 +5,33 @@
  */
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
+import type { SendMessageRequest } from '../protocol/messages.ts';
 import type { Store } from '../store/store.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 const SHARES = 64;
+
+/** Bytes that a message takes beside what it says: rows and indexes, and the conversation that it may begin. */
+const ROW = 512;
+/** For each participant of its DM, and each mention, a row of its own. */
+const EACH = 100;
+/** A part that is more than text is told once more, with where it was said. */
+const ARTIFACT = 400;
+
+/** What a message counts toward the bytes of a day: about what storing it takes. */
+export function costOf(request: SendMessageRequest): number {
+  const { target, parts, mentions } = request;
+  const more = parts?.filter(({ kind }) => kind !== 'text').length ?? 0;
+  const place = Buffer.byteLength(JSON.stringify(target ?? ''));
+  return (
+    Buffer.byteLength(JSON.stringify(request)) +
+    ROW +
+    (target?.kind === 'dm' ? limits.pairing_dm_participants.value * EACH : 0) +
+    (mentions?.length ?? 0) * EACH +
+    more * (ARTIFACT + place)
+  );
+}
 
 export interface QuotaOptions {
   store: Pick<Store, 'reserve'>;

@@ -105,12 +105,18 @@ export const limits = {
     unit: 'count',
     what: 'members of one paired network in a room that come by themselves; more are named by an operator',
   },
+  pairing_dm_participants: {
+    value: 32,
+    unit: 'count',
+    code: 'too_many_participants',
+    what: 'participants of a DM in which a paired network speaks',
+  },
   backfill: { value: 1_000, unit: 'count', what: "messages of one pull of a paired network's history" },
   pairing_bytes: {
     value: 256 * MiB,
     unit: 'bytes',
     code: 'pairing_quota',
-    what: 'messages of one pairing that are stored in a day (UTC), as JSON and 512 bytes for each',
+    what: 'what storing the messages of one pairing in a day (UTC) takes, about',
   },
   relay_items: { value: 64, unit: 'count', what: 'messages and redactions in one request of relay' },
   relay_refusals: {

@@ -98,6 +98,21 @@ it('RLY-30: it speaks as agents of its own network, in what is shared with it', 
       403,
       'not_shared',
     ],
+    [
+      {
+        target: {
+          kind: 'dm',
+          dm_id: 'd5',
+          participant_ids: [
+            'net_a:beta',
+            ...Array.from({ length: 40 }, (_, i) => `net_b:g${i}`),
+            'net_b:gamma',
+          ],
+        },
+      },
+      422,
+      'too_many_participants',
+    ],
     // huge, and not whole
     [{ parts: [{ kind: 'text', text: 'x'.repeat(200_000) }] }, 422, 'text_too_large'],
     [{ parts: Array.from({ length: 65 }, () => ({ kind: 'text', text: 'x' })) }, 422, 'too_many_parts'],
