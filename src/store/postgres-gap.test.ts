@@ -129,3 +129,22 @@ it('STO-51 a COMMIT that comes late, when another connection has found that it w
   for (const store of [far, near])
     expect(await allIds(store)).toEqual(['evt_first', 'evt_cut', 'evt_second', 'evt_third']);
 }, 30_000);
+
+it('STO-57 a lease that could not be let go while the database was away is let go when it is back: its server lives on', async () => {
+  const { far, near, proxy } = await twoServers();
+  const follower = { told: () => {}, gone: () => {}, lapsed: () => {} };
+  await far.peers!.follow(follower);
+  await near.peers!.follow(follower);
+  expect([await far.peers!.lease('alpha'), await near.peers!.lease('alpha')]).toEqual([true, false]);
+  expect(await far.peers!.lease('beta')).toBe(true);
+  proxy.refuse();
+  proxy.cut();
+  await far.peers!.release('alpha');
+  await far.peers!.release('beta');
+  expect(await near.peers!.lease('alpha')).toBe(false);
+  proxy.admit();
+  await vi.waitFor(async () => expect(await near.peers!.lease('alpha')).toBe(true), 4_000);
+  // It lives on, and takes again what it wants.
+  expect(await far.peers!.lease('beta')).toBe(true);
+  expect([far.peers!.alive, near.peers!.others]).toEqual([true, 1]);
+});

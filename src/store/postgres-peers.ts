@@ -56,7 +56,7 @@ const LEASE: Statement = {
 };
 const RELEASE: Statement = {
   name: 'moltnet_peers_release',
-  text: 'DELETE FROM leases WHERE server = $1 AND name = $2',
+  text: 'DELETE FROM leases WHERE server = $1 AND name = ANY($2::TEXT[])',
 };
 const TELL: Statement = { name: 'moltnet_peers_tell', text: 'SELECT pg_notify($1, $2)' };
 const DIED: Statement = {
@@ -96,6 +96,9 @@ export class PostgresPeers implements Peers {
   #telling: NodeJS.Timeout | undefined;
   #beating: NodeJS.Timeout | undefined;
   #beat: Promise<void> | undefined;
+  /** Leases that are to be let go. */
+  readonly #owed = new Set<string>();
+  #releasing: Promise<void> = Promise.resolve();
   #follower: PeersFollower | undefined;
   #listener: Client | undefined;
   #closed = false;
@@ -128,6 +131,8 @@ export class PostgresPeers implements Peers {
   async lease(name: string): Promise<boolean> {
     try {
       if (!this.#born) await this.#live();
+      this.#owed.delete(name);
+      await this.#releasing;
       return (await this.#sessions.read(LEASE, [this.#server, name])).length > 0;
     } catch {
       return false;
@@ -135,8 +140,25 @@ export class PostgresPeers implements Peers {
   }
 
   async release(name: string): Promise<void> {
-    // What fails lapses with us.
-    await this.#sessions.read(RELEASE, [this.#server, name]).catch(() => {});
+    this.#owed.add(name);
+    await this.#releaseOwed();
+  }
+
+  /** What fails is let go with the next sign of life: we may live on for long, and nobody else could have it. */
+  #releaseOwed(): Promise<void> {
+    return (this.#releasing = this.#releaseAfter(this.#releasing));
+  }
+
+  async #releaseAfter(before: Promise<void>): Promise<void> {
+    await before;
+    const names = [...this.#owed];
+    if (names.length === 0) return;
+    this.#owed.clear();
+    try {
+      await this.#sessions.read(RELEASE, [this.#server, names]);
+    } catch {
+      for (const name of names) this.#owed.add(name);
+    }
   }
 
   async keepTicket({ id_hash, token_id, token_hash }: TicketRow, lives: number, most: number): Promise<void> {
@@ -239,12 +261,14 @@ export class PostgresPeers implements Peers {
         // We were dead to the others: what we had is theirs.
         this.#server = newServerId();
         this.#born = false;
+        this.#owed.clear();
         this.#livedAt = Number.NEGATIVE_INFINITY;
         this.#follower?.lapsed();
         return;
       }
       this.#livedAt = at;
       this.#livedAtTime = time;
+      void this.#releaseOwed();
       this.#others = row['others'] as number;
       await this.#sayWhoIsHere();
       if (this.#others === 0 && this.#elsewhere.size + this.#noted.size === 0) return;
