@@ -182,6 +182,9 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     const { identity } = connection;
     const peer = peers.get(connection)!;
     if (isUnknown(identity)) options.rates?.claim(peer);
+    // A thousand that come back at once take turns, or those who write wait behind all of them.
+    await tail.pace.turn();
+    if (connection.ended) return;
     const { registration } = await network.execute(
       'agent.register',
       { requested_id: agent_id, name, via: 'attach', claim_key, loopback: peer.loopback },
@@ -201,6 +204,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     // Removed while it waited: `agent.removed` went by before the agent was anybody's.
     if (!network.topology.agent(agent_id)) throw removed(agent_id);
     if (identification.bindings) await options.bindings.set(agent_id, identification.bindings);
+    await tail.pace.turn();
     const attachment = await open(connection, identification);
     if (connection.ended) return;
     enter(agent_id, attachment, connection);
