@@ -38,6 +38,8 @@ export interface AttachmentOptions {
   log: RuntimeContext['log'];
   /** Called when it cannot go on, and again when it can (undefined). */
   stuck: (problems: string[] | undefined) => void;
+  /** Told when it is attached, and when it is not any more. */
+  attached?: (is: boolean) => void;
 }
 
 export class Attachment {
@@ -299,6 +301,7 @@ export class Attachment {
               return void socket.close(`the agent's token could not be stored: ${messageOf(error)}`);
             }
             this.#options.stuck(undefined);
+            this.#options.attached?.(true);
             this.#log('info', delivery ? 'attached' : 'attached to a server without the delivery protocol', {
               server: this.#servers.url,
               network: config.network_id,
@@ -319,6 +322,7 @@ export class Attachment {
           probe: (id) =>
             void this.#readiness.look().then(() => socket.status({ ...this.#readiness.status, probe: id })),
           ended: (end) => {
+            if (readyAt !== undefined) this.#options.attached?.(false);
             link?.disconnected();
             if (this.#socket === socket) this.#socket = undefined;
             const told = unkept ? { ...end, was_ready: false, permanent: true } : end;

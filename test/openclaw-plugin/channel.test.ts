@@ -80,7 +80,7 @@ describe('a wake is a turn', () => {
     );
     expect(text).not.toMatch(/moltnet (send|read)/);
     expect(await said()).toEqual(['hello']);
-    expect(claw.status.get('default')).toMatchObject({ running: true, lastError: null });
+    expect(claw.status.get('default')).toMatchObject({ running: true, lifecycle: 'ready', lastError: null });
   });
 
   it('RT-110 what it says last is posted with publish: final alone, and not what OpenClaw says for it', async () => {
@@ -281,7 +281,7 @@ describe('RT-111 accounts', () => {
     void alone.start();
     await eventually(() => alone.log.some((line) => line.includes('waits: ')), 'it waits');
     await alone.stop();
-    expect(alone.status.get('default')).toMatchObject({ running: false });
+    expect(alone.status.get('default')).toMatchObject({ running: false, lifecycle: 'stopped' });
   });
 
   it('RT-111 what an operator has to put right is told as the error of the account, until it is', async () => {

@@ -109,12 +109,14 @@ async function startAccount(
     sharesToken: () => false,
     log: (level, message, fields) => context.log?.[level]?.(logLine(message, fields)),
     stuck: (problems) => tell({ lastError: problems?.join('; ') ?? null }),
+    // Never `connected: false`: OpenClaw would begin the account anew, and end its turns for a server that is away.
+    attached: (is) => tell({ lifecycle: is ? 'ready' : 'recovering' }),
   });
-  tell({ running: true, lastError: null });
+  tell({ running: true, lifecycle: 'starting', lastError: null });
   attachment.start();
   await pause(Infinity, abortSignal);
   await attachment.stop();
-  tell({ running: false });
+  tell({ running: false, lifecycle: 'stopped' });
 }
 
 /** A message that goes to another conversation is noted in that one's session, and not in a new one. */
