@@ -8,6 +8,7 @@ import type { LogEvent } from '../store/log-rows.ts';
 import type { RelayRefusalRow, RelayState, RelayWrite } from '../store/relay-rows.ts';
 import type { Store } from '../store/store.ts';
 import type { Outcome } from './outcome.ts';
+import { idOf, together, type Pending } from './pending.ts';
 import type { Standing } from './standing.ts';
 import { backoff, Pause, Slots } from './waiting.ts';
 
@@ -36,33 +37,13 @@ export interface OutboxOptions {
   parallel?: number;
 }
 
-interface Pending {
-  /** seq of the first message that is not out. */
-  first: number;
-  /** seq of the newest that is known to be for the pairing. */
-  last: number;
-  attempts: number;
-  error?: string;
-  message_id?: string;
-  since?: string;
-  /** Events that a message was removed, which are in no read of messages; those before `first` are done with. */
-  redactions: LogEvent[];
-}
-
-/** Messages of one conversation that are sent before another one has a turn, and bytes of those that go together. */
+/** Messages of one conversation that are sent before another one has a turn. */
 const TURN = 64;
-const TOGETHER = 300_000;
 const SAVE_EVERY = 200;
 const LEASE = 200;
 /** Milliseconds after which it is written all the same: retention at another server goes by it. */
 const ALONE = 60_000;
 const SCAN = 500;
-
-/** Of the message that it is, or that was removed. */
-function idOf({ type, payload }: LogEvent): string {
-  const { id, message_id } = JSON.parse(payload) as { id?: string; message_id?: string };
-  return (type === 'message.redacted' ? message_id : id) ?? '';
-}
 
 export class Outbox implements Standing {
   readonly #options: OutboxOptions;
@@ -276,18 +257,8 @@ export class Outbox implements Standing {
     const { isFor, send } = this.#options;
     // After a failure each goes alone: the one that fails is not to stop the others.
     const most = pending.attempts > 0 ? 1 : this.#options.most();
-    const going: LogEvent[] = [];
-    let bytes = 0;
-    let looked = 0;
-    for (const event of events) {
-      if (isFor(event)) {
-        if (going.length > 0 && bytes + event.payload.length > TOGETHER) break;
-        bytes += event.payload.length;
-        going.push(event);
-      }
-      looked++;
-      if (going.length === most) break;
-    }
+    const { going, looked: seen } = together(events, isFor, most);
+    let looked = seen;
     const [first] = going;
     let outcomes: Outcome[] = [];
     if (first) {
