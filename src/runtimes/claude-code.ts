@@ -8,19 +8,18 @@ import os from 'node:os';
 import path from 'node:path';
 import type { RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
 import { uuidV5 } from '../protocol/ids.ts';
-import { startClaude, type ClaudeProcess, type ClaudeResult, type MessageEnd } from './claude-process.ts';
+import { outcomeOf } from './claude-outcome.ts';
+import { startClaude, type ClaudeProcess, type MessageEnd } from './claude-process.ts';
 import { turnFinished } from './claude-transcript.ts';
 import {
   LASTING_FIELDS,
   cliRuntime,
   completeProgram,
   isUuid,
-  keepAfterTurn,
   type CliProgram,
   type CliTurn,
-  type Failed,
 } from './cli-runtime.ts';
-import { idleTimer, type IdleTimer } from './idle-timer.ts';
+import { heldProcesses } from './held-processes.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import {
   defineRuntime,
@@ -28,7 +27,6 @@ import {
   type RuntimeContext,
   type RuntimeDefinition,
   type TurnOutcome,
-  type TurnUsage,
 } from './runtime.ts';
 import { startTurnClock } from './turn-clock.ts';
 
@@ -68,13 +66,6 @@ const OUR_ARGUMENT = '--replay-user-messages';
 /** `Bash(moltnet *)` covers pipes into it, here-documents and chains of it, and nothing that it is chained with. */
 const PERMISSIONS: readonly string[] = ['--permission-mode', 'dontAsk', '--allowedTools', 'Bash(moltnet *)'];
 
-interface Held {
-  id: string;
-  process: ClaudeProcess;
-  idle: IdleTimer;
-  waiting: boolean;
-}
-
 const FIELDS = {
   ...LASTING_FIELDS,
   max_idle: {
@@ -100,51 +91,30 @@ export const claudeCode: RuntimeDefinition = defineRuntime({
 });
 
 function createClaudeCode(context: ClaudeContext): Runtime {
-  const max = context.attachment.runtime.max_idle ?? MAX_IDLE;
-  /** By session key, the longest unused first. */
-  const held = new Map<string, Held>();
-  const ending = new Set<Promise<void>>();
+  const { idle_timeout, max_idle = MAX_IDLE } = context.attachment.runtime;
+  const held = heldProcesses<ClaudeProcess>(idle_timeout, max_idle);
 
-  const drop = (key: string): Promise<void> | undefined => {
-    const session = held.get(key);
-    if (!session) return undefined;
-    held.delete(key);
-    session.idle.stop();
-    const end = session.process.end().finally(() => ending.delete(end));
-    ending.add(end);
-    return end;
-  };
-  const keep = (key: string, session: Held): void => {
-    held.delete(key);
-    held.set(key, session);
-    session.waiting = true;
-    session.idle.start();
-    const waiting = [...held].filter(([, other]) => other.waiting);
-    for (const [other] of waiting.slice(0, -max)) void drop(other);
-  };
-
-  /** The process of a session, started when there is none. */
-  const open = async (turn: CliTurn, how: SessionFlag, id: string): Promise<Held> => {
+  const open = async (turn: CliTurn, how: SessionFlag, id: string): Promise<ClaudeProcess> => {
     await leftoverGone(turn, id);
     turn.signal.throwIfAborted();
-    const process_ = await startClaude({
+    return startClaude({
       file: turn.file,
       args: [...STREAM, ...PERMISSIONS, ...(context.attachment.runtime.args ?? []), how, id],
       cwd: turn.workspace,
       env: turn.env,
       onTooLong: () => context.log('warn', 'Claude Code wrote a line that is too long to read'),
     });
-    const key = turn.wake.session_key;
-    const idle = idleTimer(context.attachment.runtime.idle_timeout, () => void drop(key));
-    const session: Held = { id, process: process_, idle, waiting: false };
-    held.set(key, session);
-    return session;
   };
 
   /** Sends one message into a process and watches over its turn. */
-  const attempt = async (turn: CliTurn, session: Held, message: Message): Promise<Sent> => {
+  const attempt = async (
+    turn: CliTurn,
+    id: string,
+    process_: ClaudeProcess,
+    message: Message,
+  ): Promise<Sent> => {
     turn.begin();
-    const stop = (): void => void session.process.stop();
+    const stop = (): void => void process_.stop();
     let expired: string | undefined;
     const clock = startTurnClock(turn.limits, (reason) => {
       expired = reason;
@@ -152,11 +122,11 @@ function createClaudeCode(context: ClaudeContext): Runtime {
     });
     turn.signal.addEventListener('abort', stop, { once: true });
     if (turn.signal.aborted) stop();
-    const end = await session.process.send(message, turn.events, clock.touch);
+    const end = await process_.send(message, turn.events, clock.touch);
     clock.stop();
     turn.signal.removeEventListener('abort', stop);
-    surfaceDenials(turn, session.process);
-    return { id: session.id, end, expired };
+    surfaceDenials(turn, process_);
+    return { id, end, expired };
   };
 
   /** Sends one message into the session of the conversation, which is resumed, or begun when it is not there. */
@@ -177,23 +147,13 @@ function createClaudeCode(context: ClaudeContext): Runtime {
     return sendTo(turn, message, '--session-id', id);
   };
 
-  const sendTo = async (turn: CliTurn, message: Message, how: SessionFlag, id: string): Promise<Sent> => {
-    const key = turn.wake.session_key;
-    const current = held.get(key);
-    current?.idle.stop();
-    if (current && current.id !== id) await drop(key);
-    const session =
-      current?.process.alive === true && current.id === id ? current : await open(turn, how, id);
-    session.waiting = false;
-    const sent = await attempt(turn, session, message);
-    if (session.process.alive) keep(key, session);
-    else {
-      // Not before it is gone: the next one opens the same session.
-      await session.process.child.exited;
-      if (held.get(key) === session) held.delete(key);
-    }
-    return sent;
-  };
+  const sendTo = (turn: CliTurn, message: Message, how: SessionFlag, id: string): Promise<Sent> =>
+    held.use(
+      turn.wake.session_key,
+      id,
+      () => open(turn, how, id),
+      (process_) => attempt(turn, id, process_, message),
+    );
 
   const run = async (turn: CliTurn): Promise<TurnOutcome> => {
     const { wake } = turn;
@@ -239,11 +199,8 @@ function createClaudeCode(context: ClaudeContext): Runtime {
   return cliRuntime(context, {
     program: PROGRAM,
     run,
-    forget: drop,
-    close: async () => {
-      for (const key of [...held.keys()]) void drop(key);
-      await Promise.all(ending);
-    },
+    forget: (key) => held.drop(key),
+    close: () => held.close(),
   });
 }
 
@@ -328,86 +285,4 @@ function surfaceDenials(turn: CliTurn, process_: ClaudeProcess): void {
       denials,
     },
   );
-}
-
-function outcomeOf(
-  turn: CliTurn,
-  id: string,
-  end: Exclude<MessageEnd, { kind: 'known' }>,
-  expired: string | undefined,
-  before: TurnUsage | undefined,
-): TurnOutcome {
-  const { result } = end;
-  const usage = usageOf(result, before);
-  const total = result?.total_cost_usd;
-  keepAfterTurn(turn, id, total === undefined ? undefined : { cost_usd: total });
-  const done = end.kind === 'ended' && end.completed && !result?.is_error;
-  // What came to its end all the same would be run a second time.
-  if (expired !== undefined && !done)
-    return {
-      state: 'failed',
-      permanent: false,
-      cause: 'timeout',
-      reason: `Claude Code was ended: ${expired}`,
-      ...usage,
-    };
-  // A session that cannot be opened says so in a result too, and says why on stderr.
-  if (result?.is_error && (end.kind === 'ended' || end.started))
-    return { state: 'failed', ...failureOf(result), ...usage };
-  if (end.kind === 'ended' && end.completed)
-    return { state: 'ok', ...usage, ...(result?.text ? { final_text: result.text } : {}) };
-  if (end.kind === 'ended')
-    return {
-      state: 'failed',
-      permanent: false,
-      cause: 'crashed',
-      reason: 'Claude Code cancelled the turn',
-      ...usage,
-    };
-  const ending = end.exit.signal ? `by ${end.exit.signal}` : `with exit code ${end.exit.code}`;
-  const when = end.started ? 'in the middle of the turn' : 'before it took the message';
-  const reason = `Claude Code ended ${ending} ${when}${end.stderr ? `: ${end.stderr}` : ''}`;
-  const wrongArgs = /unknown option|argument missing|is invalid/i.test(end.stderr);
-  return {
-    state: 'failed',
-    permanent: wrongArgs,
-    cause: wrongArgs ? 'config' : 'crashed',
-    reason: wrongArgs ? `${reason}; correct runtime.args` : reason,
-  };
-}
-
-/** Failures that stay until a person does something, and what that is. */
-function failureOf(result: ClaudeResult): Omit<Failed, 'state' | 'usage'> {
-  const reason = result.text || `the turn failed (${result.subtype})`;
-  const status = result.api_error_status;
-  const login =
-    status === 401 || status === 403 || /not logged in|please run \/login|invalid api key/i.test(reason);
-  if (login)
-    return {
-      permanent: true,
-      cause: 'not_logged_in',
-      reason: `${reason}; log in by running \`claude\` once as the user of this node, or give the node ANTHROPIC_API_KEY`,
-    };
-  if (status === 404)
-    return {
-      permanent: true,
-      cause: 'model',
-      reason: `${reason}; name a model that this account has, by runtime.args ["--model", …]`,
-    };
-  const patience = status === 429 || /usage limit|rate limit|hit your .{0,20}limit/i.test(reason);
-  return { permanent: false, cause: patience ? 'rate_limited' : 'model', reason };
-}
-
-/** Tokens are counted per turn, the cost over the whole session: a turn's is known when the cost before it is. */
-function usageOf(result: ClaudeResult | undefined, before: TurnUsage | undefined): { usage?: TurnUsage } {
-  if (!result || result.input_tokens === undefined) return {};
-  const cost =
-    result.total_cost_usd === undefined || !before ? -1 : result.total_cost_usd - (before.cost_usd ?? 0);
-  return {
-    usage: {
-      input_tokens: result.input_tokens,
-      ...(result.output_tokens === undefined ? {} : { output_tokens: result.output_tokens }),
-      ...(cost < 0 ? {} : { cost_usd: cost }),
-    },
-  };
 }

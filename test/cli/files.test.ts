@@ -174,10 +174,28 @@ describe('connect', () => {
     expect(loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]!.runtime.kind).toBe('codex');
   });
 
+  it('CLI-32 what a runtime needs more is written by hand, and kept by the same command', async () => {
+    writeFileSync(
+      path.join(cwd, 'MoltnetNode'),
+      `moltnet: {base_url: ${JSON.stringify(url)}, network_id: local}\nattachments:\n  - agent: {id: alpha}\n    runtime: {kind: pi, control_url: "http://127.0.0.1:1/pi"}\n`,
+      { mode: 0o600 },
+    );
+    const result = await connect('alpha', url, '--runtime', 'pi', '--node');
+    expect(result.stderr).toBe('');
+    expect(loadNodeConfig({ cwd, env: {} }, RUNTIMES).attachments[0]).toMatchObject({
+      runtime: { kind: 'pi', control_url: 'http://127.0.0.1:1/pi', workspace_path: cwd },
+      rooms: [{ id: 'general', wake: 'mentions' }],
+    });
+  });
+
   it.each([
     [
       ['alpha', '--node', '--runtime', 'pi'],
-      /a node needs more of a pi .*runtime\.control_url\n.*MoltnetNode by hand/,
+      /a node needs more of a pi .*runtime\.control_url\n.*attachments of MoltnetNode[^]*control_url: … +# write the URL/,
+    ],
+    [
+      ['alpha', '--node', '--runtime', 'webhook'],
+      /a node needs more of a webhook .*runtime\.url, runtime\.secret\n[^]* kind: webhook\n[^]* url: …[^]* secret: …/,
     ],
     [['alpha', '--network-id', 'other'], /is network local, not other/],
     [['al:pha'], /"al:pha" is not an agent id/],

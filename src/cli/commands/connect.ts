@@ -4,16 +4,17 @@ import { CATCH_UP_POLICIES, WAKE_POLICIES } from '../../protocol/wake.ts';
 import { upsertClientConfig } from '../../config/client-write.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import { storeToken } from '../../config/tokens.ts';
-import { RUNTIME_KINDS, runtimeDefinition } from '../../runtimes/registry.ts';
+import { RUNTIME_KINDS } from '../../runtimes/registry.ts';
 import { allRooms, openClient } from '../api.ts';
 import { CLAIM_FLAGS } from '../claim.ts';
 import { commandName } from '../command-name.ts';
 import type { Command } from '../command.ts';
 import { joinNetwork, lookAtServer } from '../connect-join.ts';
 import { AUTH_MODES, planConnect, REGISTRATIONS, type ConnectPlan } from '../connect-plan.ts';
-import { Failure, usageFailure } from '../failure.ts';
+import { Failure } from '../failure.ts';
 import { writeIdentity } from '../identity-file.ts';
 import { openClawChannel } from '../openclaw-channel.ts';
+import { requireRunnable } from '../runnable-runtime.ts';
 import { installSkill, skillOf } from '../skill-files.ts';
 
 export const command: Command = {
@@ -88,7 +89,7 @@ command goes on where it ended.`,
   async run(args, io) {
     const plan = await planConnect(args, io);
     const { attachment, workspace, runtime } = plan;
-    if (args.given('node')) requireRunnable(runtime);
+    if (args.given('node')) await requireRunnable(plan, args.text('node'), io);
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
 
     const server = await lookAtServer(plan, io);
@@ -150,17 +151,6 @@ command goes on where it ended.`,
     await say(`next: ${commandName(io.env)} node start${inPlace ? '' : ` ${nodeFile}`}`);
   },
 };
-
-/** Said here, and not only when the node starts: an entry that this command cannot write in full. */
-function requireRunnable(runtime: string): void {
-  const fields = runtimeDefinition(runtime)?.fields ?? {};
-  const missing = Object.keys(fields).filter((key) => fields[key]!.required !== undefined);
-  if (missing.length === 0) return;
-  throw usageFailure(
-    `a node needs more of a ${runtime} than this command can write: runtime.${missing.join(', runtime.')}`,
-    'write its entry into MoltnetNode by hand; without --node it is connected all the same',
-  );
-}
 
 /** Nothing is registered before it is certain that the answer can be kept. */
 function prepareWorkspace(workspace: string): void {

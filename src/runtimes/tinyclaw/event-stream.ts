@@ -1,6 +1,5 @@
-/** TinyAGI's event stream (SSE), as far as turns are concerned. */
-import http from 'node:http';
-import https from 'node:https';
+/** TinyAGI's event stream, as far as turns are concerned. */
+import { watchSse, type EventStream } from '../sse.ts';
 
 export interface TinyEvent {
   type: string;
@@ -8,67 +7,19 @@ export interface TinyEvent {
   content: string;
 }
 
-export interface EventStream {
-  /** Resolves when it is there, and also when it is not to be had. */
-  readonly opened: Promise<void>;
-  /** It is there. */
-  readonly live: boolean;
-  close(): void;
-}
-
-/** Characters of one event; more is passed over. */
-const MAX_EVENT = 4 * 1024 * 1024;
-
 export function watchEvents(
   url: string,
   signal: AbortSignal,
   onEvent: (event: TinyEvent) => void,
 ): EventStream {
-  const opened = Promise.withResolvers<void>();
-  let live = false;
-  const off = (): void => {
-    live = false;
-    opened.resolve();
-  };
-  const request = (url.startsWith('https:') ? https : http).request(
-    url,
-    { headers: { accept: 'text/event-stream' }, signal },
-    (response) => {
-      live = response.statusCode === 200;
-      opened.resolve();
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        const blocks = text.split(/\r?\n\r?\n/);
-        text = blocks.pop()!.slice(-MAX_EVENT);
-        for (const block of blocks) {
-          const event = eventOf(block);
-          if (event) onEvent(event);
-        }
-      });
-      response.on('error', off);
-      response.on('close', off);
-    },
-  );
-  request.on('error', off);
-  request.end();
-  return {
-    opened: opened.promise,
-    get live() {
-      return live;
-    },
-    close: () => void request.destroy(),
-  };
+  return watchSse(url, {}, signal, (name, data) => {
+    const event = eventOf(name, data);
+    if (event) onEvent(event);
+  });
 }
 
 /** The type stands in an `event:` line, in the data, or in both. */
-function eventOf(block: string): TinyEvent | undefined {
-  let name = '';
-  let data = '';
-  for (const line of block.split(/\r?\n/)) {
-    if (line.startsWith('event:')) name = line.slice(6).trim();
-    if (line.startsWith('data:')) data += line.slice(5).trimStart();
-  }
+function eventOf(name: string, data: string): TinyEvent | undefined {
   try {
     const value = JSON.parse(data) as Record<string, unknown>;
     const inner = (
