@@ -97,7 +97,8 @@ export async function collect(
       pending.push(
         `${id} in ${key} for ${agent}: ${all.find(({ agent_id }) => agent_id === agent)?.state ?? 'no receipt'}`,
       );
-    if (open.length === 0) known.receipts.set(id, all);
+    // What failed may be retried, and is asked again.
+    if (open.length === 0 && all.every(({ state }) => state !== 'failed')) known.receipts.set(id, all);
   };
   const queue = missing.values();
   await Promise.all(
