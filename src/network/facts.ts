@@ -153,6 +153,9 @@ export class Facts implements State {
   pairings(): Iterable<PairingRow> {
     return this.#base.pairings();
   }
+  sharedWith(pairing_id: string): Iterable<string> {
+    return this.#base.sharedWith(pairing_id);
+  }
   pairingOf(network_id: string): PairingIdentity | undefined {
     return this.#base.pairingOf(network_id);
   }

@@ -133,6 +133,10 @@ export class Overlay implements State, Foldable {
     for (const row of this.#below.pairings()) if (!this.#pairings.has(row.id)) yield row;
     for (const row of this.#pairings.values()) if (row) yield row;
   }
+  *sharedWith(pairing_id: string): Iterable<string> {
+    for (const id of this.#below.sharedWith(pairing_id)) if (!this.#rooms.has(id)) yield id;
+    for (const [id, { shares }] of this.#rooms) if (shares.has(pairing_id)) yield id;
+  }
   pairingOf(network_id: string): PairingIdentity | undefined {
     return pairingOf(this, network_id);
   }
@@ -189,8 +193,8 @@ export class Overlay implements State, Foldable {
   putPairing(row: PairingRow): void {
     this.#pairings.set(row.id, row);
   }
-  /** Its shares go by rows of their own here: the rule that removes it writes them too. */
   removePairing(id: string): void {
+    for (const room of this.sharedWith(id)) this.removeShare(room, id);
     this.#pairings.set(id, null);
   }
   putPairingInvite(row: PairingInviteRow): void {

@@ -13,6 +13,7 @@ import { requireAccess } from './access.ts';
 import { createRoom } from './create-room.ts';
 import { UNSAID } from './declaration.ts';
 import { Overlay } from './overlay.ts';
+import { freeId, pairedAs, requireOwnName } from './pairing-names.ts';
 import type { Random } from './random.ts';
 import type { Rule } from './rule.ts';
 import { sharedSince } from './sharing.ts';
@@ -85,6 +86,7 @@ export const exchangePairing: Rule<'pairing.exchange'> = (state, command, random
   const fingerprint = state.meta(FINGERPRINT);
   // Whoever holds a code can call itself as it likes: not as one that is paired, unless it is the one.
   const before = pairedAs(state, command.network_id);
+  const rooms = (JSON.parse(invite.rooms) as string[]).filter((id) => state.room(id));
   if (before && command.proof !== pairingProof(before.token_hash, secret, 'request'))
     throw new MoltnetError(
       'conflict',
@@ -96,7 +98,7 @@ export const exchangePairing: Rule<'pairing.exchange'> = (state, command, random
     { token: command.token, token_hash: hashSecret(token), link: false },
     at,
   );
-  const rooms = (JSON.parse(invite.rooms) as string[]).filter((id) => state.room(id));
+  requireOwnName(state, command.network_id, rooms, 'stranger');
   const writes = paired(state, random, at, row, rooms);
   writes.rows.push({ op: 'pairing.invite.remove', code_hash: invite.code_hash });
   return {
@@ -119,6 +121,8 @@ export const acceptPairing: Rule<'pairing.accept'> = (state, command, random) =>
   requireAccess(state.settings, identity, 'administer');
   const { token, token_hash, link } = command;
   const row = pairingRow(state, command, { token, token_hash, link }, at);
+  const named = rooms.map(({ id }) => id);
+  requireOwnName(state, command.network_id, named, 'operator');
   const over = new Overlay(state);
   const made: EventWrite[] = [];
   for (const { id, name } of rooms) {
@@ -128,13 +132,7 @@ export const acceptPairing: Rule<'pairing.accept'> = (state, command, random) =>
     over.apply(writes);
     made.push(...writes.events);
   }
-  const writes = paired(
-    over,
-    random,
-    at,
-    row,
-    rooms.map(({ id }) => id),
-  );
+  const writes = paired(over, random, at, row, named);
   return {
     writes: { events: [...made, ...writes.events], rows: writes.rows },
     answer: { pairing_id: row.id },
@@ -218,19 +216,6 @@ function pairingRow(
     ...secrets,
     created_at: at,
   };
-}
-
-/** The pairing with this network that is kept here. */
-function pairedAs(state: State, network_id: string): PairingRow | undefined {
-  const known = state.pairingOf(network_id);
-  return known && state.pairing(known.id);
-}
-
-function freeId(state: State, wanted: string): string {
-  let id = wanted;
-  for (let n = 2; state.pairing(id) || state.settings.pairings.has(id); n++)
-    id = `${wanted.slice(0, 120)}-${n}`;
-  return id;
 }
 
 function baseUrl(given: string | undefined): string | null {

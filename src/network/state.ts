@@ -63,6 +63,8 @@ export interface State {
   /** A pairing that is kept here. */
   pairing(id: string): PairingRow | undefined;
   pairings(): Iterable<PairingRow>;
+  /** Ids of the rooms whose federation names this pairing (not by `all`). Looks through all rooms: for a new pairing only. */
+  sharedWith(pairing_id: string): Iterable<string>;
   /** The pairing with a network, of the configuration or kept here. */
   pairingOf(network_id: string): PairingIdentity | undefined;
   pairingInvite(code_hash: string): PairingInviteRow | undefined;

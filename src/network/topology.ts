@@ -154,6 +154,9 @@ export class Topology implements Foldable {
   pairings(): Iterable<PairingRow> {
     return this.#pairings.values();
   }
+  *sharedWith(pairing_id: string): Iterable<string> {
+    for (const [id, { shares }] of this.#rooms) if (shares.has(pairing_id)) yield id;
+  }
   pairingOf(network_id: string): PairingIdentity | undefined {
     return pairingOf(this, network_id);
   }

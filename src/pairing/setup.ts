@@ -3,6 +3,7 @@ import { createClient } from '../client/http.ts';
 import { ConnectionError, RefusedError } from '../client/errors.ts';
 import { server, type Identity } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
+import { pairedAs, requireOwnName } from '../network/pairing-names.ts';
 import { hashSecret, newPairToken, pairingProof } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import type { PairingExchanged, PairingExchangeRequest, PairingInvite } from '../protocol/pairings.ts';
@@ -75,9 +76,10 @@ export async function accept(
       'conflict',
       `${closed.join(', ')}: a private room here has this name; to share it with ${code.network_id}, name it: --room ${closed[0]}`,
     );
+  // Before anything is said to the other side, which would have stored it.
+  requireOwnName(topology, code.network_id, code.rooms, 'operator');
   const token = newPairToken();
-  const paired = topology.pairingOf(code.network_id);
-  const before = paired && topology.pairing(paired.id);
+  const before = pairedAs(topology, code.network_id);
   const given = await exchange(code.url, {
     ...(before?.token && { proof: pairingProof(hashSecret(before.token), code.secret, 'request') }),
     secret: code.secret,

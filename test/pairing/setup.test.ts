@@ -3,35 +3,11 @@ import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { decodePairingCode, encodePairingCode } from '../../src/pairing/code.ts';
 import { newPairToken } from '../../src/protocol/credentials.ts';
-import type { Pairing, PairingAccepted, PairingInvite } from '../../src/protocol/pairings.ts';
-import { ask, becomes, openWire, OPERATOR, startNet, type Net, type Wire } from '../support/pairing-lab.ts';
-import { temporaryFolder, testConfig, type ConfigChanges } from '../support/server.ts';
+import type { Pairing } from '../../src/protocol/pairings.ts';
+import { accept, alone, invite } from '../support/pairing-alone.ts';
+import { ask, becomes, OPERATOR, type Net } from '../support/pairing-lab.ts';
 
 const GENERAL = { id: 'general', members: [], visibility: 'public', write_policy: 'registered_agents' };
-
-/** Of no pairing yet; `wire` is where others reach it. */
-async function alone(id: string, changes: ConfigChanges = {}): Promise<Net & { wire: Wire }> {
-  const wire = await openWire();
-  const net = await startNet(
-    testConfig({
-      ...changes,
-      network: { id, name: `Network ${id}` },
-      auth: {
-        mode: 'bearer',
-        tokens: [{ id: 'operator', value: OPERATOR, scopes: ['observe', 'write', 'admin'] }],
-        ...changes.auth,
-      },
-      rooms: changes.rooms ?? [GENERAL],
-      storage: { kind: 'sqlite', sqlite: { path: `${await temporaryFolder()}/moltnet.db` } },
-    }),
-    new Map([['anybody', wire]]),
-  );
-  return Object.assign(net, { wire });
-}
-const invite = (net: Net & { wire: Wire }, more: object = {}): Promise<PairingInvite> =>
-  net.api('POST', '/v1/pairing-invites', { rooms: ['general'], url: net.wire.url, ...more });
-const accept = (net: Net, code: string, more: object = {}): Promise<PairingAccepted> =>
-  net.api('POST', '/v1/pairings/accept', { code, ...more });
 
 async function talk(a: Net, b: Net, mark: string): Promise<void> {
   await a.say('general', 'alpha', `${mark} from a`);
