@@ -5,6 +5,7 @@ import { defined } from '../config/check.ts';
 import { readClientFile } from '../config/client.ts';
 import { didYouMean } from '../config/issues.ts';
 import { hasTokenSource } from '../config/tokens.ts';
+import { OPEN_FIX, openAmongSecure } from '../config/urls.ts';
 import type { ClientAttachment, TokenSource } from '../config/types.ts';
 import { isLocalAgentId, parseMemberId } from '../protocol/ids.ts';
 import { RUNTIME_KINDS } from '../runtimes/registry.ts';
@@ -61,6 +62,9 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
   const workspace = path.resolve(io.cwd, args.text('workspace') ?? '.');
   const base_url = baseUrlFlag(args) ?? urls[0] ?? (await localServer(io)).url;
   const others = [...new Set(urls)].filter((url) => url !== base_url);
+  const open = openAmongSecure([base_url, ...others]);
+  if (open !== undefined)
+    throw usageFailure(`${open} is without TLS, and others of this network are with it`, OPEN_FIX);
   const network_id = args.text('network-id') ?? '';
   const stored = storedEntry(workspace, base_url, member_id, network_id);
   const runtime = runtimeOf(args, stored?.runtime);

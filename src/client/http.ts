@@ -59,7 +59,7 @@ import type {
   UpdateRoomRequest,
 } from '../protocol/rooms.ts';
 import { notMoltnet, parseAnswer } from './answers.ts';
-import { createTransport, type Transport } from './http-request.ts';
+import { createTransport, type Transport, type TransportOptions } from './http-request.ts';
 import { severalServers } from './several-servers.ts';
 
 export { ConnectionError, RefusedError } from './errors.ts';
@@ -223,12 +223,16 @@ const MAX_BYTES = 16 * 1_048_576;
 
 export function createClient(options: ClientOptions): Client {
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  const open = (url: string): Transport =>
+  const openBare = (url: string, more: Partial<TransportOptions> = {}): Transport =>
     createTransport({
       baseUrl: url,
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       maxBytes: options.maxBytes ?? MAX_BYTES,
       keepAlive: options.keepAlive ?? false,
+      ...more,
+    });
+  const open = (url: string): Transport =>
+    openBare(url, {
       ...(options.token === undefined ? {} : { token: options.token }),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
     });
@@ -240,6 +244,7 @@ export function createClient(options: ClientOptions): Client {
       : severalServers({
           urls: [baseUrl, ...otherUrls],
           open,
+          openBare: (url) => openBare(url),
           ...(networkId === undefined ? {} : { networkId }),
         }));
 

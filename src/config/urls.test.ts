@@ -26,6 +26,20 @@ it('CFG-25 other_urls are addresses of more servers of the network: without trai
   expect(mistakesOf(read)).toEqual([expect.stringContaining('other_urls: is text; must be a list of texts')]);
 });
 
+it('CFG-26 where one address is https the others are too, but for this machine: they are sent the same token', () => {
+  const { cwd, write } = configLab();
+  const read = (base: string, other: string) => {
+    write('MoltnetNode', node(`{ base_url: "${base}", other_urls: ["${other}"], network_id: n }`));
+    return () => loadNodeConfig({ cwd, env: {} }, kinds).attachments[0];
+  };
+  const wrong = expect.stringMatching(/other_urls: http:\/\/b is without TLS.*write https:\/\//);
+  expect(mistakesOf(read('https://a', 'http://b'))).toEqual([wrong]);
+  expect(mistakesOf(read('http://b', 'https://a'))).toEqual([wrong]);
+  for (const other of ['http://127.0.0.1:1', 'http://[::1]:1', 'http://localhost', 'https://b'])
+    expect(read('https://a', other)()).toMatchObject({ other_urls: [other] });
+  expect(read('http://a', 'http://b')()).toMatchObject({ other_urls: ['http://b'] });
+});
+
 it('CFG-25 and so in the bridge and the client file', () => {
   const { cwd, write } = configLab();
   const bridge = {

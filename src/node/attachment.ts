@@ -75,10 +75,10 @@ export class Attachment {
     this.#servers = new Servers({
       config: options.config,
       look: (at) =>
-        preflight(at, this.#credential, () => this.#probe(), this.#stop.signal).catch((error: unknown) => ({
-          state: 'wait',
-          reason: messageOf(error),
-        })),
+        preflight(at, this.#credential, () => this.#probe(), {
+          signal: this.#stop.signal,
+          gone_over: at.base_url !== options.config.base_url,
+        }).catch((error: unknown) => ({ state: 'wait', reason: messageOf(error) })),
       log: (level, message, fields) => this.#log(level, message, fields),
     });
     // Every conversation listens.

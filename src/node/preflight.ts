@@ -15,14 +15,18 @@ export type Preflight =
 
 export type PreflightCredential = Pick<AttachmentCredential, 'token' | 'claims'>;
 
-/** Asks the server and the runtime, at the same time. An aborted signal breaks the question to the server off. */
+/**
+ * Asks the server and the runtime, at the same time. An aborted signal breaks the question to the server off.
+ * `gone_over`: to one of `other_urls`, which is shown the token when it has said that it is of this network, or has
+ * refused to say it to those without one.
+ */
 export async function preflight(
   attachment: AttachmentConfig,
   credential: PreflightCredential,
   ask: () => Promise<ProbeResult>,
-  signal: AbortSignal,
+  { signal, gone_over }: { signal: AbortSignal; gone_over: boolean },
 ): Promise<Preflight> {
-  const [server, probe] = await Promise.all([askServer(attachment, credential, signal), ask()]);
+  const [server, probe] = await Promise.all([askServer(attachment, credential, signal, gone_over), ask()]);
   if (probe.ready || server.state === 'wait') return server;
   const unready = `the runtime ${attachment.runtime.kind} cannot run: ${probe.reason}`;
   if (server.state === 'blocked')
@@ -37,15 +41,24 @@ async function askServer(
   attachment: AttachmentConfig,
   { token, claims }: PreflightCredential,
   signal: AbortSignal,
+  goneOver: boolean,
 ): Promise<Preflight> {
-  const client: Client = createClient({
-    baseUrl: attachment.base_url,
-    timeoutMs: 15_000,
-    ...(token === undefined ? {} : { token }),
-  });
-  const close = (): void => client.close();
+  const open = (shown: string | undefined): Client =>
+    createClient({
+      baseUrl: attachment.base_url,
+      timeoutMs: 15_000,
+      ...(shown === undefined ? {} : { token: shown }),
+    });
+  const client = open(token);
+  const bare = open(undefined);
+  const close = (): void => [client, bare].forEach((each) => each.close());
   signal.addEventListener('abort', close);
   try {
+    if (goneOver && token !== undefined) {
+      const told = await bare.network().catch(keepsToItself);
+      const judged = told && judge(attachment, told);
+      if (judged && judged.state !== 'ready') return judged;
+    }
     const network = await client.network();
     const judged = judge(attachment, network);
     const minting = network.capabilities?.agent_registration === 'open' && token === undefined && !claims;
@@ -72,6 +85,12 @@ async function askServer(
     signal.removeEventListener('abort', close);
     close();
   }
+}
+
+/** Refused without a token, in the words of a Moltnet server. */
+function keepsToItself(error: unknown): undefined {
+  if (error instanceof RefusedError && [401, 403].includes(error.status) && error.wire_code !== '') return;
+  throw error;
 }
 
 const NO_PLACE =
