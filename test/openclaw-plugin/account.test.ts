@@ -2,7 +2,12 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { accountIds, accountOf, readAccount } from '../../packages/openclaw-moltnet/src/account.ts';
+import {
+  accountIds,
+  accountOf,
+  readAccount,
+  sharesToken,
+} from '../../packages/openclaw-moltnet/src/account.ts';
 import { normalizedTarget } from '../../packages/openclaw-moltnet/src/conversations.ts';
 import { configLab, mistakesOf } from '../support/config-lab.ts';
 
@@ -110,6 +115,36 @@ describe('RT-111 channels.moltnet', () => {
     expect(accountIds({})).toEqual(['default']);
     expect(accountOf({}, undefined)).toEqual({ accountId: 'default', enabled: true, configured: false });
     expect(existsSync(path.join(stateDir, 'moltnet'))).toBe(false);
+  });
+});
+
+describe('RT-116 an account that is not there', () => {
+  it('RT-116 is refused by name, and leads to no folder, wherever its name points', () => {
+    const { agent: _, ...shared } = GOOD;
+    const two = { ...shared, accounts: { one: { agent: { id: 'alpha' } }, two: { agent: { id: 'beta' } } } };
+    for (const id of ['../../outside', 'nobody', '', '__proto__', 'constructor'])
+      for (const moltnet of [two, GOOD, { ...GOOD, accounts: { one: {} } }])
+        expect(() => readOf(moltnet, id), id).toThrow(
+          /channels\.moltnet: has no account .*; it has (one|default)/,
+        );
+    expect(existsSync(path.join(stateDir, 'moltnet'))).toBe(false);
+    expect(existsSync(path.join(stateDir, '..', 'outside'))).toBe(false);
+    expect(accountOf(cfg(GOOD), '__proto__')).toMatchObject({ configured: false });
+    expect(readOf(two, 'ONE').agent.id).toBe('alpha');
+    expect(() => readOf({ ...shared, accounts: { '../up': { agent: { id: 'alpha' } } } }, '../up')).toThrow(
+      /channels\.moltnet\.accounts: "\.\.\/up" is not a name for an account; use/,
+    );
+  });
+
+  it('RT-116 two accounts with one file for the tokens they claim are told', () => {
+    const { agent: _, ...shared } = GOOD;
+    const claims = { ...shared, auth_mode: 'bearer', registration: 'open', token_path: 'token' };
+    const two = { ...claims, accounts: { one: { agent: { id: 'alpha' } }, two: { agent: { id: 'beta' } } } };
+    expect(sharesToken(cfg(two), 'one', { stateDir })).toBe(true);
+    const own = { agent: { id: 'beta' }, token_path: 'beta.token' };
+    expect(sharesToken(cfg({ ...two, accounts: { ...two.accounts, two: own } }), 'one', { stateDir })).toBe(
+      false,
+    );
   });
 });
 

@@ -8,7 +8,7 @@ import { logLine } from '../../../src/node/log-line.ts';
 import { nodeTimes, type NodeTimes } from '../../../src/node/times.ts';
 import { Turns } from '../../../src/node/turns.ts';
 import { readTarget } from '../../../src/client/targets.ts';
-import { accountIds, accountOf, CHANNEL, readAccount } from './account.ts';
+import { accountIds, accountOf, CHANNEL, readAccount, sharesToken } from './account.ts';
 import { bareTarget, chatKind, conversationOf, normalizedTarget } from './conversations.ts';
 import type {
   AccountContext,
@@ -74,7 +74,7 @@ export function createChannel(runtime: () => PluginRuntime, times: NodeTimes = n
     actions: {
       describeMessageTool: () => ({ actions: ['send', 'read'] }),
       supportsAction: ({ action }) => action === 'send' || action === 'read',
-      handleAction: (call) => act(call, account(call.cfg, call.accountId)),
+      handleAction: async (call) => act(call, account(call.cfg, call.accountId)),
     },
     gateway: { startAccount: (context) => startAccount(context, runtime(), times) },
   };
@@ -106,7 +106,7 @@ async function startAccount(
     turns,
     times,
     workspaceMax: () => config.runtime.max_turns ?? 1,
-    sharesToken: () => false,
+    sharesToken: () => sharesToken(runtime.config.current(), accountId, { stateDir }),
     log: (level, message, fields) => context.log?.[level]?.(logLine(message, fields)),
     stuck: (problems) => tell({ lastError: problems?.join('; ') ?? null }),
     // Never `connected: false`: OpenClaw would begin the account anew, and end its turns for a server that is away.

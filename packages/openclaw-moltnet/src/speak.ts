@@ -95,7 +95,7 @@ export async function say(
   return withClient(account, async (client) => {
     const derived = session === undefined ? undefined : idOfWake(account, session, conversation, text);
     const request: SendRequest & { id: string } = {
-      id: derived ?? (key === undefined ? newMessageId() : `msg_${uuidV5(`openclaw\n${key}`)}`),
+      id: derived ?? (key === undefined ? newMessageId() : idOfKey(account, conversation, key)),
       target: await placed(client, target, account),
       from: { type: 'agent', ...account.agent },
       parts: [{ kind: 'text', text }],
@@ -117,7 +117,7 @@ export async function say(
         }
         if (refused && (refused.wire_code || refused.code) === 'message_id_conflict')
           throw new Error(
-            'an earlier attempt of this turn has said something else there already; this was not sent: read what it said',
+            `${derived === undefined ? 'an earlier send with this key' : 'an earlier attempt of this turn'} has said something else there already; this was not sent: read what it said`,
             { cause: error },
           );
         throw new Error(`not sent: ${error instanceof Error ? error.message : String(error)}`, {
@@ -126,6 +126,10 @@ export async function say(
       }
   });
 }
+
+/** Keys are OpenClaw's, or its agent's: another agent of the network may choose the same. */
+const idOfKey = ({ network_id, agent }: AttachmentConfig, conversation: string, key: string): string =>
+  `msg_${uuidV5(['openclaw', network_id, agent.id, conversation, key].join('\n'))}`;
 
 /** The id of what is said in a turn that is not over; undefined outside of one. */
 function idOfWake(

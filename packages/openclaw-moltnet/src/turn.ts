@@ -5,6 +5,7 @@
  */
 import type { ConversationKey } from '../../../src/protocol/conversation.ts';
 import { pause } from '../../../src/node/backoff.ts';
+import { visibleLine } from '../../../src/node/visible-text.ts';
 import { guarded } from '../../../src/runtimes/guarded-text.ts';
 import { modelFailure } from '../../../src/runtimes/openclaw/failures.ts';
 import { withoutExpansions } from '../../../src/runtimes/openclaw/openclaw-text.ts';
@@ -32,6 +33,7 @@ const IDLE_LOOKS = 10;
 const READS = 10;
 /** Milliseconds for a turn to end that was told to. */
 const ABORT_MS = 10_000;
+const NAME_CHARACTERS = 128;
 
 export interface TurnHost {
   accountId: string;
@@ -169,7 +171,7 @@ export class Turn {
         id:
           from?.fqid ??
           (from ? `${from.network_id ?? this.#context.attachment.network_id}:${from.id}` : CHANNEL),
-        name: from?.name ?? from?.id ?? 'Moltnet',
+        name: shownName(from?.name ?? from?.id ?? 'Moltnet'),
         isBot: from?.type === 'agent',
       },
       conversation: { ...peer, label: conversation, routePeer: peer },
@@ -249,6 +251,9 @@ export class Turn {
     }
   }
 }
+
+/** Chosen by others, and shown by OpenClaw in lines of its own. */
+const shownName = (name: string): string => visibleLine(name.slice(0, NAME_CHARACTERS)).replaceAll('\t', ' ');
 
 /** By these words an agent of OpenClaw's says nothing. */
 const SILENT = /^\s*(NO_REPLY|HEARTBEAT_OK)\s*$/;
