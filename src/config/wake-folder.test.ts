@@ -3,11 +3,12 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeEach, expect, it } from 'vitest';
 import { temporaryFolder } from '../../test/support/server.ts';
-import { beginWake, derivedMessageId, keepWake, takeSend, wakeFolder, wakeOfTurn } from './wake-folder.ts';
+import { beginWake, keepWake, takeSend, wakeFolder, wakeOfTurn } from './wake-folder.ts';
+import { wakeMessageId } from '../protocol/ids.ts';
 
 const ROOM = 'room:general';
 const wake = { wake_id: 'wake_1', conversation: ROOM };
-const nth = (n: number, target = ROOM): string => derivedMessageId('wake_1', target, n);
+const nth = (n: number, target = ROOM): string => wakeMessageId('wake_1', target, n);
 
 let folder = '';
 beforeEach(async () => {
@@ -61,7 +62,7 @@ it('CLI-21 sends of a wake are numbered by target, and have ids that anybody can
     nth(2),
   ]);
   expect(nth(0)).toMatch(/^msg_[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  expect(derivedMessageId('wake_2', ROOM, 0)).not.toBe(nth(0));
+  expect(wakeMessageId('wake_2', ROOM, 0)).not.toBe(nth(0));
 });
 
 it('CLI-21 a run again gives the same words their id in any order, and other words the first free number', () => {
@@ -126,7 +127,7 @@ it('CLI-21 sends at the same moment take a number each', async () => {
 it('RT-75 where the runtime goes on with a turn by itself, the same words are sent once, unless they are to be again', () => {
   const resumed = { ...wake, wake_id: 'wake_3', resumes: true };
   beginWake(folder, resumed);
-  const id = (n: number): string => derivedMessageId('wake_3', ROOM, n);
+  const id = (n: number): string => wakeMessageId('wake_3', ROOM, n);
   expect([send('one'), send('two'), send('one'), send('two')]).toEqual([id(0), id(1), id(0), id(1)]);
   expect(send('one', ROOM, true)).toBe(id(2));
   expect(send('three')).toBe(id(3));

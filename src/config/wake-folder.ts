@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { uuidV5 } from '../protocol/ids.ts';
+import { wakeMessageId } from '../protocol/ids.ts';
 import { ensurePrivateDir, writeFileAtomic } from './private-files.ts';
 
 /** The environment variable with the folder's absolute path. */
@@ -116,7 +116,7 @@ export function takeSend(
       const sends = readSends(folder, to);
       const said =
         wake.resumes && !fresh && sends.find(({ run, what: words }) => run === wake.run && words === what);
-      if (said) return derivedMessageId(wake.wake_id, target, said.n);
+      if (said) return wakeMessageId(wake.wake_id, target, said.n);
       const mine = new Set(sends.filter(({ run }) => run === wake.run).map(({ n }) => n));
       const used = new Set(sends.map(({ n }) => n));
       const same = sends.find((send) => !mine.has(send.n) && send.what === what);
@@ -125,7 +125,7 @@ export function takeSend(
       n = fresh ? n : (same?.n ?? n);
       try {
         writeFileSync(path.join(folder, `${to}.${n}.${wake.run}`), what, { flag: 'wx', mode: 0o600 });
-        return derivedMessageId(wake.wake_id, target, n);
+        return wakeMessageId(wake.wake_id, target, n);
       } catch (error) {
         // Another send at the same moment took that number.
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -135,10 +135,6 @@ export function takeSend(
     return undefined;
   }
 }
-
-/** The id of the n-th message, from 0, that a wake sends to a target (`room:ID`, `thread:ID`, `dm:ID`). */
-export const derivedMessageId = (wakeId: string, target: string, n: number): string =>
-  `msg_${uuidV5(`${wakeId}\n${target}\n${n}`)}`;
 
 interface Send {
   n: number;

@@ -4,6 +4,7 @@
  */
 import { limits } from '../protocol/limits.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
+import { wakeMessageId } from '../protocol/ids.ts';
 import { isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
 import type { WakeRow } from '../store/delivery-rows.ts';
 import type { LogEvent } from '../store/log-rows.ts';
@@ -17,6 +18,8 @@ import { wireWakeId } from './receipt.ts';
 /** Candidates of one page, and messages of one read: enough to fill a conversation's 64. */
 const CANDIDATES = 200;
 const MESSAGES = 100;
+/** Messages of one wake to one conversation that are looked for. */
+const SENDS = 16;
 /** Conversations that wait for their turn to be read; the search for more pauses meanwhile. */
 export const WAITING = 256;
 
@@ -251,12 +254,15 @@ export class DeliveryReading {
     await book.options.tail.pace.turn();
     const found = await this.#eventsOfRange(row, feed.scope);
     // What was posted before this attachment; what comes from here on is pushed.
-    const answer = await book.options.store.answerAfter(row.conversation, row.opened_seq, book.self);
+    const answer =
+      (await book.options.store.answerAfter(row.conversation, row.opened_seq, book.self)) ??
+      row.answer_id ??
+      (await this.#saidLate(row));
     if (!book.has(feed)) return;
     // Held while storage was asked.
     if (stops(feed.scope)) return void book.owed.push(feed);
     feed.owed = undefined;
-    feed.answer ??= answer ?? row.answer_id ?? undefined;
+    feed.answer ??= answer;
     const last = found.at(-1);
     if (last) {
       const { attempt, after_seq, last_seq, passed } = row;
@@ -280,6 +286,20 @@ export class DeliveryReading {
       book.settle(feed, row.last_seq);
       book.saver.now();
     }
+  }
+
+  /**
+   * What the wake had said after its end: a send of a turn that was killed can come through when the turn is given up.
+   * The run to come says it again under the same id, which brings nothing new, and it is the answer all the same.
+   */
+  async #saidLate(row: WakeRow): Promise<string | undefined> {
+    if (row.attempt < 2) return undefined;
+    const { options, self } = this.#book;
+    const ids = Array.from({ length: SENDS }, (_, n) => wakeMessageId(wireWakeId(row), row.conversation, n));
+    const said = [...(await options.store.messages(ids)).values()].filter(
+      (message) => message.conversation === row.conversation && message.sender === self,
+    );
+    return said.sort((a, b) => a.seq - b.seq).at(-1)?.id;
   }
 
   async #eventsOfRange(row: WakeRow, scope: Scope): Promise<Waking[]> {

@@ -3,7 +3,7 @@
  * (NODE-60). The id is the one that its own first send would have had, so that a repeated turn says nothing twice.
  */
 import { RefusedError, type Client } from '../client/http.ts';
-import { derivedMessageId } from '../config/wake-folder.ts';
+import { wakeMessageId } from '../protocol/ids.ts';
 import type { AttachmentConfig } from '../config/types.ts';
 import { parseConversation } from '../protocol/conversation.ts';
 import { limits } from '../protocol/limits.ts';
@@ -31,7 +31,7 @@ export async function publishFinal(
 ): Promise<Published> {
   const text = postable(finalText);
   if (text === '' || text.replace(/[.!]$/, '').toUpperCase() === NOTHING) return { state: 'nothing' };
-  const message_id = derivedMessageId(wake.wake_id, wake.conversation, 0);
+  const message_id = wakeMessageId(wake.wake_id, wake.conversation, 0);
   for (let attempt = 1; ; attempt++) {
     try {
       if (await hasSpoken(client(), agent.id, network_id, wake)) return { state: 'spoken' };

@@ -136,6 +136,10 @@ export const isHashedDmId = (id: string): boolean => HASHED_DM.test(id);
 export const derivedMessageId = (network: string, message_id: string): string =>
   `msg_${uuidV5(`${network}\n${message_id}`)}`;
 
+/** The id of the n-th message, from 0, that a wake sends to a target (`room:ID`, `thread:ID`, `dm:ID`): CLI-21. */
+export const wakeMessageId = (wakeId: string, target: string, n: number): string =>
+  `msg_${uuidV5(`${wakeId}\n${target}\n${n}`)}`;
+
 /** UUID v5 (RFC 9562) of a name in Moltnet's own namespace: stable ids for runtimes that want a UUID. */
 export function uuidV5(name: string): string {
   const namespace = Buffer.from('6d6f6c746e6574008000000000000000', 'hex');

@@ -1,8 +1,9 @@
 /** `moltnet send` inside a turn: a wake that is run again says nothing twice. */
 import { chmodSync, rmSync } from 'node:fs';
 import { beforeEach, expect, it } from 'vitest';
-import { beginWake, derivedMessageId, wakeFolder } from '../../src/config/wake-folder.ts';
+import { beginWake, wakeFolder } from '../../src/config/wake-folder.ts';
 import type { MessageAccepted } from '../../src/protocol/messages.ts';
+import { wakeMessageId } from '../../src/protocol/ids.ts';
 import { cli } from '../support/cli-io.ts';
 import { runCli } from '../support/cli-process.ts';
 import { cliLab, type CliLab } from '../support/cli-lab.ts';
@@ -22,17 +23,17 @@ const idOf = async (sent: ReturnType<typeof cli>): Promise<string> =>
   ((await sent).json() as MessageAccepted).message_id;
 
 it('CLI-21 a send in a turn has the id of wake, target and number; the same words again are the same message', async () => {
-  expect(await idOf(send('one'))).toBe(derivedMessageId('wake_7', 'room:general', 0));
-  expect(await idOf(send('two'))).toBe(derivedMessageId('wake_7', 'room:general', 1));
+  expect(await idOf(send('one'))).toBe(wakeMessageId('wake_7', 'room:general', 0));
+  expect(await idOf(send('two'))).toBe(wakeMessageId('wake_7', 'room:general', 1));
   const dm = await cli(['send', 'dm:@beta', 'one'], inside());
   const { messages } = await client.messages(`dm:${(await client.dms()).dms[0]!.id}`);
   expect(messages.map(({ id }) => id)).toEqual([(dm.json() as MessageAccepted).message_id]);
 
   beginWake(folder, wake);
-  expect(await idOf(send('two'))).toBe(derivedMessageId('wake_7', 'room:general', 1));
-  expect(await idOf(send('one'))).toBe(derivedMessageId('wake_7', 'room:general', 0));
+  expect(await idOf(send('two'))).toBe(wakeMessageId('wake_7', 'room:general', 1));
+  expect(await idOf(send('one'))).toBe(wakeMessageId('wake_7', 'room:general', 0));
   expect(await history()).toEqual(['one', 'two']);
-  expect(await idOf(send('three'))).toBe(derivedMessageId('wake_7', 'room:general', 2));
+  expect(await idOf(send('three'))).toBe(wakeMessageId('wake_7', 'room:general', 2));
 });
 
 it('CLI-21 within one run the same words twice are two messages', async () => {
@@ -94,7 +95,7 @@ it('CLI-21 sends at once in one turn are all stored, each once, also when the tu
 
 it('CLI-21 --id goes before it, a turn that is over is none, and a folder that takes nothing keeps nobody silent', async () => {
   expect(await idOf(send('mine', '--id', 'msg_mine'))).toBe('msg_mine');
-  expect(await idOf(send('first'))).toBe(derivedMessageId('wake_7', 'room:general', 0));
+  expect(await idOf(send('first'))).toBe(wakeMessageId('wake_7', 'room:general', 0));
   chmodSync(folder, 0o500);
   expect((await send('unwritable')).code).toBe(0);
   chmodSync(folder, 0o700);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AttachClient } from '../../../test/support/attach-client.ts';
 import type { AttachLab } from '../../../test/support/attach-lab.ts';
+import { wakeMessageId } from '../../protocol/ids.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { attach, bind, end, got, say, wake, wakeLab } from '../../../test/support/wake-lab.ts';
@@ -90,6 +91,28 @@ describe('dead letters', () => {
     const cursor = await got(back, 'm0');
     await end(second, back, cursor, { wake_id: 'w0' });
     expect((await second.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', answer_id: 'answer' });
+  });
+
+  it('RCPT-2 RCPT-10 what a killed turn said after the wake was given up is the answer of its retry', async () => {
+    const at = await wakeLab();
+    const client = await attach(at, R);
+    await say(at, 'm0');
+    const first = await wake(client, 'w0', 'm0');
+    await end(at, client, first, { wake_id: 'w0', outcome: 'failed', error: 'killed' });
+    const late = wakeMessageId('w0', 'room:r', 1);
+    await say(at, late, 'yes', 'room:r', 'agent:alpha');
+    await at.send('agent:beta', 'room:r', {
+      id: wakeMessageId('w0', 'room:r', 2),
+      parts: [{ kind: 'text', text: 'not of that agent' }],
+      intent: 'ack',
+    });
+    await say(at, 'elsewhere', 'hm', 'room:r', 'agent:alpha');
+    await retry(at, 'w0');
+    await client.until(() => client.of('WAKE').some(({ attempt }) => attempt === 2));
+    const cursor = client.of('WAKE').at(-1)!.cursor!;
+    await client.until(() => client.events.filter((frame) => frame.cursor === cursor).length === 2);
+    await end(at, client, cursor, { wake_id: 'w0' });
+    expect((await at.receipts('m0'))['alpha']).toMatchObject({ state: 'answered', answer_id: late });
   });
 
   it('RCPT-10 a retry waits until nothing of the conversation is out, and goes before what comes then', async () => {
