@@ -19,8 +19,9 @@ const AWAY: Readonly<Record<string, string>> = {
   '3D': 'there is no such database',
   '42501': 'this user may not do that there',
 };
-/** Ended by the server, perhaps after the commit: what became of it has to be looked up. */
-const UNSURE = new Set(['57P01', '57P02', '57P05', '08006', '08003', '08000']);
+/** The connection was ended, perhaps after the commit: what became of it has to be looked up. Of a pooler all of class 08 is. */
+const ENDED = /^(08|57P0)/;
+const FATAL = new Set(['FATAL', 'PANIC']);
 /** Being asked again will not help. */
 const HOPELESS = /^(28|3D|42|0A|22|26)/;
 
@@ -34,7 +35,8 @@ const isFromServer = (error: unknown): boolean =>
 /** The statement may have been carried out, although its answer did not come. */
 export function isUnsure(error: unknown): boolean {
   const code = sqlState(error);
-  return code === undefined ? !(error instanceof ConstraintError) : UNSURE.has(code);
+  if (code === undefined) return !(error instanceof ConstraintError);
+  return ENDED.test(code) || FATAL.has((error as { severity: string }).severity);
 }
 
 /** Nobody answers now, or nobody who can serve: worth another try later. */

@@ -33,8 +33,7 @@ const NEWS: Statement = {
   name: 'moltnet_feed_news',
   text: `SELECT h.stamp,
     CASE WHEN h.run_by = $1 AND h.run_from - 1 <= $2 THEN '[]' ELSE moltnet_missed_2($1, $2, h.stamp) END AS missed,
-    (SELECT min(c.stamp) FROM changes c WHERE c.stamp > $2 AND c.server = $1) AS own,
-    (SELECT min(c.stamp) FROM changes c) AS oldest FROM log_head h`,
+    (SELECT json_agg(c.stamp ORDER BY c.stamp) FROM changes c WHERE c.stamp > $2 AND c.server = $1) AS own FROM log_head h`,
 };
 const STRETCH_OF: Statement = {
   name: 'moltnet_feed_stretch',
@@ -69,10 +68,14 @@ export class Feed {
   /** Newest stamp that NOTIFY told of. */
   #told = 0;
   #currentAt = performance.now();
-  #reading: Promise<void> | undefined;
+  #reading: Promise<number> | undefined;
   #next: Promise<void> | undefined;
   #again = false;
   #commits = 0;
+  /** Resolved when a commit of ours is answered. */
+  #answered = Promise.withResolvers<void>();
+  /** A gap that cannot be closed any more. */
+  #lost: StorageError | undefined;
   #timer: NodeJS.Timeout | undefined;
   #fastUntil = 0;
   #listener: Client | undefined;
@@ -103,6 +106,8 @@ export class Feed {
     this.#commits++;
     return () => {
       this.#commits--;
+      this.#answered.resolve();
+      this.#answered = Promise.withResolvers();
       if (this.#told > this.#applied) this.#look();
     };
   }
@@ -113,10 +118,9 @@ export class Feed {
    */
   async take(missed: string | null, upTo: number, seen: number): Promise<void> {
     if (upTo <= this.#applied) return;
-    if (missed === '[]') return this.#reached(upTo);
     if (missed === null && upTo > seen) return this.#readUpTo(upTo);
     for (const batch of missed === null ? [] : (JSON.parse(missed) as MissedBatch[])) this.#apply(batch);
-    this.#reached(upTo);
+    this.#requireAll(upTo);
   }
 
   /** Our own commit is the newest that was taken over. */
@@ -134,7 +138,13 @@ export class Feed {
   async #lookNext(): Promise<void> {
     await this.#reading?.catch(() => {});
     this.#next = undefined;
-    await this.#read();
+    const upTo = await this.#read();
+    // What others committed behind a commit of ours that is under way comes after its answer.
+    for (let under = true; under && this.#applied < upTo && !this.#closed;) {
+      under = this.#commits > 0;
+      if (under) await this.#answered.promise;
+      await this.#read();
+    }
   }
 
   async close(): Promise<void> {
@@ -148,8 +158,21 @@ export class Feed {
     if (stamp > this.#applied) this.#applied = stamp;
   }
 
+  /** Each commit has a stamp: one that is missing was forgotten, and what is in memory cannot go on without it. */
+  #requireAll(upTo: number): void {
+    if (this.#applied >= upTo) return;
+    if (!this.#lost) {
+      this.#lost = new StorageError(
+        'this server was away for so long that it cannot follow what the others did: start it again',
+      );
+      this.#options.fault(this.#lost);
+    }
+    throw this.#lost;
+  }
+
   #apply({ stamp, after_seq, last_seq, rows, events }: MissedBatch): void {
     if (stamp <= this.#applied) return;
+    this.#requireAll(stamp - 1);
     const batch = {
       position: stamp,
       events: (events ?? []).map(logEvent),
@@ -177,7 +200,8 @@ export class Feed {
     });
   }
 
-  #read(): Promise<void> {
+  /** Resolves with the stamp of the newest commit there is: all was taken over but what is behind a commit of ours that is under way. */
+  #read(): Promise<number> {
     if (this.#reading) return this.#reading.then(() => this.#read());
     const reading = this.#readNews().finally(() => {
       this.#reading = undefined;
@@ -190,31 +214,22 @@ export class Feed {
     return reading;
   }
 
-  async #readNews(): Promise<void> {
+  async #readNews(): Promise<number> {
     const at = performance.now();
     const seen = this.#applied;
     const [row] = await this.#options.sessions.read(NEWS, [this.server, seen]);
-    const { stamp, missed, own, oldest } = row as {
-      stamp: number;
-      missed: string | null;
-      own: number | null;
-      oldest: number | null;
-    };
+    const { stamp, missed, own } = row as { stamp: number; missed: string | null; own: number[] | null };
     if (stamp > this.#applied && this.#told < stamp && missed !== '[]') this.#fastUntil = at + FAST_FOR;
-    if (stamp > seen && oldest !== null && oldest > seen + 1 && seen >= this.#applied)
-      this.#options.fault(
-        new StorageError(
-          'this server was away for so long that it cannot follow what the others did: start it again',
-        ),
-      );
     // A commit of ours that is not answered yet comes first: its answer will go on from there.
-    const upTo = own !== null && own > this.#applied ? own - 1 : stamp;
+    const unanswered = own?.find((each) => each > this.#applied);
+    const upTo = unanswered === undefined ? stamp : unanswered - 1;
     if (missed === null) await this.#readUpTo(upTo);
     else {
       for (const batch of JSON.parse(missed) as MissedBatch[]) if (batch.stamp <= upTo) this.#apply(batch);
-      this.#reached(upTo);
+      this.#requireAll(upTo);
     }
     if (upTo === stamp) this.#currentAt = Math.max(this.#currentAt, at);
+    return stamp;
   }
 
   async #readUpTo(upTo: number): Promise<void> {
@@ -223,18 +238,17 @@ export class Feed {
       const stretch = (await sessions.read(STRETCH_OF, [this.#applied, upTo])) as unknown as (MissedBatch & {
         server: number;
       })[];
-      if (stretch.length === 0) {
-        this.#reached(upTo);
-        return;
-      }
+      if (stretch.length === 0) return this.#requireAll(upTo);
       const events = (await sessions.read(EVENTS, [
         stretch[0]!.after_seq,
         stretch.at(-1)!.last_seq,
       ])) as Row[];
       for (const batch of stretch) {
         const own = batch.server === this.server;
-        if (own) this.#reached(batch.stamp);
-        else
+        if (own) {
+          this.#requireAll(batch.stamp - 1);
+          this.#reached(batch.stamp);
+        } else
           this.#apply({
             ...batch,
             events: events.filter((event) => {

@@ -29,13 +29,14 @@ import type { Writes } from './writes.ts';
 const OPEN = 60_000;
 const PING = 2_500;
 const START_AGAIN = 1_000;
-/** Between two looks for old rows of \`changes\`, and how many one look removes. */
+/** Between two looks for old rows of \`changes\`, and how many one statement removes. */
 const FORGET = 60_000;
+const FORGOTTEN = 5_000;
 
 const FORGET_SQL: Statement = {
   name: 'moltnet_forget',
-  text: `DELETE FROM changes WHERE stamp IN (SELECT stamp FROM changes ORDER BY stamp LIMIT 5000)
-    AND at < clock_timestamp() - interval '10 minutes'`,
+  text: `WITH gone AS (DELETE FROM changes WHERE stamp IN (SELECT stamp FROM changes ORDER BY stamp LIMIT ${FORGOTTEN})
+    AND at < clock_timestamp() - interval '10 minutes' RETURNING 1) SELECT count(*) AS gone FROM gone`,
 };
 
 export async function openPostgresStore({
@@ -138,7 +139,7 @@ class PostgresStore implements Store {
     this.#state = createStateReads(sessions);
     this.#relays = createRelayMemory(sessions);
     this.#search = createSearch(sessions, () => this.head);
-    this.#forget = setInterval(() => void sessions.read(FORGET_SQL).catch(() => {}), FORGET).unref();
+    this.#forget = setInterval(() => void this.#forgetChanges().catch(() => {}), FORGET).unref();
   }
 
   get head(): number {
@@ -243,6 +244,12 @@ class PostgresStore implements Store {
 
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
+  }
+
+  /** A busy minute has more commits than one statement removes. */
+  async #forgetChanges(): Promise<void> {
+    for (let gone = FORGOTTEN; gone === FORGOTTEN && !this.#closing;)
+      gone = (await this.#sessions.read(FORGET_SQL))[0]!['gone'] as number;
   }
 
   async #close(): Promise<void> {
