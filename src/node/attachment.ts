@@ -13,7 +13,7 @@ import { backoffMs, pause } from './backoff.ts';
 import { AttachmentTurns } from './attachment-turns.ts';
 import { DeliveryLink } from './delivery.ts';
 import { LegacyLink } from './legacy.ts';
-import { LegacyState, stateFile } from './legacy-state.ts';
+import { Links } from './links.ts';
 import { AttachmentCredential, type Claim } from './credential.ts';
 import { preflight } from './preflight.ts';
 import { Readiness } from './readiness.ts';
@@ -59,8 +59,7 @@ export class Attachment {
   #client: { client: Client; token: string | undefined; url: string } | undefined;
   #socket: AttachmentSocket | undefined;
   readonly #turns: AttachmentTurns;
-  #delivery: DeliveryLink | undefined;
-  #legacy: LegacyLink | undefined;
+  readonly #links: Links;
   #done: Promise<void> | undefined;
 
   constructor(options: AttachmentOptions) {
@@ -108,6 +107,14 @@ export class Attachment {
       servers: () => this.#servers.urls,
       log: (level, message, fields) => this.#log(level, message, fields),
     });
+    this.#links = new Links({
+      config: options.config,
+      stateDir: options.stateDir,
+      times: options.times,
+      host: this.#turns.host,
+      client: () => this.#http(),
+      warn: (message) => this.#log('warn', message),
+    });
   }
 
   start(): void {
@@ -125,7 +132,7 @@ export class Attachment {
     await Promise.race([this.#turns.ended(), pause(this.#options.times.stop, late.signal)]);
     await Promise.race([this.#runtime?.close(), pause(this.#options.times.stop, late.signal)]);
     late.abort();
-    this.#legacy?.close();
+    this.#links.close();
     await this.#socket?.close();
     await this.#done;
     this.#client?.client.close();
@@ -274,7 +281,7 @@ export class Attachment {
   #connection(claim: Claim | undefined): Promise<{ end: AttachmentEnd; readyAt: number | undefined }> {
     const { config, times } = this.#options;
     const { token } = this.#credential;
-    const cursor = catchesUpAll(config) ? this.#legacyState().cursor : undefined;
+    const cursor = catchesUpAll(config) ? this.#links.cursor : undefined;
     let readyAt: number | undefined;
     let link: DeliveryLink | LegacyLink | undefined;
     let unkept = false;
@@ -307,7 +314,7 @@ export class Attachment {
               network: config.network_id,
             });
             this.#tellStatus();
-            link = this.#link(delivery, socket);
+            link = this.#links.connected(delivery, socket);
           },
           event: (at, event) => {
             this.#log('debug', `received ${event.type}`, {
@@ -340,29 +347,6 @@ export class Attachment {
     void this.#readiness.watch(() => this.#socket !== undefined);
   }
 
-  #link(delivery: boolean, socket: AttachmentSocket): DeliveryLink | LegacyLink {
-    const rooms = this.config.bootstrap
-      ? this.#bindings.rooms.filter(({ wake }) => wake !== 'never').map(({ id }) => id)
-      : [];
-    if (delivery) {
-      this.#delivery ??= new DeliveryLink(this.#turns.host, this.#options.times);
-      this.#delivery.connected(socket);
-      if (rooms.length > 0) socket.bootstrap(rooms);
-      return this.#delivery;
-    }
-    const http = (): Client => this.#http();
-    this.#legacy ??= new LegacyLink({
-      ...this.#turns.host,
-      get client() {
-        return http();
-      },
-      state: this.#legacyState(),
-      warn: (message) => this.#log('warn', message),
-    });
-    this.#legacy.connected(socket, rooms);
-    return this.#legacy;
-  }
-
   /** With the token of now: a claim, or an operator, may have brought another. */
   #http(): Client {
     const { token } = this.#credential;
@@ -393,18 +377,6 @@ export class Attachment {
         'warn',
         `the server gave this agent a token, and there is no token_path to store it in: set one, and have an operator make a new token (moltnet admin agent rotate-token ${this.#name})`,
       );
-  }
-
-  #state: LegacyState | undefined;
-  #legacyState(): LegacyState {
-    let told = false;
-    return (this.#state ??= new LegacyState(
-      stateFile(this.#options.stateDir, this.config.network_id, this.config.agent.id),
-      (error) => {
-        if (!told) this.#log('warn', `the node's memory of this server cannot be kept: ${messageOf(error)}`);
-        told = true;
-      },
-    ));
   }
 
   #log(level: 'debug' | 'info' | 'warn', message: string, fields: Record<string, unknown> = {}): void {
