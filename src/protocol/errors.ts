@@ -17,6 +17,14 @@ export const errors = {
   },
   body_too_large: { status: 400, what: 'The request body is over the limit.' },
   unauthorized: { status: 401, what: 'A credential is needed, or the one given is not known.' },
+  callback_unsigned: {
+    status: 401,
+    what: "Of a node: a callback bears no signature of the webhook's secret over its timestamp and body.",
+  },
+  callback_stale: {
+    status: 401,
+    what: 'Of a node: the timestamp of a callback is over five minutes off. Sign it anew for each try, and set the clock.',
+  },
   forbidden: { status: 403, what: 'This credential may not do that.' },
   foreign_origin: {
     status: 403,
@@ -71,6 +79,14 @@ export const errors = {
   already_attached: {
     status: 409,
     what: 'This agent is attached already and the credential does not allow a second attachment.',
+  },
+  wake_not_out: {
+    status: 409,
+    what: 'Of a node: a callback names a wake and attempt that this webhook has not been given, or was given over two days ago.',
+  },
+  wake_ended: {
+    status: 409,
+    what: 'Of a node: a callback comes for a wake that has ended in another way: by an earlier callback, an answer, or a time limit.',
   },
   invalid_config: {
     status: 422,

@@ -237,6 +237,24 @@ export const limits = {
   },
   wake_messages: { value: 30, unit: 'count', what: 'messages in one wake; older ones are counted' },
   wake_bytes: { value: 24 * 1024, unit: 'bytes', what: 'message text in one wake' },
+  callback_body: {
+    value: 256 * 1024,
+    unit: 'bytes',
+    code: 'body_too_large',
+    what: "a callback of a webhook's service to the node",
+  },
+  callback_age: {
+    value: 300,
+    unit: 'seconds',
+    code: 'callback_stale',
+    what: 'that the timestamp of a callback may be off, either way',
+  },
+  callback_connections: { value: 64, unit: 'count', what: 'connections at once on which callbacks come' },
+  callbacks_kept: {
+    value: 1_000,
+    unit: 'count',
+    what: 'attempts of a webhook whose callbacks are known again; the newest, for two days',
+  },
   wake_attempts: { value: 4, unit: 'count', what: 'tries of one wake before it is reported as failed' },
   guard_turns: {
     value: 30,

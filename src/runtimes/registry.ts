@@ -7,7 +7,7 @@ import { openclaw } from './openclaw/openclaw.ts';
 import { picoclaw } from './picoclaw/picoclaw.ts';
 import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
 import { tinyclaw } from './tinyclaw/tinyclaw.ts';
-import { webhook } from './webhook.ts';
+import { webhook } from './webhook/webhook.ts';
 
 export const RUNTIMES: readonly RuntimeDefinition[] = [
   codex,

@@ -13,7 +13,7 @@ import { openclaw } from '../../src/runtimes/openclaw/openclaw.ts';
 import { eventsRuntime } from '../../src/runtimes/picoclaw/picoclaw-events.ts';
 import { picoclaw } from '../../src/runtimes/picoclaw/picoclaw.ts';
 import { tinyclaw } from '../../src/runtimes/tinyclaw/tinyclaw.ts';
-import { webhook } from '../../src/runtimes/webhook.ts';
+import { webhook } from '../../src/runtimes/webhook/webhook.ts';
 import { deliver, runtimeLab, wakeOf, type RuntimeLab } from '../support/runtime-lab.ts';
 import { standInGateway } from '../support/stand-in-openclaw-gateway.ts';
 import { standInPico } from '../support/stand-in-pico-gateway.ts';

@@ -1,6 +1,6 @@
 /**
  * A stand-in for any service behind the runtime `webhook`: it verifies what is signed, takes a key once, answers at
- * once or takes the wake and is asked. Its model plays the directives of test/contract/runtime.ts.
+ * once, or takes the wake and is asked, or calls back. Its model plays the directives of test/contract/runtime.ts.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,13 +14,45 @@ export interface StandInWebhook {
   asked: string[];
   /** Takes wakes with 202. */
   later: boolean;
+  /** Takes wakes with 202, names no address to ask at, and calls back when it is done. */
+  calls: boolean;
+  /** What was answered to its callbacks. */
+  called: CallbackAnswer[];
+  /** The body of the newest wake. */
+  wake: Record<string, unknown>;
   /** Says where to ask, in place of its own address. */
   status_url: string | undefined;
   /** Cuts so many requests after it has taken them. */
   cut: number;
   cancelled: string[];
+  /** Those that hang have ended well. */
+  finish(): void;
   open(): number;
   close(): Promise<void>;
+}
+
+export interface CallbackAnswer {
+  status: number;
+  body: { accepted?: boolean; code?: string; error?: string };
+}
+
+/** Sends a callback as the service does; `more` makes it another than that. Rejects when nothing was answered. */
+export async function callBack(
+  url: string,
+  said: unknown,
+  more: { secret?: string; at?: number; headers?: Record<string, string>; method?: string } = {},
+): Promise<CallbackAnswer> {
+  const body = typeof said === 'string' ? said : JSON.stringify(said);
+  const timestamp = String(more.at ?? Math.floor(Date.now() / 1000));
+  const signature = createHmac('sha256', more.secret ?? 'shared')
+    .update(`${timestamp}.${body}`)
+    .digest('hex');
+  const answer = await fetch(url, {
+    method: more.method ?? 'POST',
+    headers: { 'moltnet-timestamp': timestamp, 'moltnet-signature': `v1=${signature}`, ...more.headers },
+    ...(more.method === 'GET' ? {} : { body }),
+  });
+  return { status: answer.status, body: (await answer.json()) as CallbackAnswer['body'] };
 }
 
 /** Seconds that a timestamp may be off. */
@@ -36,9 +68,13 @@ export async function standInWebhook(): Promise<StandInWebhook> {
     prompts: [],
     asked: [],
     later: false,
+    calls: false,
+    called: [],
+    wake: {},
     status_url: undefined,
     cut: 0,
     cancelled: [],
+    finish: () => hanging.forEach((resolve) => resolve()),
     open: () => open,
     close: () =>
       new Promise((resolve) => {
@@ -98,9 +134,21 @@ export async function standInWebhook(): Promise<StandInWebhook> {
       const done = await Promise.race([outcomes.get(key), Promise.resolve(undefined)]);
       return done ? json(200, done) : json(202, {}, { 'retry-after': '0.05' });
     }
-    const outcome = outcomes.get(key) ?? play(key, (JSON.parse(body) as { text: string }).text);
+    it.wake = JSON.parse(body) as Record<string, unknown>;
+    const outcome = outcomes.get(key) ?? play(key, String(it.wake['text']));
     outcomes.set(key, outcome);
     if (it.cut-- > 0) return void response.destroy();
+    if (it.calls) {
+      json(202, {});
+      const { wake_id, attempt, callback_url } = it.wake;
+      const said = { type: 'moltnet.outcome.v1', wake_id, attempt, ...(await outcome) };
+      // A node that is away is told when it posts the wake again.
+      await callBack(String(callback_url), said).then(
+        (answer) => it.called.push(answer),
+        () => {},
+      );
+      return;
+    }
     if (it.later)
       return json(
         202,

@@ -40,13 +40,22 @@ export function endings(subject: RuntimeUnderTest, current: () => RuntimeLab): v
   it('RT-10 a turn that waits for its session is cancelled at once, and the one that runs goes on', async () => {
     const runtime = lab.runtime();
     const [first, second] = [new AbortController(), new AbortController()];
-    const running = deliver(runtime, wakeOf('[[hang]]'), first.signal);
+    const heard: string[] = [];
+    const events = {
+      accepted: () => void heard.push('accepted'),
+      delivered: () => void heard.push('delivered'),
+    };
+    const running = runtime.deliver(wakeOf('[[hang]]'), events, first.signal);
     const waiting = deliver(runtime, wakeOf('never'), second.signal);
-    await until(() => subject.prompts(lab).length === 1, 'the turn runs');
+    await until(
+      () => subject.prompts(lab).length === 1 && heard.length === told.length,
+      'the turn runs, and that was told',
+    );
     second.abort();
     expect(await waiting).toMatchObject({ state: 'cancelled', told: [] });
     first.abort();
-    expect(await running).toMatchObject({ state: 'cancelled', told });
+    expect(await running).toMatchObject({ state: 'cancelled' });
+    expect(heard).toEqual(told);
     expect(subject.prompts(lab).join()).not.toContain('never');
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runtimeContract } from '../../test/contract/runtime.ts';
-import { deliver, runtimeLab, until, wakeOf, type RuntimeLab } from '../../test/support/runtime-lab.ts';
-import { standInWebhook, type StandInWebhook } from '../../test/support/stand-in-webhook.ts';
+import { runtimeContract } from '../../../test/contract/runtime.ts';
+import { deliver, runtimeLab, until, wakeOf, type RuntimeLab } from '../../../test/support/runtime-lab.ts';
+import { standInWebhook, type StandInWebhook } from '../../../test/support/stand-in-webhook.ts';
 import { webhook } from './webhook.ts';
 
 let hook: StandInWebhook;
