@@ -6,6 +6,7 @@ import { hashSecret, isPairToken, pairingProof } from '../protocol/credentials.t
 import { MoltnetError } from '../protocol/errors.ts';
 import { isNetworkId, requireId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
+import { serverAddress } from '../protocol/pairings.ts';
 import { requireName } from '../protocol/text.ts';
 import type { PairingRow } from '../store/topology-rows.ts';
 import type { EventWrite, RowWrite, Writes } from '../store/writes.ts';
@@ -220,16 +221,13 @@ function pairingRow(
 
 function baseUrl(given: string | undefined): string | null {
   if (!given) return null;
-  const url = URL.canParse(given) ? new URL(given) : undefined;
-  if (
-    !url ||
-    !/^https?:$/.test(url.protocol) ||
-    url.username !== '' ||
-    url.search !== '' ||
-    given.length > 2_048
-  )
-    throw new MoltnetError('unprocessable_entity', 'base_url: must be http(s)://host, without a query');
-  return given.replace(/\/+$/, '');
+  const address = serverAddress(given);
+  if (address === undefined)
+    throw new MoltnetError(
+      'unprocessable_entity',
+      'base_url: must be http(s)://host, without a user, a query or a fragment',
+    );
+  return address;
 }
 
 /** The pairing, and its rooms shared with it from now on. */

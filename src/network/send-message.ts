@@ -15,7 +15,7 @@ import type { StoredMessage } from '../store/log-rows.ts';
 import type { EventWrite } from '../store/writes.ts';
 import type { CommandOf } from './commands.ts';
 import { requireAccess } from './access.ts';
-import type { Identity, PairingIdentity } from './identity.ts';
+import type { PairingIdentity } from './identity.ts';
 import { mentionsOf } from './message-mentions.ts';
 import { slotOf } from './message-slot.ts';
 import { messageWrites, type NewMessage } from './message-writes.ts';
@@ -24,9 +24,9 @@ import { membershipEvents } from './room-members.ts';
 import type { Random } from './random.ts';
 import { unchanged, type Decided, type Rule } from './rule.ts';
 import { senderOf, type Sender } from './sender.ts';
-import { pairingOfRelay, requireShared, requireSharedDm, spaceFor } from './sharing.ts';
+import { isShared, pairingOfRelay, requireShared, requireSharedDm, spaceFor } from './sharing.ts';
 import type { RoomState, State } from './state.ts';
-import { placeOf, type Place } from './target.ts';
+import { newThread, placeOf, type Place } from './target.ts';
 
 export const sendMessage: Rule<'message.send'> = (state, command, random) =>
   decideMessage(state, command, random);
@@ -73,7 +73,7 @@ function decideMessage(
   if (relayed && given && state.wasTaken(origin.network_id, origin.message_id))
     return known(own, messageEventId(own));
 
-  const room = requirePlace(state, identity, place, sender, pairing);
+  const room = requirePlace(state, command, place, sender, pairing);
   const mentions = mentionsOf(state, place, room, asked, parts, relayed);
   const message: NewMessage = {
     id,
@@ -192,13 +192,16 @@ function joining(state: State, random: Random, at: string, room: RoomState, send
 /** The room of a room or thread; undefined for a DM. Throws when it does not exist or the sender may not write there. */
 function requirePlace(
   state: State,
-  identity: Identity,
+  { identity, request }: Pick<CommandOf<'message.send'>, 'identity' | 'request'>,
   place: Place,
   sender: Sender,
   pairing: PairingIdentity | undefined,
 ): RoomState | undefined {
   if (place.room_id !== null) {
     const room = state.room(place.room_id);
+    // A thread of which it does not say the room is a new one to whoever may not know of its room.
+    if (pairing && !request.target?.room_id?.trim() && !isShared(room, pairing))
+      throw newThread(place.target.thread_id ?? '');
     if (pairing) return requireShared(room, place.room_id, pairing);
     if (!room) throw new MoltnetError('not_found', `no such room: ${place.room_id}`);
     requireAccess(state.settings, identity, 'room.write', { room, agent: sender.canonical });

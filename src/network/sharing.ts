@@ -81,13 +81,16 @@ export function pairingOfRelay(
   return own;
 }
 
+export const isShared = (room: RoomState | undefined, { id }: PairingIdentity): room is RoomState =>
+  sharedSince(room?.shares, id) !== undefined;
+
 /** A room that this pairing sees. What is not shared is to it as what does not exist. Throws `not_shared`. */
 export function requireShared(
   room: RoomState | undefined,
   room_id: string,
   pairing: PairingIdentity,
 ): RoomState {
-  if (!room || sharedSince(room.shares, pairing.id) === undefined)
+  if (!isShared(room, pairing))
     throw new MoltnetError('not_shared', `no room ${room_id} is shared with the pairing ${pairing.id}`);
   if (room.row.write_policy === 'operators')
     throw new MoltnetError('write_refused', 'the room takes messages of operators only');

@@ -65,12 +65,7 @@ function threadPlace(state: State, target: TargetRequest): Place {
   const key = conversationKey('thread', thread_id);
   const row = state.conversation(key);
   const room_id = row?.room_id ?? given;
-  if (room_id === undefined) {
-    throw new MoltnetError(
-      'invalid_target',
-      `target.room_id: thread ${thread_id} is new; say in which room it begins`,
-    );
-  }
+  if (room_id === undefined) throw newThread(thread_id);
   if (given !== undefined && given !== room_id) {
     throw new MoltnetError(
       'thread_room_mismatch',
@@ -86,6 +81,12 @@ function threadPlace(state: State, target: TargetRequest): Place {
     participants: null,
   };
 }
+
+export const newThread = (thread_id: string): MoltnetError =>
+  new MoltnetError(
+    'invalid_target',
+    `target.room_id: thread ${thread_id} is new; say in which room it begins`,
+  );
 
 function dmPlace(state: State, target: TargetRequest, sender: string): Place {
   refuseOther(target, 'room_id', 'dm');

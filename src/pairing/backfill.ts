@@ -10,6 +10,7 @@ import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { SendMessageRequest, type Message } from '../protocol/messages.ts';
 import type { BackfillResult } from '../protocol/pairings.ts';
+import { shownOf } from './foreign-answers.ts';
 import { costOf, type Quota } from './quota.ts';
 import type { PairingSpec } from './spec.ts';
 
@@ -27,6 +28,8 @@ export interface BackfillOptions {
 const MOST = 32 * 1_048_576;
 const PAGE = 100;
 const PAGES = 500;
+/** Milliseconds, for all of them. */
+const LONGEST = 60_000;
 
 /** Rejects with MoltnetError: `bad_gateway` for what fails there, `not_shared`, `pairing_quota`. What was taken by then stays. */
 export async function backfill(options: BackfillOptions): Promise<BackfillResult> {
@@ -66,10 +69,11 @@ async function pull({ spec, client, room_id, count }: BackfillOptions): Promise<
   let bytes = 0;
   let before: string | undefined;
   let pages = 0;
+  const until = performance.now() + LONGEST;
   try {
     do {
       // A history of others' words alone, or one without an end.
-      if (++pages > PAGES) return found;
+      if (++pages > PAGES || performance.now() > until) return found;
       const limit = PAGE;
       const page = await client.roomMessages(room_id, { limit, ...(before !== undefined && { before }) });
       for (const message of page.messages.toReversed()) {
@@ -84,7 +88,7 @@ async function pull({ spec, client, room_id, count }: BackfillOptions): Promise<
     return found;
   } catch (error) {
     if (error instanceof RefusedError || error instanceof ConnectionError)
-      throw new MoltnetError('bad_gateway', error.message, { cause: error });
+      throw new MoltnetError('bad_gateway', shownOf(error.message), { cause: error });
     // What it answers may be anything.
     if (error instanceof TypeError)
       throw new MoltnetError('bad_gateway', 'its history is none', { cause: error });

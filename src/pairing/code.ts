@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { MoltnetError } from '../protocol/errors.ts';
 import { isId, isNetworkId } from '../protocol/ids.ts';
+import { serverAddress } from '../protocol/pairings.ts';
 
 export interface PairingCode {
   /** Where the inviting server is reached. */
@@ -63,9 +64,10 @@ export function decodePairingCode(text: string): PairingCode {
   const parsed = Content.safeParse(value);
   if (!parsed.success) throw broken('it is not whole, or of a newer version of moltnet');
   const { u: url, n: network_id, s: secret, f: fingerprint, r: rooms, x: expires_at } = parsed.data;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw broken('its address is none');
+  const address = serverAddress(url);
+  if (address === undefined) throw broken('its address is none');
   if (!isNetworkId(network_id) || !rooms.every(isId)) throw broken('it names no network, or no rooms');
-  return { url: url.replace(/\/+$/, ''), network_id, secret, fingerprint, rooms, expires_at };
+  return { url: address, network_id, secret, fingerprint, rooms, expires_at };
 }
 
 const broken = (why: string): MoltnetError => new MoltnetError('invalid_pairing_code', `the code: ${why}`);

@@ -18,6 +18,8 @@ const SERVING = 32;
 const HEARTBEAT = 5_000;
 /** For one question. */
 const TIMEOUT = 10_000;
+/** Answers to what was not asked, or not any more. */
+const UNASKED = 64;
 
 type Frame =
   | { t: 'hello'; token: string }
@@ -51,6 +53,7 @@ export class Link {
   #served: Transport | undefined;
   #serving = 0;
   #last = 0;
+  #unasked = 0;
   #alive = true;
   #closed = false;
   readonly #heart: NodeJS.Timeout;
@@ -129,7 +132,9 @@ export class Link {
         return void this.#answer(frame);
       case 'res': {
         const { id, status, text: body, type, retry_after } = frame;
-        this.#asked.get(id)?.({ status, text: body, content_type: type, location: undefined, retry_after });
+        const settle = this.#asked.get(id);
+        if (settle) settle({ status, text: body, content_type: type, location: undefined, retry_after });
+        else if (++this.#unasked > UNASKED) this.#options.socket.terminate();
       }
     }
   }

@@ -75,11 +75,13 @@ export class Members {
   }
 
   /** Members of the other network in a shared room, under its name. Those of third networks are not its to name. */
-  async #follow(room_id: string, named: readonly unknown[]): Promise<void> {
+  async #follow(room_id: string, listed: readonly unknown[]): Promise<void> {
     const { network, spec } = this.#options;
     const { id, network: remote } = spec;
     const room = network.topology.room(room_id);
     if (!room || remote === undefined || sharedSince(room.shares, id) === undefined) return;
+    // No room of ours has more of them.
+    const named = listed.slice(0, limits.room_members.value);
     const before = this.#named.get(room_id) ?? NOBODY;
     const now = new Set(
       named

@@ -2,6 +2,7 @@
 import { ConnectionError, RefusedError } from '../client/errors.ts';
 import type { MessageAccepted } from '../protocol/messages.ts';
 import type { RelayResult } from '../protocol/pairings.ts';
+import { shownOf } from './foreign-answers.ts';
 
 export type Outcome =
   | { kind: 'relayed' }
@@ -31,17 +32,19 @@ export function outcomeOfResult(result: Partial<Record<keyof RelayResult, unknow
   if (accepted === true) return { kind: 'relayed' };
   return {
     kind: 'refused',
-    code: typeof code === 'string' && code !== '' ? code : 'not_accepted',
-    reason: typeof error === 'string' ? error : 'the other side does not take it',
+    code: typeof code === 'string' && code !== '' ? shownOf(code) : 'not_accepted',
+    reason: typeof error === 'string' ? shownOf(error) : 'the other side does not take it',
   };
 }
 
 /** Anything that is thrown and is no failure to reach the other side is a fault of ours, and thrown again. */
 export function outcomeOfError(error: unknown): Outcome {
   if (error instanceof ConnectionError)
-    return { kind: 'away', reason: 'remote_request_failed', message: error.message };
+    return { kind: 'away', reason: 'remote_request_failed', message: shownOf(error.message) };
   if (!(error instanceof RefusedError)) throw error;
-  const { status, wire_code: code, message, retry_after } = error;
+  const { status, retry_after } = error;
+  const code = shownOf(error.wire_code);
+  const message = shownOf(error.message);
   if (status === 429)
     return { kind: 'later', code: code || 'rate_limited', message, after: retry_after ?? WAIT };
   // An answer of something in between, or of a server that is stopping, starting or without its database.

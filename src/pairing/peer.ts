@@ -3,7 +3,7 @@
  * is known, after a failure (at growing distances) and when the last check is old.
  */
 import { createClient, everyItem, type Client } from '../client/http.ts';
-import type { Transport } from '../client/http-request.ts';
+import { createTransport, type Transport } from '../client/http-request.ts';
 import { ConnectionError, RefusedError } from '../client/errors.ts';
 import type { AgentSummary } from '../protocol/agents.ts';
 import type { Network } from '../protocol/network.ts';
@@ -16,6 +16,7 @@ import {
 } from '../protocol/pairings.ts';
 import type { Room } from '../protocol/rooms.ts';
 import { compatibilityOf, readDocument } from './compatibility.ts';
+import { ending, shallow, shownOf } from './foreign-answers.ts';
 import { outcomeOfAnswer, outcomeOfError, outcomeOfResult, type Outcome } from './outcome.ts';
 import type { PairingSpec } from './spec.ts';
 import { backoff, Pause } from './waiting.ts';
@@ -49,6 +50,8 @@ const LATER = 30_000;
 const LONGEST = 5 * 60_000;
 /** For one request with its answer. */
 const TIMEOUT = 10_000;
+/** Of one answer. Ours are of 1 MiB. */
+const BYTES = 8 * 1_048_576;
 
 export class Peer {
   status: PairingStatus;
@@ -58,7 +61,7 @@ export class Peer {
   readonly #options: PeerOptions;
   readonly #clock: () => number;
   readonly #pause = new Pause();
-  readonly #direct: Client | undefined;
+  readonly #direct: Transport | undefined;
   #checking: Promise<Network | undefined> | undefined;
   #checked = Number.NEGATIVE_INFINITY;
   #blocked = Number.NEGATIVE_INFINITY;
@@ -82,9 +85,10 @@ export class Peer {
     this.#direct =
       spec.base_url === undefined || spec.needs_pairing
         ? undefined
-        : createClient({
+        : createTransport({
             baseUrl: spec.base_url,
             timeoutMs: TIMEOUT,
+            maxBytes: BYTES,
             keepAlive: true,
             headers: { [RELAY_HEADER]: '1' },
             ...(spec.token !== undefined && { token: spec.token }),
@@ -93,10 +97,22 @@ export class Peer {
 
   /** By the link when it is open, else over a connection of its own; undefined while neither can be. */
   get client(): Client | undefined {
-    const transport = this.#options.link?.();
-    return transport
-      ? createClient({ baseUrl: this.#options.spec.base_url ?? `link://${this.#options.spec.id}`, transport })
-      : this.#direct;
+    return this.#client((transport) => transport);
+  }
+  /** The same, for one list in its pages. */
+  get lister(): Client | undefined {
+    return this.#client(ending);
+  }
+  #client(within: (transport: Transport) => Transport): Client | undefined {
+    const { spec, link } = this.#options;
+    const transport = link?.() ?? this.#direct;
+    return (
+      transport &&
+      createClient({
+        baseUrl: spec.base_url ?? `link://${spec.id}`,
+        transport: within(shallow(transport)),
+      })
+    );
   }
 
   /** Resolves when something of this kind may be sent; false when the pairing has ended. */
@@ -204,11 +220,11 @@ export class Peer {
   }
 
   async #list<T extends { id: string }>(read: (client: Client) => Promise<T[]>): Promise<T[]> {
-    const { client } = this;
-    if (!client) throw new RefusedError(502, { code: 'bad_gateway', error: 'it keeps no link open now' });
+    const { lister } = this;
+    if (!lister) throw new RefusedError(502, { code: 'bad_gateway', error: 'it keeps no link open now' });
     let list: T[];
     try {
-      list = await read(client);
+      list = await read(lister);
     } catch (error) {
       if (error instanceof RefusedError || error instanceof ConnectionError) throw error;
       throw new RefusedError(502, { code: 'bad_gateway', error: 'its list is none' });
@@ -275,7 +291,7 @@ export class Peer {
       ...(remote_network_id !== undefined && { remote_network_id }),
       remote_protocols,
       reason: outcome.reason,
-      message: outcome.message.slice(0, 300),
+      message: shownOf(outcome.message),
     });
     return outcome;
   }

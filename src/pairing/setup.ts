@@ -6,8 +6,9 @@ import type { Network } from '../network/network.ts';
 import { pairedAs, requireOwnName } from '../network/pairing-names.ts';
 import { hashSecret, newPairToken, pairingProof } from '../protocol/credentials.ts';
 import { MoltnetError } from '../protocol/errors.ts';
-import type { PairingExchanged, PairingExchangeRequest, PairingInvite } from '../protocol/pairings.ts';
+import { PairingExchanged, type PairingExchangeRequest, type PairingInvite } from '../protocol/pairings.ts';
 import { decodePairingCode, encodePairingCode } from './code.ts';
+import { shownOf } from './foreign-answers.ts';
 
 export interface InviteOptions {
   rooms: string[];
@@ -99,6 +100,10 @@ export async function accept(
       'conflict',
       `${code.network_id} is paired here already, and what answers at ${code.url} does not show that it is the same network. If you know that it is, ask for a new code and accept it with --again`,
     );
+  // Those of the code, each once.
+  const granted = new Map(
+    given.rooms.filter(({ id }) => code.rooms.includes(id)).map((room) => [room.id, room]),
+  );
   const { pairing_id } = await network.execute(
     'pairing.accept',
     {
@@ -108,24 +113,30 @@ export async function accept(
       token: given.token,
       token_hash: hashSecret(token),
       link: url === undefined,
-      rooms: given.rooms.filter(({ id }) => code.rooms.includes(id)),
+      rooms: [...granted.values()],
     },
     identity,
   );
-  return { pairing_id, rooms: given.rooms.map(({ id }) => id) };
+  return { pairing_id, rooms: [...granted.keys()] };
 }
 
+/** Bytes. */
+const ANSWER = 1_048_576;
+
 async function exchange(url: string, request: PairingExchangeRequest): Promise<PairingExchanged> {
-  const client = createClient({ baseUrl: url });
+  const client = createClient({ baseUrl: url, maxBytes: ANSWER });
   try {
-    return await client.exchangePairing(request);
+    // Whoever made the code may answer anything.
+    const { data } = PairingExchanged.safeParse(await client.exchangePairing(request));
+    if (data) return data;
+    throw new MoltnetError('bad_gateway', `${url} does not answer as a server that pairs`);
   } catch (error) {
     if (error instanceof ConnectionError)
       throw new MoltnetError('bad_gateway', error.message, { cause: error });
     if (error instanceof RefusedError)
       throw new MoltnetError(
         error.status < 500 ? error.code : 'bad_gateway',
-        `${url} says: ${error.message}`,
+        `${url} says: ${shownOf(error.message)}`,
         { cause: error },
       );
     throw error;

@@ -14,6 +14,18 @@ export const RELAY_HEADER = 'x-moltnet-relay';
 /** Additive, in capabilities of the network document. 1: it takes RELAY_HEADER, and keeps links. 2: POST /v1/relay too. */
 export const RELAY_VERSION = 2;
 
+/**
+ * Where a server is, as anybody may say it: what is asked there stands after it, and goes nowhere else. Undefined for what
+ * is no such address.
+ */
+export function serverAddress(given: string): string | undefined {
+  const url = given.length <= 2_048 && URL.canParse(given) ? new URL(given) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) return undefined;
+  // Without a path `/v1/…` would be a part of what comes last.
+  if (url.username + url.password !== '' || /[?#]/.test(given)) return undefined;
+  return url.href.replace(/\/+$/, '');
+}
+
 /** A WebSocket between two servers of ours (pairing/link.ts). */
 export const LINK_PATH = '/v1/pair-link';
 

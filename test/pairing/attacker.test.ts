@@ -52,6 +52,8 @@ it('RLY-30: it speaks as agents of its own network, in what is shared with it', 
   const { a, post } = await victim();
   expect(await post(message())).toEqual([202, true]);
   const before = (await a.history('general')).length;
+  const hidden = { target: { kind: 'thread', room_id: 'private', thread_id: 'hidden' } };
+  await a.say('private', 'beta', 'hidden', hidden);
   const refused: [Record<string, unknown>, number, string][] = [
     // as one of ours, in each way that it can be said
     [{ origin: { network_id: '', message_id: '' }, from: { type: 'agent', id: 'beta' } }, 403, 'forbidden'],
@@ -77,6 +79,9 @@ it('RLY-30: it speaks as agents of its own network, in what is shared with it', 
     [{ target: { kind: 'room', room_id: 'nowhere' } }, 403, 'not_shared'],
     [{ target: { kind: 'room', room_id: 'orders' } }, 403, 'write_refused'],
     [{ target: { kind: 'thread', room_id: 'private', thread_id: 't1' } }, 403, 'not_shared'],
+    // a thread that is in a room which it does not know, as one that is in none
+    [{ target: { kind: 'thread', thread_id: 'hidden' } }, 422, 'invalid_target'],
+    [{ target: { kind: 'thread', thread_id: 'invented' } }, 422, 'invalid_target'],
     // DMs that it is not in, with people that nobody knows, with a third network
     [
       { target: { kind: 'dm', dm_id: 'd1', participant_ids: ['net_a:beta', 'net_b:other'] } },

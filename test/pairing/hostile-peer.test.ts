@@ -1,58 +1,11 @@
 /** A paired network whose server answers anything at all: ours goes on, says so, and takes no harm. */
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import type { ServerResponse } from 'node:http';
+import { expect, it } from 'vitest';
 import { decodePairingCode } from '../../src/pairing/code.ts';
 import { newPairToken } from '../../src/protocol/credentials.ts';
 import type { PairingInvite } from '../../src/protocol/pairings.ts';
-import { ask, becomes, OPERATOR, SHARED, startNet, type Net } from '../support/pairing-lab.ts';
-import { testConfig } from '../support/server.ts';
-
-const DOCUMENT = {
-  id: 'net_b',
-  name: 'B',
-  version: '1',
-  protocols: { http: ['moltnet.http.v1'], pair: ['moltnet.pair.v1'] },
-  capabilities: { message_pagination: 'cursor', direct_messages: true, relay: 2 },
-};
-type Answer = unknown | ((response: ServerResponse) => void);
-
-/** Paired with a server that answers each path as it is told to. */
-async function pairedWithAnything(): Promise<{ net: Net; answers: Map<string, Answer>; asked: string[] }> {
-  const answers = new Map<string, Answer>([['/v1/network', DOCUMENT]]);
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    request.resume();
-    const path = request.url!.split('?')[0]!;
-    asked.push(path);
-    const answer = answers.get(path) ?? { code: 'not_found', error: 'no' };
-    if (typeof answer === 'function') return void (answer as (response: ServerResponse) => void)(response);
-    response.writeHead(answers.has(path) ? 200 : 404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(answer));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const net = await startNet(
-    testConfig({
-      network: { id: 'net_a', name: 'A' },
-      auth: {
-        mode: 'bearer',
-        tokens: [{ id: 'operator', value: OPERATOR, scopes: ['observe', 'write', 'admin'] }],
-      },
-      rooms: [SHARED],
-      pairings: [
-        { id: 'net_b', remote_network_id: 'net_b', remote_base_url: `http://127.0.0.1:${port}`, token: 'x' },
-      ],
-    }),
-    new Map(),
-    { membersEvery: 50 },
-  );
-  return { net, answers, asked };
-}
+import { ask, becomes, OPERATOR } from '../support/pairing-lab.ts';
+import { DOCUMENT, pairedWithAnything } from '../support/pairing-anything.ts';
 
 const RUBBISH = [null, 7, 'text', [], [[]], {}, { rooms: null }, { rooms: 7, agents: 'x', messages: {} }];
 

@@ -154,3 +154,33 @@ it('PAIR-12: an end that asks and takes no answers is hung up on, before they fi
   });
   expect(id).toBeLessThan(500);
 });
+
+it('PAIR-7: an end that answers what it was not asked is hung up on, and one that answers with anything takes nothing along', async () => {
+  const { net, ours, dial } = await world();
+  const end = await dial();
+  let answer: object = {};
+  end.socket.on('message', (data: Buffer) => {
+    const { t, id } = JSON.parse(data.toString()) as { t: string; id: number };
+    if (t === 'req') end.send({ t: 'res', id, type: 'x', retry_after: -1e300, ...answer });
+  });
+  end.send({ t: 'hello', token: ours });
+  await becomes(async () => expect((await net.pairing('net_b')).link).toBe('open'));
+  for (const [status, text] of [
+    [-1, '{}'],
+    [1e300, '{}'],
+    [200.5, 'null'],
+    [200, '"x"'],
+    [200, '{}'],
+    [204, ''],
+    [302, ''],
+    [599, '{"code":7}'],
+    [429, '{"code":"rate_limited","error":"x"}'],
+  ] as const) {
+    answer = { status, text };
+    const asked = await ask(net.server.url, 'GET', '/v1/pairings/net_b/rooms', OPERATOR);
+    expect([status, asked.status]).toEqual([status, 502]);
+  }
+  for (let i = 0; i < 100; i++) end.send({ t: 'res', id: -i, status: 200, text: '{}', type: 'x' });
+  await end.closed;
+  await becomes(async () => expect((await net.pairing('net_b')).link).toBe('closed'));
+});

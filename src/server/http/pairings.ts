@@ -5,6 +5,7 @@ import { pageOfIds, parsePage } from '../../network/paging.ts';
 import { RefusedError, ConnectionError } from '../../client/errors.ts';
 import { parseConversation } from '../../protocol/conversation.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
+import { shownOf } from '../../pairing/foreign-answers.ts';
 import { Network } from '../../protocol/network.ts';
 import { AgentPage, PageQuery, RoomPage } from '../../protocol/pages.ts';
 import { MessageRelays, PairingDetail, PairingPage } from '../../protocol/pairings.ts';
@@ -164,7 +165,7 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
       all = await list(peer);
     } catch (error) {
       if (error instanceof RefusedError || error instanceof ConnectionError)
-        throw new MoltnetError('bad_gateway', error.message, { cause: error });
+        throw new MoltnetError('bad_gateway', shownOf(error.message), { cause: error });
       throw error;
     }
     const items = new Map(all.map((one) => [one.id, one]));
