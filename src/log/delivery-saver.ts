@@ -1,5 +1,6 @@
 /** Writes a delivery's positions down: at most every 200 ms, at once with the end of a wake (DLV-5). */
 import type { ConversationKey } from '../protocol/conversation.ts';
+import { storableText } from '../protocol/text.ts';
 import type { DeliveryWrite } from '../store/delivery-rows.ts';
 import type { Scope } from './delivery-state.ts';
 import type { DeliveryOptions } from './delivery-types.ts';
@@ -52,7 +53,7 @@ export class DeliverySaver {
       wake_id,
       state: outcome === 'failed' ? 'failed' : 'done',
       outcome,
-      error: error?.slice(0, ERROR_TEXT) ?? null,
+      error: error === undefined ? null : storableText(error, ERROR_TEXT),
       answer_id,
       classification,
       ...(attempts !== undefined && { attempt: attempts }),

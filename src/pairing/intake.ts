@@ -5,6 +5,7 @@ import { MoltnetError } from '../protocol/errors.ts';
 import { isId, messageEventId } from '../protocol/ids.ts';
 import type { MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
 import type { RelayAnswer, RelayItem } from '../protocol/pairings.ts';
+import { storableText } from '../protocol/text.ts';
 import { costOf, type Quota } from './quota.ts';
 import type { PairingRelay } from './relay.ts';
 
@@ -110,6 +111,6 @@ export class Intake {
   }
   #count(pairing_id: string | undefined, code: string, reason: string): void {
     const at = new Date((this.#options.clock ?? Date.now)()).toISOString();
-    this.#relay(pairing_id)?.countNotTaken({ code, reason: reason.slice(0, 300), at });
+    this.#relay(pairing_id)?.countNotTaken({ code, reason: storableText(reason, 300), at });
   }
 }

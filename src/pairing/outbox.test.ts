@@ -109,6 +109,20 @@ it('RLY-5: one that fails there again and again is refused after 8 tries, and th
   ]);
 });
 
+it('RLY-5: what a paired network says of its refusal is stored as it can be', async () => {
+  const { outbox, saved } = outboxOver([event(1)], () => ({
+    kind: 'refused',
+    code: 'no\0',
+    reason: `\ud800${'x'.repeat(298)}\u{1f4a5}`,
+  }));
+  await outbox.start(1);
+  await eventually(() => outbox.pending === 0);
+  await outbox.flush();
+  expect(saved[0]).toMatchObject({
+    row: { code: 'no\u{fffd}', reason: `\u{fffd}${'x'.repeat(298)}\u{fffd}` },
+  });
+});
+
 it('RLY-70: while another server may relay nothing is sent; when the lease stands after all it goes on', async () => {
   const { outbox, sent, stand } = outboxOver([event(1), event(2)], (seq) => {
     // It stood still while the first one was under way.

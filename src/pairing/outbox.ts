@@ -4,6 +4,7 @@
  * only when it is known what became of the one before; conversations go side by side. RLY rules.
  */
 import type { ConversationKey } from '../protocol/conversation.ts';
+import { storableText } from '../protocol/text.ts';
 import type { LogEvent } from '../store/log-rows.ts';
 import type { RelayRefusalRow, RelayState, RelayWrite } from '../store/relay-rows.ts';
 import type { Store } from '../store/store.ts';
@@ -328,8 +329,8 @@ export class Outbox implements Standing {
       seq: event.seq,
       message_id: idOf(event),
       conversation: event.conversation!,
-      code: code.slice(0, 100),
-      reason: reason.slice(0, 300),
+      code: storableText(code, 100),
+      reason: storableText(reason, 300),
       at: new Date(this.#clock()).toISOString(),
     });
   }

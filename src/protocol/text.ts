@@ -7,6 +7,10 @@ const CONTROL = /\p{Cc}/u;
 
 export const isStorableText = (value: string): boolean => !NUL.test(value) && value.isWellFormed();
 
+/** The same text as it may be stored, cut to so many UTF-16 units: for what is told of a thing, not for what was sent. */
+export const storableText = (value: string, most = Number.POSITIVE_INFINITY): string =>
+  value.slice(0, most).replaceAll('\0', '\u{fffd}').toWellFormed();
+
 /** Throws `invalid_text` naming the field. */
 export function requireText(value: string, field: string): string {
   if (!isStorableText(value))

@@ -1,4 +1,5 @@
 /** Text that not every engine can hold: U+0000 and unpaired surrogates become U+FFFD. */
+import { storableText } from '../protocol/text.ts';
 
 const SUSPECT = /\\u0000|\\u[dD][89a-fA-F]/;
 
@@ -9,7 +10,7 @@ export function repaired<T>(value: T): { value: T; count: number } {
   let count = 0;
   const look = (one: unknown): unknown => {
     if (typeof one === 'string') {
-      const text = one.replaceAll('\0', '\u{fffd}').toWellFormed();
+      const text = storableText(one);
       if (text !== one) count++;
       return text;
     }

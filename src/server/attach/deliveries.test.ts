@@ -36,6 +36,19 @@ const stateOf = async (at: AttachLab, message: string): Promise<string> =>
   (await at.receipts(message))['alpha']!.state;
 
 describe('dead letters', () => {
+  it('RCPT-3 an error that no engine can hold ends its wake all the same, as it can be held', async () => {
+    const at = await wakeLab();
+    const client = await attach(at, R);
+    await say(at, 'm0');
+    const cursor = await wake(client, 'w0', 'm0');
+    // The last half of the pair is behind what is kept.
+    const error = `killed\u0000 \ud800 ${'x'.repeat(1_989)}\u{1f4a5}`;
+    await end(at, client, cursor, { wake_id: 'w0', outcome: 'failed', error });
+    const [kept] = await at.store.failedWakes('alpha', 1);
+    expect(kept!.error).toBe(`killed\u{fffd} \u{fffd} ${'x'.repeat(1_989)}\u{fffd}`);
+    expect(client.closed).toBe(false);
+  });
+
   it('RCPT-10 a failed wake does not block what is behind it, and is run again with its next attempt on demand', async () => {
     const at = await wakeLab();
     const client = await attach(at, R);

@@ -5,6 +5,7 @@ import { MoltnetError } from '../../protocol/errors.ts';
 import { parseConversation } from '../../protocol/conversation.ts';
 import { isId } from '../../protocol/ids.ts';
 import { WakeUsage } from '../../protocol/receipts.ts';
+import { storableText } from '../../protocol/text.ts';
 import type { CannotWake } from './delivery-attachment.ts';
 import type { ClientFrame } from './frames.ts';
 
@@ -59,11 +60,7 @@ export function cannotWake(frame: ClientFrame): CannotWake {
   };
 }
 /** As it may be shown in a list. */
-const oneLine = (text: string): string =>
-  text
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 500);
+const oneLine = (text: string): string => storableText(text.replaceAll(/\p{Cc}+/gu, ' ').trim(), 500);
 export function wakeId(frame: ClientFrame): string {
   const value = textField(frame, 'wake_id');
   if (!isId(value))

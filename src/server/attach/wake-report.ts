@@ -8,6 +8,7 @@ import type { AgentEvent } from '../../protocol/events.ts';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { fqid, isId, parseMemberId } from '../../protocol/ids.ts';
 import type { Message, Target } from '../../protocol/messages.ts';
+import { storableText } from '../../protocol/text.ts';
 import type { Tail } from '../../log/tail.ts';
 import { can } from '../../network/access.ts';
 import { anyone, type Identity } from '../../network/identity.ts';
@@ -79,7 +80,7 @@ export function createWakeReports({
   }
 
   function failed(wake: FailedWake): void {
-    const error = wake.error?.slice(0, ERROR_TEXT);
+    const error = wake.error === undefined ? undefined : storableText(wake.error, ERROR_TEXT);
     failures.delete(wake.agent_id);
     failures.set(wake.agent_id, {
       message_id: wake.message_id,
