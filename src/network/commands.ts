@@ -103,6 +103,11 @@ export interface CommandTypes {
     { pairing_id: string },
   ];
   'pairing.revoke': [{ id: string }, RemoveResult];
+  /** Bare ids of those whom the paired network lists in a shared room: the server's own bookkeeping. */
+  'pairing.members': [
+    { pairing_id: string; network_id: string; room_id: string; named: readonly string[] },
+    { saved: true },
+  ];
   /** From a paired network of ours: messages and redactions, in order. */
   'relay.take': [{ items: readonly RelayItem[] }, RelayAnswer];
   'relay.begin': [{ pairing_ids: string[] }, { saved: true }];

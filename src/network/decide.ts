@@ -4,6 +4,7 @@ import type { Command, CommandKind } from './commands.ts';
 import { confirmAgent } from './confirm-agent.ts';
 import { createRoom } from './create-room.ts';
 import { resumeGuard } from './guard-resume.ts';
+import { followMembers } from './follow-members.ts';
 import { inviteAgent } from './invite-agent.ts';
 import { joinRoom } from './join-room.ts';
 import {
@@ -78,6 +79,8 @@ export function decide(state: State, command: Command, random: Random): Decided<
       return acceptPairing(state, command, random);
     case 'pairing.revoke':
       return revokePairing(state, command, random);
+    case 'pairing.members':
+      return followMembers(state, command, random);
     case 'relay.take':
       return takeRelay(state, command, random);
     case 'relay.begin':

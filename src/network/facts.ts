@@ -9,6 +9,7 @@ import type { AgentRow, InviteRow, PairingInviteRow, PairingRow, PauseRow } from
 import { isAnonymous } from './access-facts.ts';
 import type { Command } from './commands.ts';
 import { FIRST_ROOM, declarationKey } from './declaration.ts';
+import { namedKey } from './follow-members.ts';
 import type { PairingIdentity } from './identity.ts';
 import { derivedMessageId } from '../protocol/ids.ts';
 import { FINGERPRINT } from './pairing-rules.ts';
@@ -231,6 +232,9 @@ function collect(need: Need, topology: Topology, base: Base, command: Command): 
     case 'pairing.invite':
     case 'pairing.exchange':
       need.metas.add(FINGERPRINT);
+      return;
+    case 'pairing.members':
+      need.metas.add(namedKey(command.pairing_id, command.room_id));
       return;
     case 'guard.resume':
       wantConversation(need, topology, base, command.conversation);

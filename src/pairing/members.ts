@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
-import { sharedSince, spaceFor } from '../network/sharing.ts';
+import { sharedSince } from '../network/sharing.ts';
 import { isLocalAgentId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Peer } from './peer.ts';
@@ -20,12 +20,11 @@ export interface MembersOptions {
 }
 
 const EVERY = 15_000;
-const NOBODY: ReadonlySet<string> = new Set();
 
 export class Members {
   readonly #options: MembersOptions;
-  /** Of each shared room, whom it last named there: who is gone from it is gone here. */
-  readonly #named = new Map<string, ReadonlySet<string>>();
+  /** Of each shared room, whom it last listed there: the same again is no news. */
+  readonly #listed = new Map<string, ReadonlySet<string>>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #closed = false;
@@ -81,23 +80,14 @@ export class Members {
     const room = network.topology.room(room_id);
     if (!room || remote === undefined || sharedSince(room.shares, id) === undefined) return;
     // No room of ours has more of them.
-    const named = listed.slice(0, limits.room_members.value);
-    const before = this.#named.get(room_id) ?? NOBODY;
     const now = new Set(
-      named
-        .filter((member) => typeof member === 'string' && isLocalAgentId(member))
-        .map((member) => `${remote}:${String(member)}`),
+      listed
+        .slice(0, limits.room_members.value)
+        .filter((member): member is string => typeof member === 'string' && isLocalAgentId(member)),
     );
-    if (isDeepStrictEqual(before, now)) return;
-    const most = limits.members_per_request.value;
-    const add = [...now]
-      .filter((member) => !room.members.has(member))
-      .slice(0, Math.min(most, spaceFor(room, remote)));
-    const remove = [...before]
-      .filter((member) => !now.has(member) && room.members.has(member))
-      .slice(0, most);
-    if (add.length + remove.length > 0)
-      await network.execute('room.members', { room_id, request: { add, remove } }, server);
-    if (add.length < most && remove.length < most) this.#named.set(room_id, now);
+    if (isDeepStrictEqual(this.#listed.get(room_id), now)) return;
+    const named = [...now];
+    await network.execute('pairing.members', { pairing_id: id, network_id: remote, room_id, named }, server);
+    this.#listed.set(room_id, now);
   }
 }

@@ -83,6 +83,8 @@ it('RLY-78: of an answer, of a list and of its members so much is read', async (
   const members = async (): Promise<string[]> =>
     (await net.api<{ members: string[] }>('GET', '/v1/rooms/general')).members;
   await becomes(async () => expect(await members()).toHaveLength(limits.pairing_members.value));
+  answers.set('/v1/rooms', { rooms: [{ id: 'general', members: ['gamma'] }], page: { has_more: false } });
+  await becomes(async () => expect(await members()).toEqual(['net_b:gamma']));
 });
 
 it('RLY-78: nobody is led elsewhere, and what it says is told in few words', async () => {

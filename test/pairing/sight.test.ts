@@ -17,7 +17,10 @@ const AGENTS = (id: string) => ({
 });
 
 it('RLY-50: members of a shared room appear on the other side as network:agent, and go when they go there', async () => {
-  const { net_a: a, net_b: b } = await startNets(['net_a', 'net_b'], { membersEvery: 50 });
+  const { net_a: a, net_b: b } = await startNets(['net_a', 'net_b'], {
+    membersEvery: 50,
+    storage: 'sqlite',
+  });
   const members = async (): Promise<string[]> =>
     (await b!.api<{ members?: string[] }>('GET', '/v1/rooms/general')).members ?? [];
   await a!.api('PATCH', '/v1/rooms/general/members', { add: ['alpha', 'gamma', 'net_z:far'] });
@@ -28,6 +31,11 @@ it('RLY-50: members of a shared room appear on the other side as network:agent, 
   await b!.api('PATCH', '/v1/rooms/general/members', { add: ['net_a:guest'] });
   await a!.api('PATCH', '/v1/rooms/general/members', { add: ['delta'] });
   await becomes(async () => expect(await members()).toEqual(['net_a:alpha', 'net_a:delta', 'net_a:guest']));
+  // Who goes while this side is down is gone when it is back.
+  await b!.stop();
+  await a!.api('PATCH', '/v1/rooms/general/members', { remove: ['delta'] });
+  await b!.start();
+  await becomes(async () => expect(await members()).toEqual(['net_a:alpha', 'net_a:guest']));
   // Then they can be mentioned from here.
   await b!.say('general', 'beta', 'hi @net_a:alpha, and @alpha');
   await becomes(async () =>

@@ -13,7 +13,7 @@ const seconds = minutes > 0 ? minutes * 60 : 3;
 const HOUR = 3_600_000;
 const postgres = testPostgres();
 
-const SHAPES: [string, Pick<StormOptions, 'ids' | 'edges' | 'skew'>][] = [
+const SHAPES: [string, Pick<StormOptions, 'ids' | 'edges' | 'skew' | 'processes'>][] = [
   [
     'a ring of three',
     {
@@ -43,6 +43,12 @@ const RUNS = SHAPES.flatMap(([name, shape], i) => [
   [name, shape, false] as const,
   // The short run has one of them.
   ...(minutes > 0 || i === 0 ? [[`${name}, with two servers on Postgres each`, shape, true] as const] : []),
+  ...(minutes > 0
+    ? ([
+        [`${name}, of processes killed with -9`, { ...shape, processes: true }, false],
+        [`${name}, of processes killed with -9, two on Postgres each`, { ...shape, processes: true }, true],
+      ] as const)
+    : []),
 ]);
 
 it.each(RUNS)(
@@ -57,5 +63,6 @@ it.each(RUNS)(
     expect(counts.said).toBeGreaterThan(10);
     expect(counts.cuts + counts.slowed + counts.restarts).toBeGreaterThan(0);
   },
-  (seconds + 150) * 1_000,
+  // What waits at the end may take as long again.
+  (2 * seconds + 150) * 1_000,
 );

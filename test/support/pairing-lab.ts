@@ -208,31 +208,7 @@ export async function startNet(
         throw new Error(`${method} ${at}: ${answer.status} ${JSON.stringify(answer.json)}`);
       return answer.json as T;
     },
-    async say(room, agent, text, more = {}) {
-      const { message_id } = await net.api<{ message_id: string }>('POST', '/v1/messages', {
-        from: { type: 'agent', id: agent },
-        target: { kind: 'room', room_id: room },
-        parts: [{ kind: 'text', text }],
-        ...more,
-      });
-      return message_id;
-    },
-    async history(id, kind = 'rooms') {
-      const all: Message[] = [];
-      let before: string | undefined;
-      do {
-        const page = await net.api<{ messages: Message[]; page: { next_before?: string } }>(
-          'GET',
-          `/v1/${kind}/${id}/messages?limit=500${before === undefined ? '' : `&before=${before}`}`,
-        );
-        all.unshift(...page.messages);
-        before = page.page.next_before;
-      } while (before !== undefined);
-      return all;
-    },
-    texts: async (room) => (await net.history(room)).map(({ parts }) => parts[0]?.text ?? ''),
-    pairing: (id) => net.api('GET', `/v1/pairings/${id}`),
-    relays: async (id) => (await net.api<MessageRelays>('GET', `/v1/messages/${id}/relays`)).relays,
+    ...wordsOver((method, at, body) => net.api(method, at, body)),
   };
   let turn = 0;
   const next = (): RunningServer => net.servers[turn++ % net.servers.length] ?? net.server;
@@ -243,6 +219,38 @@ export async function startNet(
     for (const server of net.servers.splice(0)) await server.stop();
   });
   return net;
+}
+
+/** What is said and read by the API of whichever server answers. */
+export function wordsOver(api: Net['api']): Pick<Net, 'say' | 'history' | 'texts' | 'pairing' | 'relays'> {
+  const history: Net['history'] = async (id, kind = 'rooms') => {
+    const all: Message[] = [];
+    let before: string | undefined;
+    do {
+      const page = await api<{ messages: Message[]; page: { next_before?: string } }>(
+        'GET',
+        `/v1/${kind}/${id}/messages?limit=500${before === undefined ? '' : `&before=${before}`}`,
+      );
+      all.unshift(...page.messages);
+      before = page.page.next_before;
+    } while (before !== undefined);
+    return all;
+  };
+  return {
+    async say(room, agent, text, more = {}) {
+      const { message_id } = await api<{ message_id: string }>('POST', '/v1/messages', {
+        from: { type: 'agent', id: agent },
+        target: { kind: 'room', room_id: room },
+        parts: [{ kind: 'text', text }],
+        ...more,
+      });
+      return message_id;
+    },
+    history,
+    texts: async (room) => (await history(room)).map(({ parts }) => parts[0]?.text ?? ''),
+    pairing: (id) => api('GET', `/v1/pairings/${id}`),
+    relays: async (id) => (await api<MessageRelays>('GET', `/v1/messages/${id}/relays`)).relays,
+  };
 }
 
 export interface Asked {
