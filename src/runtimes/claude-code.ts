@@ -19,6 +19,7 @@ import {
   type CliProgram,
   type CliTurn,
 } from './cli-runtime.ts';
+import type { NpmCli } from './executable.ts';
 import { heldProcesses } from './held-processes.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import {
@@ -30,16 +31,19 @@ import {
 } from './runtime.ts';
 import { startTurnClock } from './turn-clock.ts';
 
+/** As npm installs it. */
+export const CLAUDE_CLI: NpmCli = {
+  package: '@anthropic-ai/claude-code',
+  native: ['', '-musl'].map((libc) => ({
+    package: `@anthropic-ai/claude-code-${process.platform}-${process.arch}${libc}`,
+    file: process.platform === 'win32' ? 'claude.exe' : 'claude',
+  })),
+};
+
 const PROGRAM: CliProgram = {
   kind: 'claude-code',
   command: 'claude',
-  npm: {
-    package: '@anthropic-ai/claude-code',
-    native: ['', '-musl'].map((libc) => ({
-      package: `@anthropic-ai/claude-code-${process.platform}-${process.arch}${libc}`,
-      file: process.platform === 'win32' ? 'claude.exe' : 'claude',
-    })),
-  },
+  npm: CLAUDE_CLI,
   advice:
     'install Claude Code with `npm install -g @anthropic-ai/claude-code`, or write its path into runtime.command',
   capabilities: {

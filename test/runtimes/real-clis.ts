@@ -2,11 +2,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CLAUDE_CLI } from '../../src/runtimes/claude-code.ts';
+import { findExecutable } from '../../src/runtimes/executable.ts';
 import type { MockModel } from '../support/mock-model.ts';
 
 const bin = (name: string): string => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
 export const codexCommand: string = bin('codex');
 export const claudeCommand: string = bin('claude');
+/** The native program: npm's launcher in front of it works only where install scripts have run. */
+export const claudeNative = (): string => findExecutable(claudeCommand, '/', '', CLAUDE_CLI, 'npm ci');
 
 /** Writes Codex's configuration into a home: the mock model, no updates, no telemetry. */
 export function prepareCodexHome(home: string, model: MockModel): void {

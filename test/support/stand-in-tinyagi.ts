@@ -1,8 +1,8 @@
 /**
  * A stand-in for TinyAGI (0.0.20) over real HTTP: a durable queue that takes a message id once, several answers for a
  * message with tool lines and signatures among them, an event stream whose `agent:response` is the end, failures that
- * are answers, one conversation for each agent, and turns that a crash makes run again. Its model plays the directives
- * of test/contract/runtime.ts.
+ * are answers, one conversation for each agent, turns that a crash makes run again, and files of the agent's machine
+ * that `@` reads. Its model plays the directives of test/contract/runtime.ts.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -36,12 +36,17 @@ export interface StandInTinyAgi {
   close(): Promise<void>;
 }
 
+/** What the `claude` under it takes for a file. */
+const READS = /(?<![\x21-\x7e])@\S/;
 /** Longer than the limits of a turn in the contract. */
 const HANG_MS = 3500;
 
-export async function standInTinyAgi(): Promise<StandInTinyAgi> {
+/** @param options.prompted is told each prompt. */
+export async function standInTinyAgi(
+  options: { port?: number; prompted?: (prompt: string) => void } = {},
+): Promise<StandInTinyAgi> {
   let server: Server | undefined;
-  let port = 0;
+  let port = options.port ?? 0;
   let life = 0;
   const streams = new Set<ServerResponse>();
   const hanging = new Set<() => void>();
@@ -93,6 +98,7 @@ export async function standInTinyAgi(): Promise<StandInTinyAgi> {
     row.state = 'processing';
     emit('agent:invoke', { messageId: row.messageId, agentId: row.agent });
     it.prompts.push(row.message);
+    options.prompted?.(row.message);
     // Nobody can end a turn of it but the CLI under it, which has a limit of its own.
     if (row.message.includes('[[hang]]'))
       await new Promise<void>((resolve) => {
@@ -108,7 +114,8 @@ export async function standInTinyAgi(): Promise<StandInTinyAgi> {
     } else {
       if (row.message.includes('[[sh:')) answer(row, '[tool: Bash]');
       emit('agent:progress', { messageId: row.messageId });
-      answer(row, /\[\[say: ([^\]]*)\]\]/.exec(row.message)?.[1] ?? 'done');
+      const said = /\[\[say: ([^\]]*)\]\]/.exec(row.message)?.[1] ?? 'done';
+      answer(row, READS.test(row.message) ? 'it has read a file' : said);
     }
     row.state = 'completed';
     emit('agent:response', { messageId: row.messageId, agentId: row.agent, content: 'done' });

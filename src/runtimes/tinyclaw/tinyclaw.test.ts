@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runtimeContract } from '../../../test/contract/runtime.ts';
 import { deliver, runtimeLab, until, wakeOf, type RuntimeLab } from '../../../test/support/runtime-lab.ts';
 import { standInTinyAgi, type StandInTinyAgi } from '../../../test/support/stand-in-tinyagi.ts';
-import { guarded } from '../guarded-text.ts';
+import { withoutFiles } from './tinyclaw-text.ts';
 import { tinyclaw } from './tinyclaw.ts';
 
 let tiny: StandInTinyAgi;
@@ -27,7 +27,7 @@ runtimeContract({
   name: 'tinyclaw (stand-in TinyAGI)',
   lab: openLab,
   prompts: () => tiny.prompts,
-  arrives: guarded,
+  arrives: withoutFiles,
   shell: false,
   logins: true,
   claims: { dedupes: true, reports_usage: false, sessions: false },

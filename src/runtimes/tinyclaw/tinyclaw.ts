@@ -6,7 +6,6 @@
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import type { RuntimeConfig } from '../../config/types.ts';
 import { CONTROL_URL, controlRuntime } from '../control-url.ts';
-import { guarded } from '../guarded-text.ts';
 import { httpCall, lostFailure, objectOf, statusFailure } from '../http-call.ts';
 import {
   defineRuntime,
@@ -17,6 +16,7 @@ import {
 } from '../runtime.ts';
 import { failedBy, pause, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { watchEvents, type TinyEvent } from './event-stream.ts';
+import { withoutFiles } from './tinyclaw-text.ts';
 
 const URL_FIELD = { type: 'url', schemes: ['http', 'https'] } as const;
 const FIELDS = {
@@ -163,7 +163,7 @@ class TinyApi {
   async send(wake: LineTurn['wake'], id: string, signal: AbortSignal): Promise<'taken' | 'known'> {
     const { agent, runtime } = this.#context.attachment;
     const body = {
-      message: guarded(wake.text),
+      message: withoutFiles(wake.text),
       agent: runtime.agent_id ?? agent.id,
       sender: 'Moltnet',
       senderId: encodeURIComponent(wake.conversation),
