@@ -142,6 +142,9 @@ export class Facts implements State {
   pairsOf(agent: string): Iterable<PairRow> {
     return this.#base.pairsOf(agent);
   }
+  wakesOf(agent_id: string): ReadonlyMap<string, ConversationKey> {
+    return this.#base.wakesOf(agent_id);
+  }
   pause(scope: PauseScope): PauseRow | undefined {
     return this.#base.pause(scope);
   }

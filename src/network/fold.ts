@@ -26,6 +26,9 @@ export interface Foldable {
   /** In the place of the one that the agent id has. */
   putInvite(row: InviteRow): void;
   putPair(row: PairRow): void;
+  /** `wake_id` as it is stored. */
+  openWake(agent_id: string, wake_id: string, conversation: ConversationKey): void;
+  closeWake(wake_id: string): void;
   putPause(row: PauseRow): void;
   removePause(scope: PauseScope): void;
   removeInvite(code_hash: string): void;
@@ -124,6 +127,12 @@ function foldRow(
     case 'pair':
       state.putPair(row.row);
       return;
+    case 'wake.open':
+      state.openWake(row.row.agent_id, row.row.wake_id, row.row.conversation);
+      return;
+    case 'wake.close':
+      state.closeWake(row.wake_id);
+      return;
     case 'pause':
       state.putPause(row.row);
       return;
@@ -161,7 +170,7 @@ function foldRow(
       state.putMeta?.(row.key, row.value);
       return;
     default:
-      // Mentions, artifacts, participants (taken from the event), delivery and relay state, sessions and read positions are not held here.
+      // Mentions, artifacts, participants (taken from the event), other delivery state, relay state, sessions and read positions are not held here.
       return;
   }
 }

@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { openLab, type Lab, type LabOptions } from '../../test/support/network-lab.ts';
 import type { Message } from '../protocol/messages.ts';
+import type { DeliveryWrite, WakeRow } from '../store/delivery-rows.ts';
+import { server } from './identity.ts';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 10, 21);
@@ -118,7 +120,112 @@ describe.each([2, 3, 5])('%i agents with wake all in rotation', (n) => {
   );
 });
 
+/** A wake as its node has it stored before a turn. */
+const wakeOf = (agent_id: string, conversation: string): WakeRow => ({
+  wake_id: `${agent_id}/w`,
+  agent_id,
+  conversation: conversation as 'room:r',
+  after_seq: 0,
+  last_seq: 1,
+  attempt: 1,
+  state: 'open',
+  error: null,
+  opened_at: '',
+  closed_at: null,
+  opened_seq: 1,
+  outcome: null,
+  answer_id: null,
+  classification: null,
+  passed: null,
+});
+const CROWD = Array.from({ length: 10 }, (_, i) => `c${i}`);
+
+/** Where the i-th of those that answer each other says it, naming nobody. */
+const ELSEWHERE: Record<string, (i: number) => string> = {
+  'a new thread': (i) => `thread:t${i}@own0`,
+  'a thread that the one begins and the other answers in': (i) => `thread:t${i >> 1}@own0`,
+  'a room of its own': (i) => `room:own${i % 2}`,
+  'a new DM with many': (i) => `dm:d${i}@${CROWD.join(',')},z0,z1`,
+};
+describe.each(Object.keys(ELSEWHERE))(
+  'two that are woken by all, and each say it in %s without a name',
+  (where) => {
+    /** Each speaks in the turn that the one before it woke, and never without; up to so many. */
+    async function storm(gap: number, person?: (lab: Lab, spoken: number) => Promise<unknown>) {
+      const lab = await stormLab();
+      for (const id of [...CROWD, 'z0', 'z1']) await lab.register(id);
+      for (const id of ['own0', 'own1'])
+        await lab.createRoom({ id, visibility: 'public', write_policy: 'registered_agents' });
+      let woke: string | undefined;
+      let spoken = 0;
+      while (spoken < 400 && freed(lab) === spoken) {
+        const [one, target] = [`z${spoken % 2}`, ELSEWHERE[where]!(spoken++)];
+        const save = (writes: DeliveryWrite[]) => lab.execute('delivery.save', { writes }, server);
+        if (woke) await save([{ op: 'wake.open', row: wakeOf(one, woke) }]);
+        await lab.send(`agent:${one}`, target, 'and on');
+        const ended = { state: 'done', error: null, closed_at: '' } as const;
+        if (woke) await save([{ op: 'wake.close', wake_id: `${one}/w`, ...ended }]);
+        woke = target.split('@')[0]!;
+        await person?.(lab, spoken);
+        lab.wait(gap);
+      }
+      return { lab, spoken };
+    }
+
+    it('GUARD-9 fast: sixty turns', async () => {
+      const { lab } = await storm(200);
+      // The first answers nobody.
+      expect(freed(lab)).toBe(61);
+      expect(lab.network.guardStates()).toMatchObject([
+        { reason: 'pair', detail: '60 turns of z0 and z1 in ten minutes' },
+      ]);
+    });
+
+    it('GUARD-9 slow, a turn a minute: four times as many without a person, and as many again after a resume', async () => {
+      const { lab } = await storm(MINUTE);
+      expect(freed(lab)).toBe(241);
+      const [state] = lab.network.guardStates();
+      expect(state).toMatchObject({
+        reason: 'pair',
+        detail: '240 turns of z0 and z1 without a person',
+        meters: { pair: 240, pair_limit: 240 },
+      });
+      await lab.execute('guard.resume', { conversation: state!.conversation as 'room:r' });
+      expect(lab.network.guardStates()).toEqual([]);
+      await lab.send('agent:z0', 'dm:more@z0,z1', 'again');
+      expect(lab.network.guardStates()).toEqual([]);
+    });
+  },
+);
+
 describe('what is no storm', () => {
+  it('GUARD-9 two that a person speaks with where they are at it, however long', async () => {
+    const lab = await stormLab();
+    for (let i = 0; i < 300; i++) {
+      if (i % 20 === 0) await lab.send('human:ana', 'room:general', 'go on');
+      await lab.send(agents(2)[i % 2]!, 'room:general', 'yes');
+      lab.wait(MINUTE);
+    }
+    expect(lab.network.guardStates()).toEqual([]);
+  });
+
+  it('GUARD-9 one that reports elsewhere what it is woken by, and that nobody answers', async () => {
+    const lab = await stormLab();
+    await lab.register('beta');
+    for (const id of ['in', 'out']) await lab.createRoom({ id, visibility: 'public' });
+    for (let i = 0; i < 300; i++) {
+      await lab.send('agent:feed', 'room:in', `${i}`);
+      await lab.execute(
+        'delivery.save',
+        { writes: [{ op: 'wake.open', row: wakeOf('beta', 'room:in') }] },
+        server,
+      );
+      await lab.send('agent:beta', 'room:out', `${i}`);
+      lab.wait(MINUTE);
+    }
+    expect(lab.network.guardStates()).toEqual([]);
+  });
+
   it('GUARD-1 a monologue of hundreds is one turn, in rooms, in threads and to one agent', async () => {
     const lab = await stormLab();
     await lab.register('beta');

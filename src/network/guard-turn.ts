@@ -10,13 +10,16 @@ import {
   type GuardMemory,
   type GuardStep,
 } from './guard.ts';
+import { runOf, withoutRun } from './guard-window.ts';
 import type { NewMessage } from './message-writes.ts';
 import type { Sender } from './sender.ts';
 import type { RoomState, State } from './state.ts';
 import type { Place } from './target.ts';
 
-/** Agents that one message can take turns with beside the one that it follows: more are not a pair at it. */
+/** Agents that one message can take turns with beside the one that it follows, and wakes that one can answer: more are not a pair at it. */
 const ADDRESSED = 8;
+/** Pairs of one agent that begin anew at one word of a person: more would make it dear. */
+const BEGUN = 64;
 
 export function hear(
   state: State,
@@ -32,18 +35,34 @@ export function hear(
   // It wakes nobody, so that nobody answers it.
   if (message.intent === 'ack' || memory.held_by !== null) return { next: memory, pairs: [] };
   const speaker = sender.actor.fqid;
-  const heard = {
-    speaker,
-    now: Date.parse(message.created_at),
-    pairs: pairTurns(state, message, place, memory, speaker),
-  };
-  return hearAgent(memory, heard, guardLimits(state.settings, room));
+  const woken = wokenBy(state, place, sender);
+  // A person, or an operator's resume, had the last word here or where the speaker was woken.
+  const anew = (place.row !== undefined && memory.speaker === null) || woken.person;
+  const pairs = pairTurns(state, message, place, memory, speaker, woken.agents);
+  const heard = { speaker, now: Date.parse(message.created_at), pairs: anew ? pairs.map(begun) : pairs };
+  const step = hearAgent(memory, heard, guardLimits(state.settings, room));
+  if (anew && !step.change) step.pairs.push(...others(state, speaker, step.pairs).map(begun));
+  return step;
+}
+
+/** A pair that counts its turns without a person from here on. */
+const begun = <T extends Pick<PairRow, 'turns'>>(pair: T): T => ({ ...pair, turns: withoutRun(pair.turns) });
+
+/** Pairs of the speaker that count anew though this is no turn of theirs. */
+function others(state: State, speaker: string, turns: readonly PairRow[]): PairRow[] {
+  const found: PairRow[] = [];
+  for (const row of state.pairsOf(speaker)) {
+    if (found.length === BEGUN) break;
+    if (runOf(row.turns) > 0 && !turns.some(({ pair }) => pair === row.pair)) found.push(row);
+  }
+  return found;
 }
 
 /**
  * The pairs whose turn this is: with the agent that it follows here; and with those that it is addressed to (in a DM all,
- * else who is mentioned), if the other had the last turn, wherever that was, or the speaker has been waited for since it
- * had it. So neither a new thread for every answer, nor a room for each of them, nor a ring of them is a way around.
+ * else who is mentioned) or whose word woke the speaker elsewhere, if the other had the last turn, wherever that was, or
+ * the speaker has been waited for since it had it. So neither a new thread for every answer, nor a room for each of them,
+ * nor a ring of them is a way around, and whoever names nobody is none either.
  */
 function pairTurns(
   state: State,
@@ -51,6 +70,7 @@ function pairTurns(
   place: Place,
   memory: GuardMemory,
   speaker: string,
+  woken: readonly string[],
 ): Pick<PairRow, 'pair' | 'turns'>[] {
   const pairs: Pick<PairRow, 'pair' | 'turns'>[] = [];
   const follows = memory.speaker;
@@ -59,7 +79,7 @@ function pairTurns(
     pairs.push({ pair, turns: state.pair(pair)?.turns ?? '' });
   }
   let waited: number | undefined;
-  for (const other of addressed(state, message, place)) {
+  for (const other of new Set([...addressed(state, message, place), ...woken])) {
     if (other === speaker || other === follows) continue;
     const pair = pairKey(other, speaker);
     const known = state.pair(pair);
@@ -67,6 +87,28 @@ function pairTurns(
     if (!again) pairs.push({ pair, turns: known?.turns ?? '' });
   }
   return pairs;
+}
+
+interface Woken {
+  /** FQIDs. */
+  agents: readonly string[];
+  person: boolean;
+}
+const UNWOKEN: Woken = { agents: [], person: false };
+
+/** Who had the last word where turns of the speaker run, when none of these is here. */
+function wokenBy(state: State, { key }: Place, { canonical }: Sender): Woken {
+  const wakes = state.wakesOf(canonical);
+  if (wakes.size === 0) return UNWOKEN;
+  const agents: string[] = [];
+  let person = false;
+  for (const conversation of wakes.values()) {
+    if (conversation === key) return UNWOKEN;
+    const row = state.conversation(conversation);
+    if (row?.guard_speaker === null) person = true;
+    else if (row && agents.length < ADDRESSED) agents.push(row.guard_speaker);
+  }
+  return { agents, person };
 }
 
 /** When an agent that still waits for this one last addressed it; 0 when none does. */

@@ -38,13 +38,19 @@ export function withTurn(window: string, span: Span, now: number): string {
   return `${bucket}:${rolled.join(',')}`;
 }
 
+/** What a pair keeps: its window, and behind a `/` its turns since a person wrote where it was at it. */
+export const runOf = (turns: string): number => Number(turns.split('/')[1] ?? 0);
+export const withoutRun = (turns: string): string => turns.split('/', 1)[0]!;
+export const withPairTurn = (turns: string, now: number): string =>
+  `${withTurn(turns, TEN_MINUTES, now)}/${runOf(turns) + 1}`;
+
 const bucketOf = (span: Span, now: number): number => Math.floor(now / span.bucket);
 
 function parse(window: string): { newest: number; counts: number[] } {
   const colon = window.indexOf(':');
   return {
     newest: Number(window.slice(0, colon)),
-    counts: window
+    counts: withoutRun(window)
       .slice(colon + 1)
       .split(',')
       .map(Number),

@@ -4,7 +4,17 @@ import { codeOf, openLab, type Lab } from '../../test/support/network-lab.ts';
 import type { GuardState } from '../protocol/events.ts';
 import { limits } from '../protocol/limits.ts';
 import type { TurnLimit } from '../protocol/rooms.ts';
-import { hearAgent, hearPerson, QUIET, type GuardLimits, type GuardMemory, type Heard } from './guard.ts';
+import {
+  detailOf,
+  hearAgent,
+  hearPerson,
+  holdOf,
+  QUIET,
+  stillHeld,
+  type GuardLimits,
+  type GuardMemory,
+  type Heard,
+} from './guard.ts';
 import { HOUR, TEN_MINUTES, turnsIn, withTurn } from './guard-window.ts';
 
 const payload = (lab: Lab, type: string): GuardState =>
@@ -92,7 +102,7 @@ describe('the counting', () => {
     for (let i = 0; i < 3; i++) {
       const { pairs, change } = hearAgent(QUIET, heard('a', i * 1_000, [{ pair: 'a b', turns }]), max);
       expect(change).toBeUndefined();
-      expect(pairs).toEqual([{ pair: 'a b', speaker: 'a', at: i * 1_000, turns: `0:${i + 1}` }]);
+      expect(pairs).toEqual([{ pair: 'a b', speaker: 'a', at: i * 1_000, turns: `0:${i + 1}/${i + 1}` }]);
       turns = pairs[0]!.turns;
     }
     const fourth = (now: number) => hearAgent(QUIET, heard('a', now, [{ pair: 'a b', turns }]), max);
@@ -102,7 +112,24 @@ describe('the counting', () => {
       change: 'held',
     });
     expect(fourth(11 * 60_000).change).toBeUndefined();
-    expect(fourth(11 * 60_000).pairs[0]!.turns).toBe('11:1');
+    expect(fourth(11 * 60_000).pairs[0]!.turns).toBe('11:1/4');
+  });
+
+  it('GUARD-9 a slow pair is held at four times as many without a person', () => {
+    const max = { ...OFF, pair_turns: 3 };
+    let turns = '';
+    let now = 0;
+    for (let i = 0; i < 12; i++) {
+      const { pairs, change } = hearAgent(QUIET, heard('a', (now += 600_001), [{ pair: 'a b', turns }]), max);
+      expect(change).toBeUndefined();
+      turns = pairs[0]!.turns;
+    }
+    const next = hearAgent(QUIET, heard('a', (now += 600_001), [{ pair: 'a b', turns }]), max);
+    expect(next).toEqual({ next: { ...QUIET, held_by: 'pair 12~ a b' }, pairs: [], change: 'held' });
+    const hold = holdOf('pair 12~ molt://x/agents/a molt://x/agents/b');
+    expect(detailOf(hold)).toBe('12 turns of a and b without a person');
+    expect([3, 4].map((pair_turns) => stillHeld(hold, { ...OFF, pair_turns }))).toEqual([true, false]);
+    expect(hearAgent(QUIET, heard('a', now, [{ pair: 'a b', turns }]), OFF).change).toBeUndefined();
   });
 
   it('GUARD-8 a window is the turns of its span by the bucket; a clock that goes back changes none', () => {

@@ -1,7 +1,7 @@
 /**
  * The storm guard: agents that answer each other are counted in turns, and over a limit the conversation is held. Three
  * limits: turns in the conversation without a person; turns in it in any hour; turns of two agents that answer each
- * other, wherever they do it, in any ten minutes. A turn is a change of speaker between agents: a monologue is one, and an
+ * other, wherever they do it, in any ten minutes, and four times as many without a person. A turn is a change of speaker between agents: a monologue is one, and an
  * `ack` is none. Held messages are stored and shown to observers, and wake nobody until the hold is let go: one of turns
  * by a person's message too, the others by a resume alone.
  */
@@ -9,7 +9,7 @@ import type { GuardMeters, GuardReason, GuardState } from '../protocol/events.ts
 import { limits } from '../protocol/limits.ts';
 import type { GuardSettings, TurnLimit } from '../protocol/rooms.ts';
 import type { ConversationRow, PairRow } from '../store/log-rows.ts';
-import { HOUR, TEN_MINUTES, turnsIn, withTurn } from './guard-window.ts';
+import { HOUR, runOf, TEN_MINUTES, turnsIn, withPairTurn, withTurn } from './guard-window.ts';
 import type { NetworkSettings } from './settings.ts';
 
 export type GuardLimits = Required<GuardSettings>;
@@ -66,7 +66,7 @@ export function hearAgent(memory: GuardMemory, heard: Heard, max: GuardLimits): 
       pair,
       speaker,
       at: now,
-      turns: withTurn(turns, TEN_MINUTES, now),
+      turns: withPairTurn(turns, now),
     })),
   };
 }
@@ -83,10 +83,19 @@ function tripped(memory: GuardMemory, turn: boolean, heard: Heard, max: GuardLim
   for (const { pair, turns } of heard.pairs) {
     const had = turnsIn(turns, TEN_MINUTES, heard.now);
     if (had > 0 && exceeds(had + 1, max.pair_turns)) return `pair ${had} ${pair}`;
+    const run = runOf(turns);
+    if (run > 0 && exceeds(run + 1, pairLimit(max, true))) return `pair ${run}${RUN} ${pair}`;
   }
   if (turn && memory.turns > 0 && exceeds(memory.turns + 1, max.turns)) return `turns ${memory.turns}`;
   return undefined;
 }
+
+/** Behind the turns of a pair's hold: they are those without a person, however slow. */
+const RUN = '~';
+/** So many times `pair_turns` has a pair without a person. */
+const RUNS = 4;
+const pairLimit = ({ pair_turns }: GuardLimits, run: boolean | undefined): TurnLimit =>
+  run && pair_turns !== 'off' ? RUNS * pair_turns : pair_turns;
 
 function exceeds(turns: number, limit: TurnLimit): boolean {
   return limit !== 'off' && turns > limit;
@@ -98,22 +107,25 @@ export interface Hold {
   turns: number;
   /** Key of the pair that is at it. */
   pair?: string;
+  /** The pair's turns are those without a person. */
+  run?: boolean;
 }
 export function holdOf(held_by: string): Hold {
   const [reason, turns, ...pair] = held_by.split(' ');
   return {
     reason: reason as GuardReason,
-    turns: Number(turns),
+    turns: Number.parseInt(turns!, 10),
+    ...(turns!.endsWith(RUN) && { run: true }),
     ...(pair.length > 0 && { pair: pair.join(' ') }),
   };
 }
 const reasonOf = (held_by: string): string => held_by.slice(0, held_by.indexOf(' '));
 
 /** Would these limits hold it all the same? */
-export function stillHeld({ reason, turns }: Hold, max: GuardLimits): boolean {
+export function stillHeld({ reason, turns, run }: Hold, max: GuardLimits): boolean {
   return exceeds(
     turns + 1,
-    reason === 'turns' ? max.turns : reason === 'hour' ? max.hour_turns : max.pair_turns,
+    reason === 'turns' ? max.turns : reason === 'hour' ? max.hour_turns : pairLimit(max, run),
   );
 }
 
@@ -145,14 +157,14 @@ export const pairKey = (one: string, other: string): string =>
   one < other ? `${one} ${other}` : `${other} ${one}`;
 
 /** A hold in words. */
-export function detailOf({ reason, turns, pair }: Hold): string {
+export function detailOf({ reason, turns, pair, run }: Hold): string {
   switch (reason) {
     case 'turns':
       return `${turns} agent turns without a person`;
     case 'hour':
       return `${turns} agent turns in an hour`;
     default:
-      return `${turns} turns of ${pair!.split(' ').map(shortName).join(' and ')} in ten minutes`;
+      return `${turns} turns of ${pair!.split(' ').map(shortName).join(' and ')} ${run ? 'without a person' : 'in ten minutes'}`;
   }
 }
 const shortName = (fqid: string): string => fqid.slice(fqid.lastIndexOf('/') + 1);
@@ -201,6 +213,6 @@ function metersOf(
     hour: turnsIn(row.guard_window, HOUR, now),
     hour_limit: max.hour_turns,
     ...(shown && shown.turns > 0 && { pair: shown.turns, pair_agents: shown.pair.split(' ') }),
-    pair_limit: max.pair_turns,
+    pair_limit: pairLimit(max, hold?.run),
   };
 }

@@ -15,6 +15,7 @@ import { CredentialIndex } from './credential-index.ts';
 import { fold, type Foldable } from './fold.ts';
 import { Pairs } from './pairs.ts';
 import { Room } from './room-state.ts';
+import { Wakes } from './wakes.ts';
 import type { PairingIdentity } from './identity.ts';
 import type { NetworkSettings } from './settings.ts';
 import type { RoomState, State } from './state.ts';
@@ -28,6 +29,8 @@ export class Overlay implements State, Foldable {
   readonly #credentials: CredentialIndex;
   readonly #conversations = new Map<ConversationKey, ConversationRow>();
   readonly #pairs = new Pairs();
+  readonly #wakes = new Wakes();
+  readonly #ended = new Set<string>();
   /** Null for one that has ended. */
   readonly #pauses = new Map<PauseScope, PauseRow | null>();
   /** Null for one that is removed. */
@@ -117,6 +120,13 @@ export class Overlay implements State, Foldable {
     const own = this.#pairs.of(agent);
     for (const row of this.#below.pairsOf(agent)) if (!own.has(row.pair)) yield row;
     yield* own.values();
+  }
+  wakesOf(agent_id: string): ReadonlyMap<string, ConversationKey> {
+    const [below, own] = [this.#below.wakesOf(agent_id), this.#wakes.of(agent_id)];
+    if (own.size + this.#ended.size === 0) return below;
+    const wakes = new Map([...below, ...own]);
+    for (const wake_id of this.#ended) wakes.delete(wake_id);
+    return wakes;
   }
   pause(scope: PauseScope): PauseRow | undefined {
     const pause = this.#pauses.get(scope);
@@ -221,6 +231,14 @@ export class Overlay implements State, Foldable {
   }
   putPair(row: PairRow): void {
     this.#pairs.put(row);
+  }
+  openWake(agent_id: string, wake_id: string, conversation: ConversationKey): void {
+    this.#ended.delete(wake_id);
+    this.#wakes.open(agent_id, wake_id, conversation);
+  }
+  closeWake(wake_id: string): void {
+    this.#ended.add(wake_id);
+    this.#wakes.close(wake_id);
   }
   putPause(row: PauseRow): void {
     this.#pauses.set(row.scope, row);

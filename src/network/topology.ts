@@ -22,6 +22,7 @@ import { fold, foldForeign, type Foldable } from './fold.ts';
 import { Lru } from './lru.ts';
 import { Pairs } from './pairs.ts';
 import { Room } from './room-state.ts';
+import { Wakes } from './wakes.ts';
 import type { NetworkSettings } from './settings.ts';
 
 /** Conversation rows kept in memory; others are loaded when a batch needs them. */
@@ -35,6 +36,7 @@ export class Topology implements Foldable {
   readonly #agents = new Map<string, AgentRow>();
   readonly #credentials = new CredentialIndex();
   readonly #pairs = new Pairs();
+  readonly #wakes = new Wakes();
   readonly #pauses = new Map<PauseScope, PauseRow>();
   readonly #pairings = new Map<string, PairingRow>();
   readonly #pairingInvites = new Map<string, PairingInviteRow>();
@@ -171,6 +173,9 @@ export class Topology implements Foldable {
   pairingInvites(): Iterable<PairingInviteRow> {
     return this.#pairingInvites.values();
   }
+  wakesOf(agent_id: string): ReadonlyMap<string, ConversationKey> {
+    return this.#wakes.of(agent_id);
+  }
   pause(scope: PauseScope): PauseRow | undefined {
     return this.#pauses.get(scope);
   }
@@ -267,6 +272,7 @@ export class Topology implements Foldable {
   removeAgent(id: string, removed_at: string): void {
     const row = this.agent(id);
     if (row) this.putAgent({ ...row, removed_at });
+    this.#wakes.forget(id);
   }
   putInvite(row: InviteRow): void {
     this.#credentials.putInvite(row);
@@ -276,6 +282,12 @@ export class Topology implements Foldable {
   }
   putPair(row: PairRow): void {
     this.#pairs.put(row);
+  }
+  openWake(agent_id: string, wake_id: string, conversation: ConversationKey): void {
+    this.#wakes.open(agent_id, wake_id, conversation);
+  }
+  closeWake(wake_id: string): void {
+    this.#wakes.close(wake_id);
   }
   putPause(row: PauseRow): void {
     this.#pauses.set(row.scope, row);

@@ -269,7 +269,7 @@ export const limits = {
   guard_pair_turns: {
     value: 60,
     unit: 'turns',
-    what: 'turns of two agents that answer each other, anywhere, in any ten minutes before the wakes of where they are at it are held',
+    what: 'turns of two agents that answer each other, anywhere, in any ten minutes (and four times as many without a person) before the wakes of where they are at it are held',
   },
   guard_pairs: {
     value: 100_000,

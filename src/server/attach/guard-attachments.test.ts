@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AttachClient, type AttachClientOptions } from '../../../test/support/attach-client.ts';
 import { startAttachLab, type AttachLab } from '../../../test/support/attach-lab.ts';
 import { eventually } from '../../../test/support/eventually.ts';
+import { attach, bind, end, say, wake, wakeLab } from '../../../test/support/wake-lab.ts';
 import type { Message } from '../../protocol/messages.ts';
 import type { Bindings } from '../../protocol/wake.ts';
 
@@ -144,3 +145,24 @@ async function storm(lab: AttachLab, count: number): Promise<void> {
   for (let i = 0; i < count; i++)
     await lab.send(i % 2 ? 'agent:beta' : 'agent:gamma', 'room:research', { id: `m${i}` });
 }
+
+it('GUARD-9 two that each pass on in a room of their own what the other said, naming nobody, stop', async () => {
+  const at = await wakeLab({ settings: { guard: { pair_turns: 6 } } });
+  await at.createRoom('s');
+  const alpha = await attach(at, bind({ r: 'all' }), 'alpha');
+  const beta = await attach(at, bind({ s: 'all' }), 'beta');
+  await say(at, 'm0', 'go', 'room:r', 'agent:feed');
+  let last = 'm0';
+  for (let i = 1; i < 20; i++) {
+    const [client, who, room] = i % 2 ? [alpha, 'agent:alpha', 'room:s'] : [beta, 'agent:beta', 'room:r'];
+    const cursor = await wake(client, `w${i}`, last);
+    await say(at, (last = `m${i}`), 'it was said', room, who);
+    await end(at, client, cursor, { wake_id: `w${i}` });
+    if (at.network.guardStates().length > 0) break;
+  }
+  expect(at.network.guardStates()).toMatchObject([{ conversation: 'room:r', reason: 'pair' }]);
+  // The first only answered the feed.
+  expect(last).toBe('m8');
+  await alpha.settle();
+  expect(alpha.messages).not.toContain('m8');
+});
