@@ -13,6 +13,11 @@ const CONVERSATION = `key TEXT, kind TEXT, id TEXT, room_id TEXT, parent_message
 /** Bytes of what was missed that an answer carries at most: it must fit the buffers of a socket that nobody reads. */
 const MISSED_BYTES = 49_152;
 
+/** Milliseconds for which one that was refused goes first: once, and again and again; and for which it may go on. */
+const FIRST_TURN = 10;
+const TURN = 100;
+const SLICE = 20;
+
 const COLUMNS =
   'seq, id, type, created_at, conversation, room_id, dm_id, participants, agent_id, held, payload';
 
@@ -56,12 +61,13 @@ END $$;
 
 -- Commits one batch. \`seen\`: the stamp up to which its decision knew what others have changed; \`checks\`: refuse it when
 -- that is not enough. \`applied\`: the stamp up to which it has everything already. \`follows\`: the batch over which it was
--- decided, when that had no answer yet: it came just before on this connection. \`channel\`: null when nobody else is there.
+-- decided, when that had no answer yet: it came just before on this connection. \`attempt\`: how often it was refused in a
+-- row; \`many\`: its server is busy. \`channel\`: null when nobody else is there.
 -- Answers 'done'; 'moved': nothing was stored, because something that the decision is about has changed since; 'wait':
 -- nothing was stored, it is another server's turn; or 'after': nothing was stored, because the batch before it was not.
 -- All say what was missed: null when it is much.
 CREATE FUNCTION moltnet_commit_2(own_batch UUID, follows UUID, own BIGINT, seen BIGINT, applied BIGINT, checks BOOLEAN, attempt INTEGER,
-    moves BOOLEAN, channel TEXT, count BIGINT, in_threads BOOLEAN, in_dms BOOLEAN,
+    many BOOLEAN, moves BOOLEAN, channel TEXT, count BIGINT, in_threads BOOLEAN, in_dms BOOLEAN,
     ${EVENT_COLUMNS.map((name) => `${name} TEXT[]`).join(', ')},
     conversations_json JSON, pairs_json JSON, groups_json JSON, changed TEXT,
     OUT verdict TEXT, OUT before BIGINT, OUT after_stamp BIGINT, OUT missed TEXT) LANGUAGE plpgsql AS $$
@@ -69,6 +75,8 @@ CREATE FUNCTION moltnet_commit_2(own_batch UUID, follows UUID, own BIGINT, seen 
 DECLARE
   head log_head%ROWTYPE;
   others BIGINT;
+  my_turn TIMESTAMPTZ;
+  their_turn TIMESTAMPTZ;
   n BIGINT;
   next_stamp BIGINT;
   g JSON;
@@ -88,6 +96,15 @@ BEGIN
   -- The newest commit of another server.
   others := CASE WHEN head.run_by = own THEN head.run_from - 1 ELSE head.stamp END;
   missed := '[]';
+  -- Turns: the oldest one that has not lapsed goes first. A batch of many keeps its server's turn for a while: it has
+  -- more where those came from, and each change of turns is a batch decided in vain.
+  SELECT max(t.since) FILTER (WHERE t.server = own), min(t.since) FILTER (WHERE t.server <> own) INTO my_turn, their_turn
+    FROM commit_turns t WHERE t.until > clock_timestamp();
+  IF checks AND (their_turn < my_turn OR my_turn IS NULL AND their_turn IS NOT NULL) THEN
+    verdict := 'wait';
+    IF others > applied THEN missed := moltnet_missed_2(own, applied, head.stamp); END IF;
+    RETURN;
+  END IF;
   IF checks AND others > seen THEN
     IF (head.topology > seen AND head.topology_by <> own)
       OR EXISTS (SELECT 1 FROM json_to_recordset(conversations_json) AS x(key TEXT) JOIN conversations c ON c.key = x.key
@@ -95,22 +112,21 @@ BEGIN
       OR EXISTS (SELECT 1 FROM json_to_recordset(pairs_json) AS x(pair TEXT) JOIN guard_pairs p ON p.pair = x.pair
         WHERE p.stamp > seen AND p.stamp_by <> own)
     THEN
-      IF attempt > 1 THEN
-        INSERT INTO commit_turns AS t (server, until) VALUES (own, clock_timestamp() + interval '100 milliseconds')
-          ON CONFLICT (server) DO UPDATE SET until = excluded.until;
-      END IF;
+      INSERT INTO commit_turns AS t (server, since, until)
+        VALUES (own, clock_timestamp(), clock_timestamp() + CASE WHEN attempt > 0 THEN interval '${TURN} ms' ELSE interval '${FIRST_TURN} ms' END)
+        ON CONFLICT (server) DO UPDATE SET since = coalesce(my_turn, excluded.since), until = excluded.until;
       verdict := 'moved';
       IF others > applied THEN missed := moltnet_missed_2(own, applied, head.stamp); END IF;
       RETURN;
     END IF;
   END IF;
-  IF attempt = 0 AND checks
-    AND EXISTS (SELECT 1 FROM commit_turns t WHERE t.server <> own AND t.until > clock_timestamp()) THEN
-    verdict := 'wait';
-    IF others > applied THEN missed := moltnet_missed_2(own, applied, head.stamp); END IF;
-    RETURN;
+  IF my_turn IS NOT NULL AND checks THEN
+    IF many AND my_turn > clock_timestamp() - interval '${SLICE} ms' THEN
+      UPDATE commit_turns t SET until = clock_timestamp() + interval '${FIRST_TURN} ms' WHERE t.server = own;
+    ELSE
+      DELETE FROM commit_turns t WHERE t.server = own OR t.until < clock_timestamp();
+    END IF;
   END IF;
-  IF attempt > 1 THEN DELETE FROM commit_turns t WHERE t.server = own OR t.until < clock_timestamp(); END IF;
   next_stamp := head.stamp + 1;
 
   IF count > 0 THEN

@@ -19,10 +19,13 @@ const COMMIT = 8_000;
 const RESOLVE = 5_000;
 /** After a connection failed: until when nobody tries again. */
 const PAUSE = 250;
-/** While it is another server's turn. */
+/** While it is another server's turn: at first, and at most. */
 const WAIT = 3;
+const LONGEST_WAIT = 12;
+/** Writes of a batch from which on its server is busy. */
+const MANY = 8;
 
-const PARAMETERS = 12 + EVENT_COLUMNS.length + 4;
+const PARAMETERS = 13 + EVENT_COLUMNS.length + 4;
 const COMMIT_SQL: Statement = {
   name: 'moltnet_commit_2',
   text: `SELECT * FROM moltnet_commit_2(${Array.from({ length: PARAMETERS }, (_, i) => `$${i + 1}`).join(', ')})`,
@@ -52,6 +55,8 @@ interface Asked {
 /** A batch that waits for its turn, or is on its way. */
 interface Pending {
   packed: PackedBatch;
+  /** It is of so many that there are probably more. */
+  many: boolean;
   run: number | undefined;
   decidedAt: number | undefined;
 }
@@ -110,7 +115,7 @@ export class Commits {
       let fault: unknown;
       let asked: Asked | undefined;
       try {
-        pending = { packed: this.#pack(writes), run, decidedAt };
+        pending = { packed: this.#pack(writes), many: writes.length >= MANY, run, decidedAt };
         asked = this.#askAhead(pending);
       } catch (error) {
         fault = error;
@@ -150,7 +155,7 @@ export class Commits {
   async #commit(pending: Pending, sent: Asked | undefined): Promise<number> {
     const { feed, shown } = this.#options;
     let asked = sent;
-    for (let broken = 0; ;) {
+    for (let broken = 0, wait = WAIT; ;) {
       const outcome = await this.#outcome(asked ?? this.#ask(await this.#connected(), pending, null));
       asked = undefined;
       switch (outcome.verdict) {
@@ -162,7 +167,8 @@ export class Commits {
           this.#moved++;
           throw new StateMovedError('another server has changed what this was decided on');
         case 'wait':
-          await delay(WAIT);
+          await delay(wait);
+          wait = Math.min(2 * wait, LONGEST_WAIT);
           continue;
         case 'after':
           // It named an attempt at the one before it that was not the one that was stored.
@@ -174,7 +180,7 @@ export class Commits {
     }
   }
 
-  #ask(client: Client, { packed, run: ofRun, decidedAt }: Pending, follows: string | null): Asked {
+  #ask(client: Client, { packed, many, run: ofRun, decidedAt }: Pending, follows: string | null): Asked {
     const { sessions, feed, channel, isAlone } = this.#options;
     const { applied, server } = feed;
     const { count, columns, inThreads, inDms, conversations, pairs, groups, changed, moves, decides } =
@@ -192,6 +198,7 @@ export class Commits {
         applied,
         checks,
         this.#moved,
+        many,
         moves,
         isAlone() ? null : channel,
         count,

@@ -15,6 +15,8 @@ export const commits: Migration = {
   postgres: `
 -- The server of the newest commit, and the stamp of the first one since which all were that server's.
 ALTER TABLE log_head ADD COLUMN run_by BIGINT NOT NULL DEFAULT 0, ADD COLUMN run_from BIGINT NOT NULL DEFAULT 0;
+-- A turn goes before those that began after it.
+ALTER TABLE commit_turns ADD COLUMN since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp();
 ${COMMIT_FUNCTIONS}
 `,
 };
