@@ -68,7 +68,7 @@ export function foldForeign(state: Foldable, { events, rows }: ForeignBatch): vo
 
 function foldForeignConversation(
   state: Foldable,
-  { row, touch }: RowWrite & { op: 'conversation' },
+  { row, messages }: RowWrite & { op: 'conversation' },
   { seq, first_seq, held_seq, keep_hold }: ForeignRow,
   participants: string[] | undefined,
 ): void {
@@ -77,8 +77,9 @@ function foldForeignConversation(
   state.putConversation({
     ...row,
     participants: before?.participants ?? participants ?? null,
+    message_count: (before?.message_count ?? 0) + messages,
     first_seq: before?.first_seq || (first_seq ?? seq),
-    last_seq: touch ? Math.max(seq, before?.last_seq ?? 0) : (before?.last_seq ?? 0),
+    last_seq: messages > 0 ? Math.max(seq, before?.last_seq ?? 0) : (before?.last_seq ?? 0),
     held_seq: held_seq === undefined ? row.held_seq : keep_hold ? (before?.held_seq ?? held_seq) : held_seq,
   });
 }
@@ -181,7 +182,7 @@ function conversationAfter(
   event: EventWrite | undefined,
   seq: number | undefined,
 ): ConversationRow {
-  const { row, touch } = write;
+  const { row, messages } = write;
   const held_seq = row.held_seq === HELD ? (before?.held_seq ?? seq ?? HELD) : row.held_seq;
   return {
     key: row.key,
@@ -190,9 +191,9 @@ function conversationAfter(
     room_id: row.room_id,
     parent_message_id: row.parent_message_id,
     participants: before?.participants ?? event?.participants ?? null,
-    message_count: row.message_count,
+    message_count: (before?.message_count ?? 0) + messages,
     first_seq: before?.first_seq || (seq ?? 0),
-    last_seq: touch ? (seq ?? before?.last_seq ?? 0) : (before?.last_seq ?? 0),
+    last_seq: messages > 0 ? (seq ?? before?.last_seq ?? 0) : (before?.last_seq ?? 0),
     last_message_at: row.last_message_at,
     guard_turns: row.guard_turns,
     guard_speaker: row.guard_speaker,

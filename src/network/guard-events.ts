@@ -24,7 +24,7 @@ export function heldEvent(
   const held: ConversationRow = { ...row, held_at: at, held_messages: 0, held_by: next.held_by };
   const { held_messages: _none, ...state } = guardState(held, max, Date.parse(at));
   return guardEvent(random, 'conversation.held', at, row, state, [
-    { op: 'conversation', row: { ...written(held), held_seq: HELD }, touch: false },
+    { op: 'conversation', row: { ...written(held), held_seq: HELD }, messages: 0 },
   ]);
 }
 
@@ -89,7 +89,7 @@ export function resumedEvent(
   by: ResumedBy,
   pair?: PairRow,
 ): EventWrite {
-  const rows: RowWrite[] = [{ op: 'conversation', row: written(resumedRow(row, by)), touch: false }];
+  const rows: RowWrite[] = [{ op: 'conversation', row: written(resumedRow(row, by)), messages: 0 }];
   if (pair) rows.push({ op: 'pair', row: { ...pair, turns: '' } });
   return guardEvent(random, 'conversation.resumed', at, row, resumedState(at, row, max, by), rows);
 }
@@ -133,9 +133,15 @@ export function resumeByLimit(
   return events;
 }
 
-/** A conversation row as it is written: the engine keeps the seqs and the participants. */
+/** A conversation row as it is written: the engine keeps the seqs, the participants and the count. */
 function written(row: ConversationRow): WrittenRow {
-  const { first_seq: _first, last_seq: _last, participants: _participants, ...rest } = row;
+  const {
+    first_seq: _first,
+    last_seq: _last,
+    participants: _participants,
+    message_count: _count,
+    ...rest
+  } = row;
   return { ...rest, held_seq: row.held_at === null ? null : HELD };
 }
 

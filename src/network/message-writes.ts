@@ -63,7 +63,8 @@ export function messageWrites(
       room_id: place.room_id,
       sender: sender.actor.fqid,
     },
-    { op: 'conversation', row: rowAfter(place, row, at, next, change), touch: true },
+    // The notice is one too.
+    { op: 'conversation', row: rowAfter(place, row, at, next, change), messages: change === 'held' ? 2 : 1 },
   ];
   for (const pair of pairs) rows.push({ op: 'pair', row: pair });
   if (!row)
@@ -125,8 +126,6 @@ function rowAfter(
       : place.target.kind === 'thread'
         ? (place.target.parent_message_id ?? null)
         : null,
-    // The notice is one too.
-    message_count: (row?.message_count ?? 0) + (begins ? 2 : 1),
     last_message_at: at,
     guard_turns: guard.turns,
     guard_speaker: guard.speaker,

@@ -1,5 +1,5 @@
 /** Several servers on one Postgres: the rules hold over all of them, and each follows what the others do. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { bearer, codeOf, openLab, type Lab, type LabOptions } from '../../test/support/network-lab.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { openPostgres, testPostgres } from '../../test/support/postgres-open.ts';
@@ -98,6 +98,26 @@ it('STO-54 three servers in one busy room: every message once, in one order for 
     ),
   );
   expect(new Set(answers.map(({ message_id }) => message_id)).size).toBe(360);
+  // What people say moves no turn, so that nobody decides again; it is counted all the same.
+  await labs[0]!.send('human:h', 'room:busy', { id: 'quiet' });
+  await settled(labs);
+  const commits = labs.map(({ store }) => vi.spyOn(store, 'commit'));
+  await Promise.all(
+    labs.flatMap((lab, i) =>
+      upTo(120).map((k) => lab.send(`human:h${i}`, 'room:busy', { id: `h-${i}-${k}` })),
+    ),
+  );
+  await settled(labs);
+  const count = (await labs[0]!.store.conversations(['room:busy'])).get('room:busy')!.message_count;
+  for (const lab of labs)
+    expect(lab.network.topology.conversation('room:busy')).toMatchObject({
+      message_count: count,
+      guard_turns: 0,
+    });
+  const outcomes = await Promise.allSettled(
+    commits.flatMap(({ mock }) => mock.results.map(({ value }) => value)),
+  );
+  expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
   // And turns of agents are counted over all of them.
   for (const k of upTo(30)) await labs[k % 3]!.send(`agent:s${k % 3}`, 'room:general', { id: `g-${k}` });
   await settled(labs);
@@ -105,7 +125,7 @@ it('STO-54 three servers in one busy room: every message once, in one order for 
   for (const other of others) expect(other).toEqual(first);
   expect(first!.map(([seq]) => seq)).toEqual(upTo(first!.length).map((i) => Number(first![0]![0]) + i));
   const row = (await labs[0]!.store.conversations(['room:busy'])).get('room:busy')!;
-  expect(row.message_count).toBe(360);
+  expect(row.message_count).toBe(721);
   const general = (await labs[0]!.store.conversations(['room:general'])).get('room:general')!;
   expect(general).toMatchObject({ message_count: 31, held_by: 'turns 25' });
   for (const lab of labs) {

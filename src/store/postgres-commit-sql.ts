@@ -6,7 +6,7 @@
 import { ROW_CASES } from './postgres-row-sql.ts';
 
 /** Rows of a batch as Postgres reads them out of JSON. */
-const CONVERSATION = `key TEXT, kind TEXT, id TEXT, room_id TEXT, parent_message_id TEXT, message_count BIGINT,
+const CONVERSATION = `key TEXT, kind TEXT, id TEXT, room_id TEXT, parent_message_id TEXT, messages BIGINT,
   first BIGINT, touched BIGINT, last_message_at TEXT, guard_turns BIGINT, guard_speaker TEXT, held_at TEXT,
   held_seq BIGINT, held_first BIGINT, keep_hold BOOLEAN, held_messages BIGINT, guard_window TEXT, held_by TEXT`;
 
@@ -17,6 +17,14 @@ const MISSED_BYTES = 49_152;
 const FIRST_TURN = 10;
 const TURN = 100;
 const SLICE = 20;
+
+/** A conversation is as it was for all that decisions go by: who is told so late that more was said there need not decide again. */
+const SAME = `(c.room_id, c.parent_message_id, c.guard_turns, c.guard_speaker, c.guard_window, c.held_at, c.held_seq, c.held_messages, c.held_by)
+        IS NOT DISTINCT FROM (excluded.room_id, excluded.parent_message_id, excluded.guard_turns, excluded.guard_speaker, excluded.guard_window,
+        excluded.held_at, excluded.held_seq, excluded.held_messages, excluded.held_by)`;
+
+/** One commit after the other, in the order in which they came: who waits for a row would come after all who ask anew. */
+export const IN_TURN = `pg_advisory_xact_lock(${0x6d6f6c74}, 'log_head'::REGCLASS::OID::INTEGER)`;
 
 const COLUMNS =
   'seq, id, type, created_at, conversation, room_id, dm_id, participants, agent_id, held, payload';
@@ -85,7 +93,8 @@ DECLARE
 BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN ignored := set_config('synchronous_commit', 'on', true); END IF;
   ignored := set_config('lock_timeout', '5s', true);
-  SELECT * INTO STRICT head FROM log_head h WHERE h.one = 1 FOR UPDATE;
+  PERFORM ${IN_TURN};
+  SELECT * INTO STRICT head FROM log_head h WHERE h.one = 1;
   before := head.seq;
   after_stamp := head.stamp;
   IF follows IS NOT NULL AND current_setting('moltnet.batch', true) IS DISTINCT FROM follows::TEXT THEN
@@ -159,18 +168,20 @@ BEGIN
   IF conversations_json IS NOT NULL THEN
     INSERT INTO conversations AS c (key, kind, id, room_id, parent_message_id, message_count, first_seq, last_seq, last_message_at,
         guard_turns, guard_speaker, held_at, held_seq, held_messages, guard_window, held_by, stamp, stamp_by)
-      SELECT x.key, x.kind, x.id, x.room_id, x.parent_message_id, x.message_count, before + x.first,
+      SELECT x.key, x.kind, x.id, x.room_id, x.parent_message_id, x.messages, before + x.first,
         CASE WHEN x.touched > 0 THEN before + x.touched ELSE 0 END, x.last_message_at, x.guard_turns, x.guard_speaker, x.held_at,
         CASE WHEN x.held_first IS NULL THEN x.held_seq
           ELSE coalesce((SELECT o.held_seq FROM conversations o WHERE x.keep_hold AND o.key = x.key), before + x.held_first) END,
         x.held_messages, x.guard_window, x.held_by, next_stamp, own
       FROM json_to_recordset(conversations_json) AS x(${CONVERSATION})
     ON CONFLICT (key) DO UPDATE SET
-      room_id = excluded.room_id, parent_message_id = excluded.parent_message_id, message_count = excluded.message_count,
+      room_id = excluded.room_id, parent_message_id = excluded.parent_message_id, message_count = c.message_count + excluded.message_count,
       last_seq = greatest(excluded.last_seq, c.last_seq), last_message_at = excluded.last_message_at,
       guard_turns = excluded.guard_turns, guard_speaker = excluded.guard_speaker, held_at = excluded.held_at,
       held_seq = excluded.held_seq, held_messages = excluded.held_messages,
-      guard_window = excluded.guard_window, held_by = excluded.held_by, stamp = excluded.stamp, stamp_by = excluded.stamp_by;
+      guard_window = excluded.guard_window, held_by = excluded.held_by,
+      stamp = CASE WHEN ${SAME} THEN c.stamp ELSE excluded.stamp END,
+      stamp_by = CASE WHEN ${SAME} THEN c.stamp_by ELSE excluded.stamp_by END;
   END IF;
   IF pairs_json IS NOT NULL THEN
     INSERT INTO guard_pairs (pair, speaker, at, turns, stamp, stamp_by)
@@ -218,7 +229,8 @@ DECLARE
 BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
   PERFORM set_config('lock_timeout', '5s', true);
-  SELECT * INTO STRICT head FROM log_head h WHERE h.one = 1 FOR UPDATE;
+  PERFORM ${IN_TURN};
+  SELECT * INTO STRICT head FROM log_head h WHERE h.one = 1;
   SELECT c.after_seq, c.stamp, c.rows INTO before, after_stamp, found_rows FROM changes c WHERE c.batch = own_batch;
   IF FOUND THEN
     verdict := CASE WHEN found_rows = '' THEN 'void' ELSE 'done' END;

@@ -7,6 +7,7 @@ import { openPostgres } from '../../test/support/postgres-open.ts';
 import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
 import { messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
 import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
+import { IN_TURN } from './postgres-commit-sql.ts';
 import type { Store } from './store.ts';
 
 let server: PostgresServer;
@@ -82,6 +83,25 @@ it('STO-51 two that are on their way when the connection breaks are each stored 
   await admin.query('ROLLBACK');
   expect([await one, await two]).toEqual([[[2]], [[3]]]);
   expect(await allIds(store)).toEqual(['evt_first', 'evt_a', 'evt_b']);
+});
+
+it('STO-54 commits of two servers are in the order in which they were asked for, whatever one has on its way behind', async () => {
+  const { store: a, admin } = await heldCommits();
+  const b = await openPostgres(`${server.dsn}?options=-c%20search_path%3Dheld`);
+  await admin.query('ROLLBACK');
+  await commit(b, 'b0', ++runs);
+  await admin.query(`BEGIN; SELECT ${IN_TURN}`);
+  const waiting = async () =>
+    (await admin.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).rowCount;
+  const run = ++runs;
+  const all = [commit(a, 'a1', run)];
+  while ((await waiting()) !== 1) await turn();
+  all.push(commit(b, 'b1', ++runs));
+  while ((await waiting()) !== 2) await turn();
+  all.push(...['a2', 'a3', 'a4'].map((id) => commit(a, id, run)));
+  await admin.query('ROLLBACK');
+  await Promise.all(all);
+  expect((await allIds(a)).slice(2)).toEqual(['evt_a1', 'evt_b1', 'evt_a2', 'evt_a3', 'evt_a4']);
 });
 
 it('STO-51 STO-42 of pairs on their way while Postgres is killed again and again, what was answered is there once and what was refused is not', async () => {

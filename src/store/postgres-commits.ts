@@ -84,9 +84,16 @@ export class Commits {
   #failedRun: { run: number; sure: boolean } | undefined;
   /** Commits in a row that others were faster than: it gets its turn. */
   #moved = 0;
+  /** Stamp of the newest commit of ours, and whether another server committed between that and the one before it. */
+  #newest = 0;
+  #contended = false;
 
   constructor(options: CommitsOptions) {
     this.#options = options;
+  }
+
+  get contended(): boolean {
+    return this.#contended;
   }
 
   /** Resolves with the head from before the batch, after the commits before it (STO-42). */
@@ -161,6 +168,8 @@ export class Commits {
       switch (outcome.verdict) {
         case 'done':
           this.#moved = 0;
+          this.#contended = outcome.after_stamp > this.#newest + 1 && this.#newest > 0;
+          this.#newest = outcome.after_stamp;
           feed.own(outcome.after_stamp, outcome.before + pending.packed.count);
           return outcome.before;
         case 'moved':

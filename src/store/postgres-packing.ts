@@ -4,7 +4,7 @@
  * comes before the first) stand for seqs, which nobody knows before the commit has its turn.
  */
 import { EVENT_COLUMNS } from './postgres-commit-sql.ts';
-import type { ConversationRow, PairRow } from './log-rows.ts';
+import type { PairRow } from './log-rows.ts';
 import type { EventWrite, RowWrite, Writes } from './writes.ts';
 
 export interface PackedBatch {
@@ -40,7 +40,8 @@ type MessageRow = Extract<RowWrite, { op: 'message' }>;
 type Conversation = Extract<RowWrite, { op: 'conversation' }>['row'];
 
 /** A conversation of the batch: as ConversationRows in sqlite-conversation-rows.ts, with numbers in the place of seqs. */
-interface PackedConversation extends Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'> {
+interface PackedConversation extends Conversation {
+  messages: number;
   first: number;
   touched: number;
   /** Number of the event at which its hold began; null when held_seq says it. */
@@ -181,7 +182,7 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
         case 'message':
           throw new Error(event ? 'an event has one message' : 'a message row belongs to an event');
         case 'conversation':
-          putConversation(conversations, row.row, i, row.touch);
+          putConversation(conversations, row.row, i, row.messages);
           return;
         case 'pair':
           pairs.set(row.row.pair, row.row);
@@ -298,13 +299,14 @@ function putConversation(
   into: Map<string, PackedConversation>,
   row: Conversation,
   i: number,
-  touch: boolean,
+  messages: number,
 ): void {
   const before = into.get(row.key);
   const next: PackedConversation = {
     ...row,
+    messages: (before?.messages ?? 0) + messages,
     first: before?.first ?? i,
-    touched: touch ? i : (before?.touched ?? 0),
+    touched: messages > 0 ? i : (before?.touched ?? 0),
     held_first: null,
     keep_hold: false,
   };
@@ -323,6 +325,7 @@ const HELD = -1;
 
 /** As a row that can be folded, with the numbers of the events that it goes by. */
 function changedConversation({
+  messages,
   first,
   touched,
   held_first,
@@ -333,6 +336,6 @@ function changedConversation({
     i: touched || first,
     first,
     ...(held_first !== null && { held_first, keep_hold }),
-    row: { op: 'conversation', row, touch: touched > 0 },
+    row: { op: 'conversation', row, messages },
   };
 }

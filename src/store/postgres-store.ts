@@ -151,6 +151,9 @@ class PostgresStore implements Store {
   get behind(): number {
     return this.#feed.behind;
   }
+  get contended(): boolean {
+    return this.#commits.contended;
+  }
   follow(follower: (batch: ForeignBatch) => void): void {
     this.#feed.follow(follower);
     // What an import, or a server that ended, has left.

@@ -37,7 +37,6 @@ it('STO-31 a seeded database holds exactly what commits of the same events would
 
   // The same, one commit each, into another store.
   const store = await openMemory();
-  const counts = new Map<string, number>();
   for (const { seq: _, ...event } of found.events) {
     const writes: Writes = { events: [{ ...event, rows: [] }], rows: [] };
     const rows = writes.events[0]!.rows;
@@ -53,9 +52,9 @@ it('STO-31 a seeded database holds exactly what commits of the same events would
         first_seq: _f,
         last_seq: _l,
         participants: _p,
+        message_count: _c,
         ...row
       } = found.conversations.get(`room:${room}`)!;
-      counts.set(room, (counts.get(room) ?? 0) + 1);
       rows.push(
         {
           op: 'message',
@@ -69,8 +68,8 @@ it('STO-31 a seeded database holds exactly what commits of the same events would
         },
         {
           op: 'conversation',
-          row: { ...row, message_count: counts.get(room)!, last_message_at: event.created_at },
-          touch: true,
+          row: { ...row, last_message_at: event.created_at },
+          messages: 1,
         },
       );
     }

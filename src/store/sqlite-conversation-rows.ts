@@ -9,6 +9,7 @@ type Row = Extract<RowWrite, { op: 'conversation' }>['row'];
 
 interface Pending {
   row: Row;
+  messages: number;
   first_seq: number;
   /** seq of the newest row that touched it, 0 when none did. */
   touched: number;
@@ -18,7 +19,7 @@ interface Pending {
 }
 
 export interface ConversationRows {
-  put(row: Row, seq: number, touch: boolean): void;
+  put(row: Row, seq: number, messages: number): void;
   flush(): void;
 }
 
@@ -29,12 +30,13 @@ export interface ConversationRows {
 export function conversationRows(upsert: StatementSync, dmActivity: StatementSync): ConversationRows {
   const pending = new Map<string, Pending>();
   return {
-    put(row, seq, touch) {
+    put(row, seq, messages) {
       const before = pending.get(row.key);
       const next: Pending = {
         row,
+        messages: (before?.messages ?? 0) + messages,
         first_seq: before?.first_seq ?? seq,
-        touched: touch ? seq : (before?.touched ?? 0),
+        touched: messages > 0 ? seq : (before?.touched ?? 0),
         held_seq: row.held_seq,
         keepHold: false,
       };
@@ -45,14 +47,14 @@ export function conversationRows(upsert: StatementSync, dmActivity: StatementSyn
       pending.set(row.key, next);
     },
     flush() {
-      for (const { row, first_seq, touched, held_seq, keepHold } of pending.values()) {
+      for (const { row, messages, first_seq, touched, held_seq, keepHold } of pending.values()) {
         upsert.run(
           row.key,
           row.kind,
           row.id,
           row.room_id,
           row.parent_message_id,
-          row.message_count,
+          messages,
           first_seq,
           touched,
           row.last_message_at,

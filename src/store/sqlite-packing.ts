@@ -76,16 +76,15 @@ function packRow(to: PackedWrites, write: RowWrite): void {
       return;
     }
     case 'conversation': {
-      const { row, touch } = write;
+      const { row, messages } = write;
       to.push(
         'conversation',
-        touch,
+        messages,
         row.key,
         row.kind,
         row.id,
         row.room_id,
         row.parent_message_id,
-        row.message_count,
         row.last_message_at,
         row.guard_turns,
         row.guard_speaker,
@@ -123,14 +122,13 @@ function unpackRow(next: Next): RowWrite {
   if (first === 'conversation')
     return {
       op: 'conversation',
-      touch: next(),
+      messages: next(),
       row: {
         key: next(),
         kind: next(),
         id: next(),
         room_id: next(),
         parent_message_id: next(),
-        message_count: next(),
         last_message_at: next(),
         guard_turns: next(),
         guard_speaker: next(),

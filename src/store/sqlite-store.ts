@@ -158,6 +158,7 @@ class SqliteStore implements Store {
   // One server has the file: there is nobody to follow.
   readonly position = 0;
   readonly behind = 0;
+  readonly contended = false;
   follow(): void {}
   catchUp(): undefined {}
 

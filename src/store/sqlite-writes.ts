@@ -70,7 +70,7 @@ export function createCommitter(db: DatabaseSync): Committer {
         );
         return;
       case 'conversation':
-        conversations.put(row.row, seq, row.touch);
+        conversations.put(row.row, seq, row.messages);
         return;
       case 'participant':
         sql.participant.run(row.dm_id, row.participant, seq);
@@ -255,7 +255,7 @@ function statements(db: DatabaseSync) {
          guard_turns, guard_speaker, held_at, held_seq, held_messages, guard_window, held_by)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET
-         room_id = excluded.room_id, parent_message_id = excluded.parent_message_id, message_count = excluded.message_count,
+         room_id = excluded.room_id, parent_message_id = excluded.parent_message_id, message_count = conversations.message_count + excluded.message_count,
          last_seq = CASE WHEN excluded.last_seq > conversations.last_seq THEN excluded.last_seq ELSE conversations.last_seq END,
          last_message_at = excluded.last_message_at, guard_turns = excluded.guard_turns, guard_speaker = excluded.guard_speaker,
          held_at = excluded.held_at,

@@ -66,6 +66,8 @@ export interface Store {
   catchUp(): Promise<void> | undefined;
   /** Milliseconds for which it is not known that there is nothing new from other servers; 0 where there are none. */
   readonly behind: number;
+  /** Another server committed between the newest two commits of this one; false where there are no others. */
+  readonly contended: boolean;
 
   /** Sessions that expire after this time (RFC 3339), the first to expire first. */
   sessions(now: string): Promise<SessionRow[]>;

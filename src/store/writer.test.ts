@@ -387,6 +387,28 @@ it('STO-4 a few commands wait until the batch that is being written is on disk',
   expect(rules.over).toEqual([undefined, undefined]);
 });
 
+it('STO-4 while another server commits too, all that waits is one batch, and those who were just answered are waited for', async () => {
+  const { store, asked } = heldStore(await openFile());
+  const { writer, rules } = writerOf(Object.assign(store, { contended: true }));
+  const first = upTo(20).map((i) => writer.submit(`a${i}`));
+  const finish = await asked();
+  const meanwhile = upTo(18).map((i) => writer.submit(`b${i}`));
+  await turn();
+  await turn();
+  expect(rules.batches.map((batch) => batch.length)).toEqual([20]);
+  const back = first.map((each, i) => each.then(() => writer.submit(`c${i}`)));
+  finish();
+  (await asked())();
+  await Promise.all(meanwhile);
+  expect(rules.batches[1]!.length).toBe(38);
+  // Who does not come back is not waited for in vain.
+  const finishLast = asked();
+  const last = writer.submit('d');
+  (await finishLast)();
+  await Promise.all([last, ...back]);
+  expect(rules.batches.slice(2)).toEqual([['d']]);
+});
+
 it('STO-41 what was decided over a batch that the storage did not take is decided again, over the state', async () => {
   const { asked, rules, published, first, second, finish } = await stacked();
   finish(new StorageError('disk full'));

@@ -11,6 +11,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { limits } from '../protocol/limits.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
+import { Gathering } from './gathering.ts';
 import type { LogEvent } from './log-rows.ts';
 import type { Store } from './store.ts';
 import type { EventWrite, Writes } from './writes.ts';
@@ -111,6 +112,7 @@ export class Writer<C, A> {
   /** In the order of their commits. */
   #pending: Batch<C, A>[] = [];
   #run = ++runs;
+  readonly #gathering = new Gathering(() => this.#news.resolve());
   /** Batches in a row that found the state moved. */
   #moved = 0;
   #running: Promise<void> | undefined;
@@ -174,8 +176,8 @@ export class Writer<C, A> {
         const oldest = this.#pending[0];
         if (oldest?.outcome instanceof Failed) await this.#failed(oldest.outcome.error);
         else if (oldest?.outcome) await this.#stored(oldest, oldest.outcome);
-        else if (oldest) await this.#news.promise;
-        else if (this.#waiting.length === 0) return;
+        else if (oldest || this.#waiting.length > 0) await this.#news.promise;
+        else return;
       }
     } catch (error) {
       // A fault after a commit: what is in memory no longer follows the log, so nothing more may be decided on it.
@@ -193,6 +195,8 @@ export class Writer<C, A> {
     const waiting = this.#waiting.length;
     if (waiting === 0) return false;
     const newest = this.#pending.at(-1);
+    if (this.#options.store.contended)
+      return !newest && answering === 0 && (this.#alone > 0 || this.#gathering.isOver(waiting));
     if (!newest) return waiting * FEW > answering;
     // Behind one that is being written only what is worth a sync of its own; a few wait for the others.
     return (
@@ -210,11 +214,12 @@ export class Writer<C, A> {
     const under = answering + (over?.commands.length ?? 0) + this.#waiting.length;
     const alone = this.#alone > 0;
     if (alone) this.#alone--;
-    const take = alone ? 1 : Math.min(Math.max(Math.ceil(under / 2), WHOLE), limits.batch.value);
+    const part = this.#options.store.contended ? under : Math.max(Math.ceil(under / 2), WHOLE);
+    const take = alone ? 1 : Math.min(part, limits.batch.value);
     const batch: Batch<C, A> = {
       commands: this.#waiting.splice(0, take),
       alone,
-      decidedAt: this.#position(),
+      decidedAt: this.#options.position?.() ?? 0,
       after: [],
       draft: undefined,
       accepted: [],
@@ -291,6 +296,7 @@ export class Writer<C, A> {
       this.#refuse(batch);
     }
     for (const apply of batch.after) apply();
+    if (this.#options.store.contended) this.#gathering.begin(commands.length + this.#waiting.length);
     await beginning;
   }
 
@@ -337,10 +343,6 @@ export class Writer<C, A> {
     else apply();
   }
 
-  #position(): number {
-    return this.#options.position?.() ?? 0;
-  }
-
   /** A refusal counts when it was decided on what all servers have committed; else it is decided again (STO-55). */
   #refuse({ refused, decidedAt }: Pick<Batch<C, A>, 'refused' | 'decidedAt'>): void {
     if (refused.length === 0) return;
@@ -354,7 +356,7 @@ export class Writer<C, A> {
 
   async #sure(caught: Promise<void>, refused: Batch<C, A>['refused'], decidedAt: number): Promise<void> {
     const moved = await caught.then(
-      () => this.#position() !== decidedAt && !this.#closed,
+      () => (this.#options.position?.() ?? 0) !== decidedAt && !this.#closed,
       () => false,
     );
     for (const { waiting, refusal } of refused) {

@@ -42,11 +42,11 @@ export type RowWrite =
       room_id: string | null;
       payload: string;
     }
-  /** The whole row as it is after this message; first_seq is kept, last_seq becomes the event's seq. held_seq -1 means held: a hold that stands keeps its seq, a new one has the seq of this row's event. touch false: not a message, last_seq stays. */
+  /** The whole row as it is after this message; first_seq is kept, last_seq becomes the event's seq, `messages` are added to message_count. held_seq -1 means held: a hold that stands keeps its seq, a new one has the seq of this row's event. messages 0: not a message, last_seq stays. */
   | {
       op: 'conversation';
-      row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'>;
-      touch: boolean;
+      row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants' | 'message_count'>;
+      messages: number;
     }
   | { op: 'participant'; dm_id: string; participant: string }
   | { op: 'pair'; row: PairRow }

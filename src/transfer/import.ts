@@ -228,10 +228,10 @@ class Import {
       last_message_at: created_at,
     };
     this.#remember(conversation, row);
-    const { first_seq: _, last_seq: __, participants: ___, ...written } = row;
+    const { first_seq: _, last_seq: __, participants: ___, message_count: ____, ...written } = row;
     const rows: RowWrite[] = [
       { op: 'message', id: message_id, ...message, conversation, room_id: room_id ?? null },
-      { op: 'conversation', row: written, touch: true },
+      { op: 'conversation', row: written, messages: 1 },
     ];
     if (!known)
       for (const participant of participants ?? []) rows.push({ op: 'participant', dm_id: id, participant });
@@ -261,9 +261,15 @@ class Import {
     const known = await this.#conversation(item.conversation);
     if (!known) return;
     const { guard_turns, guard_speaker, guard_window, held_at, held_messages, held_by } = item;
-    const { first_seq: _first, last_seq: _last, participants: _participants, ...row } = known;
+    const {
+      first_seq: _first,
+      last_seq: _last,
+      participants: _participants,
+      message_count: _count,
+      ...row
+    } = known;
     const guard = { guard_turns, guard_speaker, guard_window, held_at, held_messages, held_by };
-    this.#add([{ op: 'conversation', row: { ...row, ...guard, held_seq: HELD }, touch: false }]);
+    this.#add([{ op: 'conversation', row: { ...row, ...guard, held_seq: HELD }, messages: 0 }]);
   }
 
   async #conversation(key: ConversationKey): Promise<ConversationRow | undefined> {

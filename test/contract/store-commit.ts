@@ -239,9 +239,9 @@ export function commitContract({ open, reopen }: StoreFactory): void {
   it('STO-28 a conversation keeps its first seq, takes the last one when it is touched, and of a batch the last row counts', async () => {
     const store = await open();
     await store.commit([
-      writesOf(messageOf('m1', 'room:general', { row: { message_count: 1 } })),
+      writesOf(messageOf('m1', 'room:general')),
       writesOf(
-        messageOf('m2', 'room:general', { row: { message_count: 2 } }),
+        messageOf('m2', 'room:general'),
         messageOf('t1', 'thread:t', { room: 'general', row: { parent_message_id: 'm1' } }),
       ),
     ]);
@@ -286,12 +286,12 @@ export function commitContract({ open, reopen }: StoreFactory): void {
     await store.commit([
       writesOf(
         eventOf('resumed', {
-          rows: [conversationOf('room:general', { message_count: 2, guard_turns: 7, touch: false })],
+          rows: [conversationOf('room:general', { guard_turns: 7, messages: 0 })],
         }),
       ),
     ]);
     expect((await all())[0]).toMatchObject({ first_seq: 1, last_seq: 2, guard_turns: 7 });
-    await store.commit([writesOf(messageOf('m3', 'room:general', { row: { message_count: 3 } }))]);
+    await store.commit([writesOf(messageOf('m3', 'room:general'))]);
     expect((await all())[0]).toMatchObject({ first_seq: 1, last_seq: 5, message_count: 3, guard_turns: 0 });
   });
 
@@ -303,13 +303,13 @@ export function commitContract({ open, reopen }: StoreFactory): void {
       eventOf(id, {
         type: 'conversation.held',
         conversation: key,
-        rows: [conversationOf(key, { ...held(0), touch: false })],
+        rows: [conversationOf(key, { ...held(0), messages: 0 })],
       });
     const free = (id: string) =>
       eventOf(id, {
         type: 'conversation.resumed',
         conversation: key,
-        rows: [conversationOf(key, { touch: false })],
+        rows: [conversationOf(key, { messages: 0 })],
       });
     const message = (id: string, n: number) => messageOf(id, key, { held: true, row: held(n) });
     const state = async () => (await store.conversations([key])).get(key);

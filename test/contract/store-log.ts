@@ -246,7 +246,7 @@ export function logContract({ open, reopen }: StoreFactory): void {
     expect((await store.dmConversationsAfter('gamma', 0, 1))[0]).toMatchObject({
       participants: ['beta', 'gamma'],
     });
-    await store.commit([writesOf(eventOf('resumed', { rows: [conversationOf('dm:d3', { touch: false })] }))]);
+    await store.commit([writesOf(eventOf('resumed', { rows: [conversationOf('dm:d3', { messages: 0 })] }))]);
     expect(await dms('gamma', 7)).toEqual([]);
   });
 

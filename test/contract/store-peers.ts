@@ -61,7 +61,7 @@ export function peersContract({ open, another }: StoreFactory): void {
       ['conversation', 2],
       ['agent', 2],
     ]);
-    expect(rows[1]).toMatchObject({ first_seq: 2, row: { row: { key: 'room:general', message_count: 1 } } });
+    expect(rows[1]).toMatchObject({ first_seq: 2, row: { row: { key: 'room:general' }, messages: 1 } });
     expect(b.batches.map(({ position }) => position)).toEqual(
       [...new Set(b.batches.map(({ position }) => position))].toSorted((x, y) => x - y),
     );
@@ -106,7 +106,7 @@ export function peersContract({ open, another }: StoreFactory): void {
     await expect(stale).rejects.toThrow(StateMovedError);
     expect(b.batches.flatMap(({ rows }) => rows.map(({ row }) => row.op))).toEqual(['agent']);
     await b.store.commit([rowsOf({ op: 'agent', row: agentRow('beta') })], 2, b.store.position);
-    // Conversations are each for themselves.
+    // Conversations are each for themselves, and that more was said in one changes nothing that a decision goes by.
     const before = a.store.position;
     await b.store.commit([writesOf(messageOf('m1', 'room:other'))], 3, b.store.position);
     await a.store.catchUp();
@@ -114,8 +114,36 @@ export function peersContract({ open, another }: StoreFactory): void {
     expect(seen).toBeGreaterThan(before);
     await b.store.commit([writesOf(messageOf('m2', 'room:other'))], 4, b.store.position);
     await a.store.commit([writesOf(messageOf('n1', 'room:mine'))], 1, seen);
-    const touched = writesOf(eventOf('e1', { rows: [conversationOf('room:other', { touch: false })] }));
-    await expect(a.store.commit([touched], 2, seen)).rejects.toThrow(StateMovedError);
+    await a.store.commit([writesOf(messageOf('m3', 'room:other'))], 1, seen);
+    const other = async () => (await b.store.conversations(['room:other'])).get('room:other');
+    expect(await other()).toMatchObject({ message_count: 3, last_seq: 4 });
+    // What the guard goes by does.
+    await b.store.catchUp();
+    await b.store.commit(
+      [writesOf(messageOf('m4', 'room:other', { row: { guard_turns: 1 } }))],
+      5,
+      b.store.position,
+    );
+    const touched = () => writesOf(eventOf('e1', { rows: [conversationOf('room:other', { messages: 0 })] }));
+    await expect(a.store.commit([touched()], 2, seen)).rejects.toThrow(StateMovedError);
+    expect(await other()).toMatchObject({ message_count: 4, guard_turns: 1 });
+    // So does a change of ours that they do not know of.
+    await a.store.commit([touched()], 3, a.store.position);
+    await expect(b.store.commit([writesOf(messageOf('m5', 'room:other'))], 6, seen)).rejects.toThrow(
+      StateMovedError,
+    );
+  });
+
+  it('STO-4 a server knows whether another one committed meanwhile', async () => {
+    const [a, b] = await two();
+    const say = ({ store }: typeof a, id: string) => store.commit([writesOf(messageOf(id, 'room:general'))]);
+    for (const id of ['m1', 'm2']) await say(a, id);
+    expect(a.store.contended).toBe(false);
+    await say(b, 'm3');
+    await say(a, 'm4');
+    expect(a.store.contended).toBe(true);
+    await say(a, 'm5');
+    expect(a.store.contended).toBe(false);
   });
 
   it('STO-56 catchUp waits for what was committed before it; behind says since when that is not known', async () => {

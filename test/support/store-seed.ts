@@ -57,13 +57,8 @@ function fill(
 ): void {
   let clock = from;
   const at = (): string => new Date(clock++).toISOString();
-  const counts = new Map<string, number>();
   const missing: EventWrite[] = [];
   for (const id of rooms) {
-    const stored = engine.db
-      .prepare('SELECT message_count FROM conversations WHERE key = ?')
-      .get(`room:${id}`);
-    counts.set(id, Number(stored?.['message_count'] ?? 0));
     if (!engine.db.prepare('SELECT 1 FROM rooms WHERE id = ? AND removed_at IS NULL').get(id))
       missing.push(roomCreated(networkId, id, at()));
   }
@@ -75,8 +70,6 @@ function fill(
     const writes: Writes[] = [];
     for (; writes.length < PER_TRANSACTION && done < messages; done++) {
       const room = rooms[done % rooms.length]!;
-      const count = counts.get(room)! + 1;
-      counts.set(room, count);
       writes.push({
         events: [
           messageCreated(
@@ -85,7 +78,6 @@ function fill(
             `msg_${messageEventId(`${run}-${done}`).slice(4)}`,
             typeof text === 'string' ? text : text(done),
             at(),
-            count,
             sender?.(done),
           ),
         ],
@@ -116,7 +108,6 @@ function messageCreated(
   id: string,
   text: string,
   at: string,
-  count: number,
   agent: string | undefined,
 ): EventWrite {
   const sender = fqid(networkId, 'agents', agent ?? 'seed');
@@ -135,13 +126,12 @@ function messageCreated(
     created_at: at,
   };
   const conversation = `room:${room}` as const;
-  const row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants'> = {
+  const row: Omit<ConversationRow, 'first_seq' | 'last_seq' | 'participants' | 'message_count'> = {
     key: conversation,
     kind: 'room',
     id: room,
     room_id: room,
     parent_message_id: null,
-    message_count: count,
     last_message_at: at,
     guard_turns: 0,
     guard_speaker: null,
@@ -162,7 +152,7 @@ function messageCreated(
       room_id: room,
       sender,
     },
-    { op: 'conversation', row, touch: true },
+    { op: 'conversation', row, messages: 1 },
   ];
   return {
     id: messageEventId(id),

@@ -57,20 +57,19 @@ export type ConversationWrite = RowWrite & { op: 'conversation' };
 
 export function conversationOf(
   key: ConversationKey,
-  rest: Partial<ConversationRow> & { touch?: boolean } = {},
+  rest: Partial<ConversationRow> & { messages?: number } = {},
 ): ConversationWrite {
   const { kind, id } = parseConversation(key);
-  const { touch = true, first_seq: _f, last_seq: _l, participants: _p, ...given } = rest;
+  const { messages = 1, first_seq: _f, last_seq: _l, participants: _p, message_count: _c, ...given } = rest;
   return {
     op: 'conversation',
-    touch,
+    messages,
     row: {
       key,
       kind,
       id,
       room_id: kind === 'room' ? id : null,
       parent_message_id: null,
-      message_count: 1,
       last_message_at: AT,
       guard_turns: 0,
       guard_speaker: null,
