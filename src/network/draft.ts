@@ -75,7 +75,7 @@ class BatchDraft implements Draft<Command, Answer> {
   }
 
   committed(seqs: readonly (readonly number[])[]): void {
-    this.#facts.remember();
+    this.#facts.remember((key) => this.#overlay.changesConversation(key));
     if (this.#settings) Object.assign(this.#topology.settings, this.#settings);
     for (let i = 0; i < this.#writing.length; i++) this.#topology.committed(this.#writing[i]!, seqs[i]!);
     if (this.#above) this.#above.#facts.rebase();

@@ -91,10 +91,13 @@ export class Facts implements State {
     this.#loaded = NOTHING;
   }
 
-  /** This batch is on disk: the rows it was decided on are in the topology before its changes are. */
-  remember(): void {
+  /**
+   * This batch is on disk: the rows that it changes are in the topology before its changes are. Others that were read for
+   * it may have been changed by another server since.
+   */
+  remember(changes: (key: ConversationKey) => boolean): void {
     for (const row of this.#conversations.values())
-      if (!this.#topology.conversation(row.key)) this.#topology.putConversation(row);
+      if (!this.#topology.conversation(row.key) && changes(row.key)) this.#topology.putConversation(row);
   }
 
   get settings(): NetworkSettings {

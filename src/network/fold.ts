@@ -56,7 +56,10 @@ export function fold(state: Foldable, writes: Writes, seqs: readonly number[] | 
   for (const row of writes.rows) foldRow(state, row, undefined, undefined);
 }
 
-/** What another server committed. A conversation that is not in memory and not held stays out of it. */
+/**
+ * What another server committed. A conversation that is not in memory and not held stays out of it; one that was being
+ * read meanwhile may lack these messages in its message_count here. No rule goes by that: pages read it from the store.
+ */
 export function foldForeign(state: Foldable, { events, rows }: ForeignBatch): void {
   const bySeq = new Map(events.map((event) => [event.seq, event]));
   for (const foreign of rows) {

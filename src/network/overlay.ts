@@ -109,6 +109,9 @@ export class Overlay implements State, Foldable {
   conversation(key: ConversationKey): ConversationRow | undefined {
     return this.#conversations.get(key) ?? this.#below.conversation(key);
   }
+  changesConversation(key: ConversationKey): boolean {
+    return this.#conversations.has(key);
+  }
   *held(): Iterable<ConversationRow> {
     for (const row of this.#below.held()) if (!this.#conversations.has(row.key)) yield row;
     for (const row of this.#conversations.values()) if (row.held_at !== null) yield row;

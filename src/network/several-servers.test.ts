@@ -108,12 +108,9 @@ it('STO-54 three servers in one busy room: every message once, in one order for 
     ),
   );
   await settled(labs);
-  const count = (await labs[0]!.store.conversations(['room:busy'])).get('room:busy')!.message_count;
+  const { last_seq } = (await labs[0]!.store.conversations(['room:busy'])).get('room:busy')!;
   for (const lab of labs)
-    expect(lab.network.topology.conversation('room:busy')).toMatchObject({
-      message_count: count,
-      guard_turns: 0,
-    });
+    expect(lab.network.topology.conversation('room:busy')).toMatchObject({ last_seq, guard_turns: 0 });
   const outcomes = await Promise.allSettled(
     commits.flatMap(({ mock }) => mock.results.map(({ value }) => value)),
   );
@@ -136,6 +133,24 @@ it('STO-54 three servers in one busy room: every message once, in one order for 
       last_seq: general.last_seq,
     });
   }
+});
+
+it('STO-54 a conversation that was read for a refusal, while another server changed it, is read again', async () => {
+  const [a, b] = (await servers(2)) as [Lab, Lab];
+  await b.send('agent:alpha', 'dm:d@alpha,beta', 'one');
+  await settled([a, b]);
+  const read = a.store.conversations.bind(a.store);
+  vi.spyOn(a.store, 'conversations').mockImplementationOnce(async (keys) => {
+    const rows = await read(keys);
+    const mark = a.events.length;
+    await b.send('agent:beta', 'dm:d', 'two');
+    await eventually(() => a.events.length > mark);
+    return rows;
+  });
+  // Of one batch.
+  const codes = ['dm:d', 'room:general'].map((target) => codeOf(a.send('agent:gamma', target, 'three')));
+  expect(await Promise.all(codes)).toEqual(['not_a_participant', 'accepted']);
+  expect(await a.network.guardState('dm:d')).toMatchObject({ turns: 2 });
 });
 
 it('STO-58 behind a pooler, without LISTEN and prepared statements, news are polled for', async () => {
