@@ -167,9 +167,11 @@ export class Pairings {
   /** Pulls at most `count` messages of a shared room's history. Rejects with MoltnetError. */
   async backfill(id: string, room_id: string, count: number): Promise<BackfillResult> {
     const { network } = this.#options;
-    const { spec, peer } = this.get(id);
+    const relay = this.get(id);
+    const { spec, peer } = relay;
     if (sharedSince(network.topology.room(room_id)?.shares, id) === undefined)
       throw new MoltnetError('not_shared', `no room ${room_id} is shared with the pairing ${id}`);
+    relay.requireHere();
     if (spec.network === undefined) await peer.check();
     const { client } = peer;
     if (!client || spec.network === undefined)

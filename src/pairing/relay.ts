@@ -7,6 +7,7 @@ import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import { sharedSince } from '../network/sharing.ts';
 import { parseConversation } from '../protocol/conversation.ts';
+import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Pairing, PairingDetail, RelayCounts } from '../protocol/pairings.ts';
 import type { LogEvent } from '../store/log-rows.ts';
@@ -67,7 +68,6 @@ export class PairingRelay {
 
   constructor(options: RelayOptions) {
     const { network, store, spec, clock } = options;
-    const { peers } = store;
     this.spec = spec;
     this.#options = options;
     this.peer = new Peer({
@@ -84,10 +84,9 @@ export class PairingRelay {
     });
     this.#lease = new RelayLease({
       name: this.#name('pairing'),
-      peers,
+      peers: store.peers,
       // A link leads to one server: that one relays.
-      yields: () =>
-        spec.link === 'await' && !options.link?.() && peers?.noted(this.#name('pairing-link')) !== undefined,
+      yields: () => this.#linkedElsewhere,
       onTaken: () => this.#taken(),
       onLost: () => this.#lost(),
       ...(options.leaseEvery !== undefined && { every: options.leaseEvery }),
@@ -120,6 +119,22 @@ export class PairingRelay {
   lapsed(): void {
     this.#lease.lapsed();
   }
+  /**
+   * What is asked of it now can be asked from here, or from nowhere. Throws `service_unavailable` while its link is at
+   * another server of this network.
+   */
+  requireHere(): void {
+    if (this.#linkedElsewhere)
+      throw new MoltnetError(
+        'service_unavailable',
+        `the link of ${this.spec.id} is at another server of this network: it answers when it is asked this (ask again)`,
+        { retry_after: 1 },
+      );
+  }
+  get #linkedElsewhere(): boolean {
+    const { spec, store, link } = this.#options;
+    return spec.link === 'await' && !link?.() && store.peers?.noted(this.#name('pairing-link')) !== undefined;
+  }
   /** Conversations with messages that wait here. */
   get waiting(): number {
     return this.#outbox?.pending ?? 0;
@@ -141,6 +156,9 @@ export class PairingRelay {
     this.#counts.last_refusal = last_refusal;
   }
 
+  get status(): string {
+    return this.#elsewhere()?.status ?? this.peer.status;
+  }
   view(): Pairing {
     const { id, network, name, base_url, source } = this.spec;
     const { topology } = this.#options.network;
@@ -177,8 +195,10 @@ export class PairingRelay {
 
   /** As the server that relays has it. */
   #said(): RelayNote {
-    const elsewhere = this.relays ? undefined : this.#options.store.peers?.noted(this.#name('pairing'));
-    return parseNote(elsewhere) ?? this.#note(SHOWN);
+    return this.#elsewhere() ?? this.#note(SHOWN);
+  }
+  #elsewhere(): RelayNote | undefined {
+    return this.relays ? undefined : parseNote(this.#options.store.peers?.noted(this.#name('pairing')));
   }
 
   #note(most: number): RelayNote {

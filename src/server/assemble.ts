@@ -41,6 +41,8 @@ export interface ServerOptions {
   clock?: () => number;
   /** Milliseconds between two looks at who is in shared rooms on the other side of a pairing; for tests. */
   membersEvery?: number;
+  /** What a pairing may bring, in the place of the limits. */
+  pairingQuota?: { messages: number; bytes: number };
 }
 
 /** The context, with what only startServer may say to it. */
@@ -152,6 +154,7 @@ export async function assemble(
     url: () => url,
     ...(options.clock && { clock: options.clock }),
     ...(options.membersEvery !== undefined && { membersEvery: options.membersEvery }),
+    ...(options.pairingQuota && { quota: options.pairingQuota }),
   }));
   const streams = (counted.streams = createEventStreams({ network, store, tail }));
   const open = (revocables = { credentials, gateway, streams });

@@ -22,6 +22,7 @@ export interface PairingsOptions {
   url(): string;
   clock?: () => number;
   membersEvery?: number;
+  quota?: { messages: number; bytes: number };
 }
 
 export const createPairings = ({
@@ -34,6 +35,7 @@ export const createPairings = ({
   url,
   clock,
   membersEvery,
+  quota,
 }: PairingsOptions): Pairings =>
   new Pairings({
     network,
@@ -42,6 +44,7 @@ export const createPairings = ({
     file: () => config.pairings,
     ...(clock && { clock }),
     ...(membersEvery !== undefined && { membersEvery }),
+    ...(quota && { quota }),
     serve: (token) =>
       createTransport({
         baseUrl: url(),
@@ -58,8 +61,9 @@ export const createPairings = ({
 
 /** What the network document says of pairings that do not work (wire.md 8.3). */
 export function pairingWarnings(pairings: Pairings, config: ServerConfig): NetworkWarning[] {
+  // As the server that relays says, also at another one.
   const list = pairings.list();
-  const count = (status: string): number => list.filter(({ peer }) => peer.status === status).length;
+  const count = (wanted: string): number => list.filter(({ status }) => status === wanted).length;
   const warning = (
     status: string,
     severity: NetworkWarning['severity'],

@@ -263,6 +263,47 @@ it('RLY-33: mentions bind by FQID only; an agent of the same name there is anoth
   expect(said[2]!.from.fqid).toBe('molt://net_b/agents/beta');
 });
 
+it('RLY-35: what is over its quota is not stored, is told so, and leaves others theirs', async () => {
+  const { net_a: a } = await startNets(['net_a', 'net_b', 'net_c'], {
+    edges: [
+      ['net_a', 'net_b'],
+      ['net_a', 'net_c'],
+    ],
+    pairingQuota: { messages: 1_000, bytes: 64_000 },
+  });
+  for (const wire of a!.from.values()) wire.cut();
+  const large = { parts: [{ kind: 'text', text: 'x'.repeat(20_000) }] };
+  const post = (body: object, headers: Record<string, string> = {}): ReturnType<typeof ask> =>
+    ask(a!.server.url, 'POST', '/v1/messages', TOKEN, body, headers);
+  for (let i = 0; i < 3; i++) expect((await post(message(large), RELAYED)).status).toBe(202);
+  const over = await post(message(large), RELAYED);
+  expect([over.status, over.json['code']]).toEqual([429, 'pairing_quota']);
+  expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(0);
+  const items = [{ message: message(large) }];
+  expect((await ask(a!.server.url, 'POST', '/v1/relay', TOKEN, { items })).json['code']).toBe(
+    'pairing_quota',
+  );
+  // One that does not know of refusals goes on, and is not silenced.
+  expect(await post(message(large))).toMatchObject({ status: 202, json: { accepted: false } });
+  expect(await a!.texts('general')).toHaveLength(3);
+  expect((await a!.pairing('net_b')).relay).toMatchObject({
+    received: 3,
+    last_refusal: { code: 'pairing_quota' },
+  });
+  // The agents here, and the other pairing, have theirs.
+  await a!.say('general', 'alpha', 'ours');
+  const other = { ...message(), ...of('net_c') };
+  const sent = await ask(
+    a!.server.url,
+    'POST',
+    '/v1/messages',
+    pairSecret('net_c', 'net_a'),
+    { ...other, id: other.origin.message_id },
+    RELAYED,
+  );
+  expect(sent.status).toBe(202);
+});
+
 it('RLY-34: nobody else speaks for a network that is paired', async () => {
   const { a } = await victim();
   const { status, json } = await ask(

@@ -168,6 +168,24 @@ it('RLY-71: a link that comes to another server is taken there, and that one rel
   wire.cut();
   wire.mend();
   await both();
+  // What is asked of it now is answered where the link is; elsewhere it is said that it is, and nothing is wrong.
+  const pull = { room_id: 'general' };
+  for (const [method, what, body] of [
+    ['GET', 'network', undefined],
+    ['GET', 'rooms', undefined],
+    ['GET', 'agents', undefined],
+    ['POST', 'backfill', pull],
+  ] as const) {
+    const of = (net: Net): ReturnType<typeof ask> =>
+      ask(net.server.url, method, `/v1/pairings/net_b/${what}`, OPERATOR, body);
+    expect([what, (await of(two)).status]).toEqual([what, 200]);
+    const elsewhere = await of(one);
+    expect([what, elsewhere.status, elsewhere.headers.get('retry-after')]).toEqual([what, 503, '1']);
+  }
+  for (const net of servers) {
+    expect((await net.pairing('net_b')).status).toBe('connected');
+    expect(await net.api('GET', '/v1/network')).not.toHaveProperty('warnings');
+  }
   // The one with the link goes; the next link comes to the other.
   wire.port = one.server.port;
   await two.stop();

@@ -1,5 +1,10 @@
 /** What two paired networks see of each other: members, DMs, lists, statuses (RLY-50 and following). */
+import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
+import { decodePairingCode } from '../../src/pairing/code.ts';
+import { newPairToken } from '../../src/protocol/credentials.ts';
+import type { PairingInvite } from '../../src/protocol/pairings.ts';
+import { DOCUMENT, pairedWithAnything } from '../support/pairing-anything.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { ask, becomes, OPERATOR, pairSecret, SHARED, startNets } from '../support/pairing-lab.ts';
 
@@ -132,6 +137,63 @@ it('RLY-53: the status says what is wrong, in the list, in warnings, in metrics 
   const lines = (await metrics.text()).split('\n');
   expect(lines).toContain('moltnet_relay_total{result="success"} 2');
   expect(lines).toContain('moltnet_relay_waiting 0');
+});
+
+it('RLY-53: each status as it comes to be, the warning of it, and what goes meanwhile', async () => {
+  let answer = (_text: string): void => {};
+  const { net, answers } = await pairedWithAnything((response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    answer = (text) => void response.end(text);
+  });
+  const stands = async (): Promise<unknown[]> => {
+    const { status, diagnostics } = await net.pairing('net_b');
+    const { warnings = [] } = await net.api<{ warnings?: { code: string }[] }>('GET', '/v1/network');
+    return [status, diagnostics?.reason, ...warnings.map(({ code }) => code)];
+  };
+  const becoming = async (document: unknown, ...wanted: unknown[]): Promise<void> => {
+    answers.set('/v1/network', document);
+    await ask(net.server.url, 'GET', '/v1/pairings/net_b/network', OPERATOR);
+    expect(await stands()).toEqual(wanted);
+  };
+  // Nothing has been heard of it.
+  expect(await stands()).toEqual(['unknown', undefined]);
+  answer(JSON.stringify(DOCUMENT));
+  await becomes(async () => expect(await stands()).toEqual(['connected', undefined]));
+  const capabilities = { ...DOCUMENT.capabilities, direct_messages: false };
+  await becoming({ ...DOCUMENT, capabilities }, 'degraded', 'direct_messages_disabled', 'pairings.degraded');
+  // Rooms go, DMs wait.
+  answers.set('/v1/relay', { results: [{ accepted: true }] });
+  const dm = await net.say('general', 'alpha', 'psst', {
+    target: { kind: 'dm', participant_ids: ['alpha', 'net_b:beta'] },
+  });
+  const room = await net.say('general', 'alpha', 'hello');
+  await becomes(async () => expect(await net.relays(room)).toMatchObject([{ state: 'relayed' }]));
+  expect(await net.relays(dm)).toMatchObject([{ state: 'waiting' }]);
+  const protocols = { http: ['moltnet.http.v2'] };
+  await becoming(
+    { ...DOCUMENT, protocols },
+    'incompatible',
+    'unsupported_http_protocol',
+    'pairings.incompatible',
+  );
+  await becoming(
+    { ...DOCUMENT, id: 'net_z' },
+    'incompatible',
+    'network_id_mismatch',
+    'pairings.incompatible',
+  );
+  await becoming('no document', 'error', 'remote_request_failed', 'pairings.error');
+  // One that was made by a code and was never reached.
+  const { code } = await net.api<PairingInvite>('POST', '/v1/pairing-invites', { rooms: ['general'] });
+  await ask(net.server.url, 'POST', '/v1/pairings/exchange', undefined, {
+    secret: decodePairingCode(code).secret,
+    network_id: 'net_c',
+    token: newPairToken(),
+    base_url: 'http://127.0.0.1:1',
+  });
+  expect((await net.pairing('net_c')).status).toBe('pending');
+  await becomes(async () => expect((await net.pairing('net_c')).diagnostics).toBeDefined());
+  expect((await net.pairing('net_c')).status).toBe('pending');
 });
 
 it.each([

@@ -36,13 +36,14 @@ export async function anything(): Promise<{ url: string; answers: Map<string, An
   return { url: `http://127.0.0.1:${port}`, answers, asked };
 }
 
-/** Paired with a server that answers each path as it is told to. */
-export async function pairedWithAnything(): Promise<{
+/** Paired with a server that answers each path as it is told to; `first` is its network document. */
+export async function pairedWithAnything(first: Answer = DOCUMENT): Promise<{
   net: Net;
   answers: Map<string, Answer>;
   asked: string[];
 }> {
   const { url, answers, asked } = await anything();
+  answers.set('/v1/network', first);
   const net = await startNet(
     testConfig({
       network: { id: 'net_a', name: 'A' },

@@ -104,6 +104,7 @@ export interface NetsOptions {
   /** Milliseconds since 1970, as a network takes the time. */
   clock?: (id: string) => () => number;
   membersEvery?: number;
+  pairingQuota?: { messages: number; bytes: number };
 }
 
 export const OPERATOR = 'operator-secret-0123456789';
@@ -160,6 +161,7 @@ export async function startNets(ids: string[], options: NetsOptions = {}): Promi
       servers: options.postgres?.servers ?? 1,
       ...(options.clock && { clock: options.clock(id) }),
       ...(options.membersEvery !== undefined && { membersEvery: options.membersEvery }),
+      ...(options.pairingQuota && { pairingQuota: options.pairingQuota }),
     });
   }
   return nets;
@@ -168,7 +170,15 @@ export async function startNets(ids: string[], options: NetsOptions = {}): Promi
 export async function startNet(
   config: ServerConfig,
   from: Map<string, Wire>,
-  { servers = 1, ...more }: { servers?: number; clock?: () => number; membersEvery?: number } = {},
+  {
+    servers = 1,
+    ...more
+  }: {
+    servers?: number;
+    clock?: () => number;
+    membersEvery?: number;
+    pairingQuota?: { messages: number; bytes: number };
+  } = {},
 ): Promise<Net> {
   const log = createLog(process.env['MOLTNET_TEST_LOG'] ?? 'silent');
   const start = async (): Promise<RunningServer> => {

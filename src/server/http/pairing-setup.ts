@@ -67,6 +67,7 @@ export async function pairingSetupRoutes(app: App, context: ServerContext): Prom
           'not_shared',
           'pairing_quota',
           'bad_gateway',
+          'service_unavailable',
         ),
       },
     },

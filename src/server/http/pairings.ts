@@ -69,11 +69,18 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
         summary: 'The network document of a paired network, asked for now',
         tags,
         params: PairingParams,
-        response: answers({ 200: Network }, 'unauthorized', 'forbidden', 'not_found', 'bad_gateway'),
+        response: answers(
+          { 200: Network },
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'bad_gateway',
+          'service_unavailable',
+        ),
       },
     },
     async (request, reply) => {
-      const { peer } = pairings.get(pathId(request.params.pairingID, 'pairing'));
+      const peer = reached(request.params.pairingID);
       const document = await peer.check();
       if (!document) throw new MoltnetError('bad_gateway', peer.diagnostics?.message);
       return sendValue(reply, document);
@@ -95,6 +102,7 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
           'forbidden',
           'not_found',
           'bad_gateway',
+          'service_unavailable',
           'invalid_cursor',
         ),
       },
@@ -118,6 +126,7 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
           'forbidden',
           'not_found',
           'bad_gateway',
+          'service_unavailable',
           'invalid_cursor',
         ),
       },
@@ -149,6 +158,13 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
     },
   );
 
+  /** Throws `service_unavailable` where another server of this network has to be asked. */
+  function reached(pairingID: string): ReturnType<typeof pairings.get>['peer'] {
+    const relay = pairings.get(pathId(pairingID, 'pairing'));
+    relay.requireHere();
+    return relay.peer;
+  }
+
   /** Every item that the other side lists, as a page of ours; a remote failure is 502, whatever it is. */
   async function proxied<T extends { id: string }>(
     name: 'rooms' | 'agents',
@@ -156,7 +172,7 @@ export async function pairingRoutes(app: App, context: ServerContext): Promise<v
     pairingID: string,
     list: (peer: ReturnType<typeof pairings.get>['peer']) => Promise<T[]>,
   ): Promise<string> {
-    const { peer } = pairings.get(pathId(pairingID, 'pairing'));
+    const peer = reached(pairingID);
     await peer.check(true);
     if (peer.status !== 'connected' && peer.diagnostics?.reason !== 'direct_messages_disabled')
       throw new MoltnetError('bad_gateway', peer.diagnostics?.message);
