@@ -98,6 +98,8 @@ export interface CliAdapter {
   program: CliProgram;
   /** Runs one turn. May throw: a SetupError is permanent, anything else is a failure that may pass. */
   run(turn: CliTurn): Promise<TurnOutcome>;
+  /** Looks closer than at the version that its program tells. May throw as `run` may. */
+  probe?(place: CliPlace, signal: AbortSignal): Promise<ProbeResult>;
   /** Ends processes that live longer than a turn. */
   close?(): Promise<void>;
   /** Ends what is kept of one session beside the store. */
@@ -110,6 +112,7 @@ export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
   const workspace = workspaceOf(context);
   const closing = new AbortController();
   const lastOfSession = new Map<string, Promise<unknown>>();
+  const looks = new Set<Promise<ProbeResult>>();
 
   const cancelled = (): TurnOutcome => ({
     state: 'cancelled',
@@ -169,11 +172,15 @@ export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
         return storeFile().delete(key);
       },
     },
-    probe: () => probe(context, program, workspace),
+    probe: () => {
+      const looking = probe(context, adapter, workspace, closing.signal).finally(() => looks.delete(looking));
+      looks.add(looking);
+      return looking;
+    },
     deliver,
     close: async () => {
       closing.abort();
-      await Promise.all(lastOfSession.values());
+      await Promise.all([...lastOfSession.values(), ...looks]);
       await adapter.close?.();
     },
   };
@@ -232,9 +239,16 @@ function sessionStore(context: CliContext, workspace: string): SessionStore {
   );
 }
 
-async function probe(context: CliContext, program: CliProgram, workspace: string): Promise<ProbeResult> {
+async function probe(
+  context: CliContext,
+  adapter: CliAdapter,
+  workspace: string,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
   try {
-    const { file, env } = enter(context, program, workspace);
+    const place = enter(context, adapter.program, workspace);
+    if (adapter.probe) return await adapter.probe(place, signal);
+    const { file, env } = place;
     const version = await new Promise<string>((resolve, reject) => {
       execFile(
         file,

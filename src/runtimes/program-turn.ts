@@ -70,7 +70,7 @@ export async function runProgram(
  * wakes, which no other conversation of this machine has. One of a node that lives is an error.
  */
 export async function leftoverGone(
-  { signal }: LineTurn,
+  { signal }: Pick<LineTurn, 'signal'>,
   log: RuntimeContext['log'],
   folder: string,
 ): Promise<void> {

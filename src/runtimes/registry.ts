@@ -3,6 +3,7 @@ import { claudeCode } from './claude-code.ts';
 import { codex } from './codex.ts';
 import { command } from './command.ts';
 import { pi } from './control-url.ts';
+import { gemini } from './gemini/gemini.ts';
 import { openclaw } from './openclaw/openclaw.ts';
 import { picoclaw } from './picoclaw/picoclaw.ts';
 import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
@@ -12,6 +13,7 @@ import { webhook } from './webhook/webhook.ts';
 export const RUNTIMES: readonly RuntimeDefinition[] = [
   codex,
   claudeCode,
+  gemini,
   openclaw,
   picoclaw,
   tinyclaw,

@@ -2,14 +2,18 @@ import os from 'node:os';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { claudeCode } from '../../src/runtimes/claude-code.ts';
 import { codex } from '../../src/runtimes/codex.ts';
+import { gemini } from '../../src/runtimes/gemini/gemini.ts';
+import { guarded } from '../../src/runtimes/guarded-text.ts';
 import { lastingProgram, programContract, runtimeContract } from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { runtimeLab } from '../support/runtime-lab.ts';
 import {
   claudeCommand,
   codexCommand,
+  geminiCommand,
   modelEnvironment,
   prepareCodexHome,
+  prepareGeminiHome,
   setEnvironment,
 } from './real-clis.ts';
 
@@ -50,6 +54,15 @@ const real = [
     },
   },
   { name: 'claude-code (real)', lab: () => runtimeLab(claudeCode, { command: claudeCommand }) },
+  {
+    name: 'gemini (real)',
+    lab: () => {
+      const lab = runtimeLab(gemini, { command: geminiCommand });
+      prepareGeminiHome(lab.home);
+      return lab;
+    },
+    arrives: guarded,
+  },
 ].map((one) =>
   lastingProgram({ ...one, fake: false, prompts: () => model.turns().map((turn) => turn.prompt) }),
 );

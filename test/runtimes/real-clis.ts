@@ -1,4 +1,4 @@
-/** The real `codex` and `claude` of this folder's own node_modules, set up for a mock model and an empty home. */
+/** The real `codex`, `claude` and `gemini` of this folder's own node_modules, set up for a mock model and an empty home. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ export const codexCommand: string = bin('codex');
 export const claudeCommand: string = bin('claude');
 /** The native program: npm's launcher in front of it works only where install scripts have run. */
 export const claudeNative = (): string => findExecutable(claudeCommand, '/', '', CLAUDE_CLI, 'npm ci');
+export const geminiCommand: string = bin('gemini');
 
 /** Writes Codex's configuration into a home: the mock model, no updates, no telemetry. */
 export function prepareCodexHome(home: string, model: MockModel): void {
@@ -32,7 +33,18 @@ enabled = false
   writeFileSync(path.join(folder, 'config.toml'), config);
 }
 
-/** What both CLIs need in the environment of the node. */
+/**
+ * Writes Gemini CLI's configuration into a home: one model, which it would else ask another model to choose, asked
+ * once. Where that is comes by the environment; telemetry and updates are off by the adapter.
+ */
+export function prepareGeminiHome(home: string): void {
+  const folder = path.join(home, '.gemini');
+  mkdirSync(folder, { recursive: true });
+  const config = { model: { name: 'gemini-2.5-flash' }, general: { maxAttempts: 1 } };
+  writeFileSync(path.join(folder, 'settings.json'), JSON.stringify(config));
+}
+
+/** What the CLIs need in the environment of the node. */
 export const modelEnvironment = (model: MockModel): Record<string, string> => ({
   MOCK_MODEL_KEY: 'mock',
   ANTHROPIC_BASE_URL: model.url,
@@ -41,6 +53,8 @@ export const modelEnvironment = (model: MockModel): Record<string, string> => ({
   CLAUDE_CODE_MAX_RETRIES: '0',
   DISABLE_AUTOUPDATER: '1',
   DISABLE_TELEMETRY: '1',
+  GOOGLE_GEMINI_BASE_URL: model.url,
+  GEMINI_API_KEY: 'mock',
 });
 
 /** Sets variables of this process, from which a runtime takes its environment; returns what takes them back. */

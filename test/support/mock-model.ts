@@ -23,7 +23,7 @@ export type ModelAnswer = { after?: Promise<unknown> } & (
 /** One request of an agent, reduced to what both APIs have in common. */
 export interface ModelRequest {
   n: number;
-  api: 'responses' | 'messages';
+  api: 'responses' | 'messages' | 'gemini';
   /** The message this turn answers: the last text of a user that the CLI did not make up itself. */
   prompt: string;
   /** Every text of a user in the history, oldest first; the CLI's own notes included. */
@@ -103,11 +103,16 @@ export async function startMockModel(script: ModelScript = directives): Promise<
     if (path === '/models')
       return json(response, 200, { object: 'list', data: [], models: [], has_more: false });
     if (path === '/messages/count_tokens') return json(response, 200, { input_tokens: 100 });
-    if (path !== '/responses' && path !== '/messages')
+    const isGemini = /:(stream)?generateContent$/i.test(path);
+    if (path !== '/responses' && path !== '/messages' && !isGemini)
       return json(response, 404, { error: { message: 'no such path' } });
 
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
-    const seen = path === '/responses' ? readResponses(body) : readMessages(body);
+    const seen = isGemini
+      ? readGemini(body)
+      : path === '/responses'
+        ? readResponses(body)
+        : readMessages(body);
     const call = { n: requests.length + 1, body, ...seen };
     const entry: ModelRequest = { ...call, answer: seen.agentic ? mock.script(call) : { say: 'ok' } };
     requests.push(entry);
@@ -119,8 +124,9 @@ export async function startMockModel(script: ModelScript = directives): Promise<
     if ('http' in what)
       return json(response, what.http, {
         type: 'error',
-        error: { type: 'api_error', message: `mock ${what.http}` },
+        error: { type: 'api_error', message: `mock ${what.http}`, code: what.http },
       });
+    if (isGemini && !path.includes(':stream')) return json(response, 200, geminiAnswer(entry, body));
     if (seen.api === 'messages' && body['stream'] !== true && !('drop' in what))
       return json(response, 200, messageOf(entry, body));
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -129,6 +135,7 @@ export async function startMockModel(script: ModelScript = directives): Promise<
       setTimeout(() => response.destroy(), 20).unref();
       return;
     }
+    if (isGemini) return void response.end(`data: ${JSON.stringify(geminiAnswer(entry, body))}\n\n`);
     const events = seen.api === 'responses' ? responsesEvents(entry, body) : messagesEvents(entry, body);
     for (const event of events) response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
     response.end();
@@ -155,7 +162,7 @@ interface Block {
 
 /** Texts that the CLIs add in the user's name: environment, instructions, reminders. */
 const MADE_UP =
-  /^\s*(<(environment_context|user_instructions|permissions|skills|skill|turn_aborted|INSTRUCTIONS|recommended|system-reminder|local-command|<<BEGIN_OPENCLAW)|# AGENTS\.md)/;
+  /^\s*(<(environment_context|session_context|user_instructions|permissions|skills|skill|turn_aborted|INSTRUCTIONS|recommended|system-reminder|local-command|<<BEGIN_OPENCLAW)|# AGENTS\.md)/;
 
 function plain(content: unknown): string {
   if (typeof content === 'string') return content;
@@ -188,6 +195,23 @@ function readMessages(body: Record<string, unknown>): Seen {
   return seen;
 }
 
+interface GeminiContent {
+  role?: string;
+  parts?: { text?: string; functionResponse?: { response?: unknown } }[];
+}
+
+function readGemini(body: Record<string, unknown>): Seen {
+  const seen: Seen = { api: 'gemini', prompt: '', history: [], tool_results: [], agentic: hasTools(body) };
+  for (const { role, parts = [] } of (body['contents'] as GeminiContent[] | undefined) ?? []) {
+    if (role !== 'user') continue;
+    for (const { functionResponse, text } of parts) {
+      if (functionResponse) seen.tool_results.push(plain(functionResponse.response));
+      else note(seen, text ?? '');
+    }
+  }
+  return seen;
+}
+
 function hasTools(body: Record<string, unknown>): boolean {
   return Array.isArray(body['tools']) && body['tools'].length > 0;
 }
@@ -213,8 +237,10 @@ function toolCall(
 ): { name: string; input: Record<string, unknown> } | undefined {
   if ('tool' in what) return { name: what.tool, input: what.input };
   if (!('shell' in what)) return undefined;
-  const tools = body['tools'] as Tool[];
-  const names = ['exec_command', 'shell_command', 'shell', 'Bash', 'exec'];
+  const tools = (body['tools'] as (Tool & { functionDeclarations?: Tool[] })[]).flatMap(
+    (tool) => tool.functionDeclarations ?? [tool],
+  );
+  const names = ['exec_command', 'shell_command', 'shell', 'Bash', 'exec', 'run_shell_command'];
   const tool = tools.find((t) => names.includes(t.name ?? ''));
   if (!tool?.name)
     throw new Error(`no shell among the tools: ${tools.map((t) => t.name ?? t.type).join(', ')}`);
@@ -338,4 +364,15 @@ function* messagesEvents(entry: ModelRequest, body: Record<string, unknown>): Ge
     usage: { output_tokens: 20 },
   };
   yield { type: 'message_stop' };
+}
+
+function geminiAnswer(entry: ModelRequest, body: Record<string, unknown>): object {
+  const call = toolCall(entry.answer, body);
+  const text = 'say' in entry.answer ? entry.answer.say : '';
+  const part = call ? { functionCall: { name: call.name, args: call.input } } : { text };
+  return {
+    candidates: [{ content: { role: 'model', parts: [part] }, finishReason: 'STOP', index: 0 }],
+    usageMetadata: { promptTokenCount: 100, candidatesTokenCount: 20, totalTokenCount: 120 },
+    modelVersion: 'mock-model',
+  };
 }

@@ -86,7 +86,7 @@ export const open = (subject: RuntimeUnderTest, lab: RuntimeLab): number =>
 
 /** What Codex and Claude Code have in common: a shell of ours, a login, and everything that may be claimed. */
 export const lastingProgram = (
-  one: Pick<ProgramUnderTest, 'name' | 'fake' | 'lab' | 'prompts'>,
+  one: Pick<ProgramUnderTest, 'name' | 'fake' | 'lab' | 'prompts' | 'arrives'>,
 ): ProgramUnderTest => ({
   ...one,
   claims: { dedupes: true, reports_usage: true, sessions: true },

@@ -1,0 +1,64 @@
+/** What kept Gemini CLI from a turn, as its failure is told. */
+import type { Failed } from '../cli-runtime.ts';
+import type { FailureCause } from '../runtime.ts';
+import { oneLine } from '../turn-line.ts';
+import { AcpGone, AcpRefused } from './acp-connection.ts';
+
+/** Nobody has logged in: it asks for that where nobody is. */
+export class GeminiLoggedOut extends Error {}
+
+const AUTH_REQUIRED = -32_000;
+const LOGIN = 'log in by running `gemini` once as the user of this node, or give the node GEMINI_API_KEY';
+
+/** Anything that was thrown on the way to a turn, or in it; undefined for what is not Gemini CLI's. */
+export function geminiFailure(error: unknown, args: readonly string[] = []): Failed | undefined {
+  if (error instanceof GeminiLoggedOut) return failed(`${error.message}; ${LOGIN}`, 'not_logged_in', true);
+  if (error instanceof AcpGone) return goneFailure(error, args);
+  if (!(error instanceof AcpRefused)) return undefined;
+  const { code } = error;
+  const words = sentence(error.message);
+  const reason = code >= 400 && code <= 599 && !words.includes(String(code)) ? `${words} (${code})` : words;
+  if (
+    code === AUTH_REQUIRED ||
+    code === 401 ||
+    code === 403 ||
+    /api key (is )?(not valid|missing|expired)|API_KEY_INVALID|authentication required/i.test(words)
+  )
+    return failed(`${reason}; ${LOGIN}`, 'not_logged_in', true);
+  if (/model .*not found|is not found for api version|\b404\b/i.test(words))
+    return failed(
+      `${reason}; name a model that this account has, by runtime.args ["--model", …]`,
+      'model',
+      true,
+    );
+  return failed(
+    reason,
+    code === 429 || /\bquota\b|rate limit/i.test(words) ? 'rate_limited' : 'model',
+    false,
+  );
+}
+
+function goneFailure({ message, words }: AcpGone, args: readonly string[]): Failed {
+  const [wrong] = /(Unknown argument|Invalid values|Not enough arguments)[^|]*/.exec(words) ?? [];
+  if (wrong !== undefined)
+    return failed(`${oneLine(wrong)} (${args.join(' ')}); correct runtime.args`, 'config', true);
+  return failed(words === '' ? message : `${message}: ${words}`, 'crashed', false);
+}
+
+/** What a service has said in JSON of its own. */
+function sentence(message: string): string {
+  try {
+    const { error } = JSON.parse(message) as { error?: { message?: unknown } };
+    if (typeof error?.message === 'string') return oneLine(error.message);
+  } catch {
+    // It is a sentence.
+  }
+  return oneLine(message);
+}
+
+export const failed = (reason: string, cause: FailureCause, permanent: boolean): Failed => ({
+  state: 'failed',
+  permanent,
+  cause,
+  reason,
+});

@@ -1,0 +1,237 @@
+/** One `gemini --acp` that holds one session, and what a turn asks of it. Tried with 0.61.0. */
+import { isUuid, type CliTurn } from '../cli-runtime.ts';
+import type { TurnUsage } from '../runtime.ts';
+import { AcpRefused, connectAcp, objectOf, textOf, type AcpConnection, type Json } from './acp-connection.ts';
+import { GeminiLoggedOut } from './failures.ts';
+import { runsMoltnetOnly } from './moltnet-only.ts';
+import type { GeminiStart } from './place.ts';
+import { keepFromReset, watchForMessage } from './session-files.ts';
+
+/** Milliseconds in which it begins, or opens, a session. */
+const START_MS = 60_000;
+/** Milliseconds in which it tells the history of a session that it opened; it says no word of the end of it. */
+const HISTORY_MS = 2000;
+/** Milliseconds in which a turn is broken off before its process is. */
+const CANCEL_MS = 1000;
+/** Milliseconds between two looks at whether the session has the message. */
+const LOOK_MS = 100;
+/** Refusals of one turn that are told, and characters of each. */
+const MAX_DENIALS = 20;
+const DENIAL_CHARACTERS = 300;
+
+export interface Denial {
+  tool: string;
+  command: string;
+}
+
+export interface PromptWatch {
+  /** The session has the message. */
+  delivered(): void;
+  life(): void;
+}
+
+export interface PromptEnd {
+  /** end_turn, max_tokens, max_turn_requests, refusal, cancelled. */
+  stop_reason: string;
+  /** What it said last, after the last of its tools; empty when that was nothing. */
+  text: string;
+  /** It used a tool. */
+  acted: boolean;
+  usage?: TurnUsage;
+}
+
+export interface GeminiProcess {
+  readonly session: string;
+  readonly version: string;
+  readonly child: AcpConnection['child'];
+  readonly alive: boolean;
+  prompt(text: string, watch: PromptWatch): Promise<PromptEnd>;
+  /** What was refused since the last call. */
+  takeDenials(): Denial[];
+  /** Breaks off what runs, then ends the process with all that it started. */
+  stop(): Promise<void>;
+  end(): Promise<void>;
+}
+
+interface Running {
+  watch: PromptWatch;
+  text: string;
+  acted: boolean;
+  delivered(): void;
+  over: PromiseWithResolvers<void>;
+}
+
+export interface OpenOptions {
+  start: GeminiStart;
+  /** The session that is opened; a new one when it is not there any more. */
+  stored: string | undefined;
+  signal: AbortSignal;
+  log: CliTurn['context']['log'];
+}
+
+export async function openGemini({ start, stored, signal, log }: OpenOptions): Promise<GeminiProcess> {
+  let session = '';
+  let version = '';
+  let running: Running | undefined;
+  let denials: Denial[] = [];
+  const history = Promise.withResolvers<void>();
+  const loggedOut = Promise.withResolvers<never>();
+  loggedOut.promise.catch(() => {});
+
+  const update = (of: string, told: Json): void => {
+    const kind = told['sessionUpdate'];
+    // It tells its commands after the history of a session that it opened.
+    if (kind === 'available_commands_update') return history.resolve();
+    if (of !== session || !running) return;
+    running.delivered();
+    const words = textOf(objectOf(told['content'])['text']);
+    if (kind === 'tool_call' || kind === 'tool_call_update') {
+      running.acted = true;
+      running.text = '';
+      if (told['status'] === 'failed') policyDenial(told);
+    } else if (kind === 'agent_message_chunk' && !words.startsWith('[MODE_UPDATE] ')) running.text += words;
+  };
+  const denied = (tool: string, command: string): void => {
+    if (denials.length < MAX_DENIALS) denials.push({ tool, command: command.slice(0, DENIAL_CHARACTERS) });
+  };
+  const policyDenial = ({ kind, content }: Json): void => {
+    const [first] = Array.isArray(content) ? content.map((one) => objectOf(objectOf(one)['content'])) : [];
+    const words = textOf(first?.['text']);
+    if (words.includes('denied by policy')) denied(textOf(kind), '');
+  };
+  const permission = (params: Json): string | undefined => {
+    if (running) {
+      running.delivered();
+      running.acted = true;
+    }
+    const { title, kind } = objectOf(params['toolCall']);
+    const options = (Array.isArray(params['options']) ? params['options'] : []).map(objectOf);
+    const choice = (wanted: string): string | undefined => {
+      const id = options.find((option) => option['kind'] === wanted)?.['optionId'];
+      return typeof id === 'string' ? id : undefined;
+    };
+    if (kind === 'execute' && runsMoltnetOnly(textOf(title))) return choice('allow_once');
+    denied(textOf(kind), textOf(title));
+    return choice('reject_once');
+  };
+
+  const connection = await connectAcp(
+    {
+      ...start,
+      onTooLong: () => log('warn', 'Gemini CLI wrote a line that is too long to read'),
+      onWords: (line) => {
+        // It waits for a code to be typed.
+        if (/visit the following URL to authorize|authorization code/i.test(line))
+          loggedOut.reject(new GeminiLoggedOut('Gemini CLI asks for a login'));
+      },
+    },
+    { life: () => running?.watch.life(), update, permission },
+  );
+  const asked = (method: string, params: Json): Promise<Json> =>
+    Promise.race([connection.request(method, params), loggedOut.promise]);
+
+  const begin = async (): Promise<string> => {
+    const { sessionId } = await asked('session/new', { cwd: start.cwd, mcpServers: [] });
+    // Anything else would later be taken for a session's name, and quietly begin a new one.
+    if (!isUuid(textOf(sessionId))) throw new AcpRefused(0, 'a session without an id');
+    return textOf(sessionId);
+  };
+  const load = async (id: string): Promise<string | undefined> => {
+    keepFromReset(start.env, id);
+    session = id;
+    try {
+      await asked('session/load', { sessionId: id, cwd: start.cwd, mcpServers: [] });
+    } catch (error) {
+      if (!(error instanceof AcpRefused) || error.code === -32_000) throw error;
+      log('warn', 'Gemini CLI cannot open the session of this conversation; a new one begins', {
+        session: id,
+        reason: error.message,
+      });
+      return undefined;
+    }
+    await Promise.race([history.promise, pause(HISTORY_MS)]);
+    return id;
+  };
+
+  let late = false;
+  const stopEarly = (): void => void connection.stop();
+  const limit = setTimeout(() => {
+    late = true;
+    stopEarly();
+  }, START_MS);
+  signal.addEventListener('abort', stopEarly, { once: true });
+  try {
+    if (signal.aborted) stopEarly();
+    const { agentInfo } = await asked('initialize', {
+      protocolVersion: 1,
+      clientCapabilities: { fs: { readTextFile: false, writeTextFile: false } },
+    });
+    version = textOf(objectOf(agentInfo)['version']);
+    session = (stored === undefined ? undefined : await load(stored)) ?? (await begin());
+  } catch (error) {
+    await connection.stop();
+    throw late ? new Error(`Gemini CLI did not begin a session in ${START_MS / 1000} s`) : error;
+  } finally {
+    clearTimeout(limit);
+    signal.removeEventListener('abort', stopEarly);
+  }
+
+  return {
+    session,
+    version,
+    child: connection.child,
+    get alive() {
+      return connection.alive;
+    },
+    prompt: async (text, watch) => {
+      const has = watchForMessage(start.env, session, text);
+      let told = false;
+      const delivered = (): void => {
+        if (!told) watch.delivered();
+        told = true;
+        clearInterval(looking);
+      };
+      const looking = setInterval(() => has() && delivered(), LOOK_MS);
+      const one: Running = { watch, text: '', acted: false, delivered, over: Promise.withResolvers() };
+      running = one;
+      try {
+        const end = await connection.request('session/prompt', {
+          sessionId: session,
+          prompt: [{ type: 'text', text }],
+        });
+        delivered();
+        return {
+          stop_reason: textOf(end['stopReason']),
+          text: one.text.trim(),
+          acted: one.acted,
+          ...usageOf(end),
+        };
+      } finally {
+        if (has()) delivered();
+        clearInterval(looking);
+        running = undefined;
+        one.over.resolve();
+      }
+    },
+    takeDenials: () => denials.splice(0),
+    stop: async () => {
+      if (running && connection.alive) {
+        // It takes the message back out of its history, which would else be answered with the next one.
+        connection.notify('session/cancel', { sessionId: session });
+        await Promise.race([running.over.promise, pause(CANCEL_MS)]);
+      }
+      await connection.stop();
+    },
+    end: () => connection.end(),
+  };
+}
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+function usageOf(end: Json): { usage?: TurnUsage } {
+  const { token_count } = objectOf(objectOf(end['_meta'])['quota']);
+  const { input_tokens, output_tokens } = objectOf(token_count);
+  return typeof input_tokens === 'number' && typeof output_tokens === 'number'
+    ? { usage: { input_tokens, output_tokens } }
+    : {};
+}

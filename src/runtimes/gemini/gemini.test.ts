@@ -1,0 +1,161 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  deliver,
+  fakeGemini,
+  killedHost,
+  runtimeLab,
+  until,
+  wakeOf,
+  type RuntimeLab,
+} from '../../../test/support/runtime-lab.ts';
+import { gemini } from './gemini.ts';
+
+let lab: RuntimeLab;
+beforeEach(() => {
+  lab = runtimeLab(gemini, { command: fakeGemini });
+});
+afterEach(() => lab.close());
+
+const prompts = (): string[] => lab.runs().flatMap(({ prompt }) => prompt ?? []);
+const outcomes = (): unknown[] =>
+  lab.runs().flatMap((run) => (run as { outcome?: { optionId?: string } }).outcome?.optionId ?? []);
+const chats = (): string => path.join(lab.home, '.gemini', 'tmp', 'fake', 'chats');
+
+describe('gemini (stand-in CLI): what is its own', () => {
+  it('RT-130 text that would begin with one of its commands does not', async () => {
+    const runtime = lab.runtime();
+    for (const text of ['/memory show', ' \n/help', '$x', 'Moltnet: /help'])
+      await deliver(runtime, wakeOf(text));
+    expect(prompts()).toEqual([
+      'Moltnet: /memory show',
+      'Moltnet:  \n/help',
+      'Moltnet: $x',
+      'Moltnet: /help',
+    ]);
+  });
+
+  it('RT-131 a wake that came to its end is known with its final text, also after a restart', async () => {
+    const wake = wakeOf('[[said before]]');
+    const first = lab.runtime();
+    for (let i = 0; i < 2; i++)
+      expect(await deliver(first, wake)).toMatchObject({ state: 'ok', final_text: 'done' });
+    await first.close();
+    const again = lab.runtime();
+    expect(await deliver(again, wake)).toMatchObject({ state: 'ok', final_text: 'done' });
+    expect(prompts()).toHaveLength(1);
+    expect(await deliver(again, { ...wake, attempt: 2 })).toMatchObject({ state: 'ok' });
+    expect(prompts()).toHaveLength(2);
+  });
+
+  it('RT-131 after kill -9 of the node, what is left of its turn is ended, and the turn is begun anew', async () => {
+    const wake = wakeOf('[[hang]]');
+    await killedHost(lab, wake, () => until(() => prompts().length === 1, 'the turn runs'));
+    const runtime = lab.runtime({ turn_timeout: 1 });
+    expect(await deliver(runtime, wake)).toMatchObject({ state: 'failed', cause: 'timeout' });
+    const [first, second] = lab.runs() as { pid: number; session?: string; two?: boolean }[];
+    expect(second!.pid).not.toBe(first!.pid);
+    expect(lab.runs().filter((run) => run.two)).toEqual([]);
+    expect(lab.log.map(({ message }) => message)).toContain(
+      'ending a process that an earlier node left behind',
+    );
+  });
+
+  it('RT-133 a plain `moltnet` is allowed once, anything else is refused and told', async () => {
+    const runtime = lab.runtime();
+    await deliver(runtime, wakeOf('[[ask: moltnet send room:general "hi"]]'));
+    await deliver(runtime, wakeOf('[[ask: moltnet send room:general "$(id)"]] [[ask: rm -rf .]]'));
+    await deliver(runtime, wakeOf('[[ask: moltnet send room:general "hi"]] [[ask kind: edit]]'));
+    expect(outcomes()).toEqual(['proceed_once', 'cancel', 'cancel', 'cancel']);
+    expect(
+      lab.log.map(({ message, fields }) => [/tools\.allowed/.test(message), fields!['denials']]),
+    ).toEqual([
+      [
+        true,
+        [
+          { tool: 'execute', command: 'moltnet send room:general "$(id)"' },
+          { tool: 'execute', command: 'rm -rf .' },
+        ],
+      ],
+      [true, [{ tool: 'edit', command: 'moltnet send room:general "hi"' }]],
+    ]);
+  });
+
+  it('RT-134 telemetry and updates are off, and its shell is kept from what looks like a secret', async () => {
+    await deliver(lab.runtime({ args: ['--model', 'x'] }), wakeOf('hi'));
+    const folder = path.join(lab.home, '.moltnet', 'gemini');
+    expect(JSON.parse(readFileSync(path.join(folder, 'defaults.json'), 'utf8'))).toMatchObject({
+      general: { enableAutoUpdate: false },
+      privacy: { usageStatisticsEnabled: false },
+      telemetry: { enabled: false },
+      security: { environmentVariableRedaction: { enabled: true } },
+    });
+    expect(lab.runs()[0]!.argv).toEqual([
+      '--acp',
+      '--skip-trust',
+      '--policy',
+      path.join(folder, 'policy.toml'),
+      '--model',
+      'x',
+    ]);
+  });
+
+  it('RT-135 a session whose file is damaged is replaced by a fresh one', async () => {
+    const first = lab.runtime();
+    await deliver(first, wakeOf('one'));
+    await first.close();
+    for (const name of readdirSync(chats())) writeFileSync(path.join(chats(), name), 'garbage{');
+    const second = lab.runtime();
+    expect(await deliver(second, wakeOf('two'))).toMatchObject({ state: 'ok' });
+    expect(lab.log.map(({ message }) => message)).toEqual([
+      'Gemini CLI cannot open the session of this conversation; a new one begins',
+    ]);
+  });
+
+  it('RT-136 where it waits for a login it is ended at once, in a turn and in a probe', async () => {
+    writeFileSync(path.join(lab.home, 'logged-out'), '');
+    const runtime = lab.runtime();
+    const expected = {
+      permanent: true,
+      cause: 'not_logged_in',
+      reason: expect.stringContaining('log in by'),
+    };
+    expect(await deliver(runtime, wakeOf('hi'))).toMatchObject({ state: 'failed', ...expected, told: [] });
+    expect(await runtime.probe()).toMatchObject({ ready: false, ...expected });
+  });
+
+  it('RT-136 a probe leaves no session', async () => {
+    expect(await lab.runtime().probe()).toEqual({ ready: true, version: '0.0.0' });
+    expect(existsSync(chats())).toBe(true);
+    expect(readdirSync(chats())).toEqual([]);
+  });
+
+  it('RT-137 a cancelled turn is broken off in its session before its process ends', async () => {
+    const runtime = lab.runtime();
+    const cancel = new AbortController();
+    const running = deliver(runtime, wakeOf('[[hang]]'), cancel.signal);
+    await until(() => prompts().length === 1, 'the turn runs');
+    cancel.abort();
+    expect(await running).toMatchObject({ state: 'cancelled' });
+    const [file] = readdirSync(chats()).filter((name) => name.endsWith('.jsonl'));
+    const last = readFileSync(path.join(chats(), file!), 'utf8').trim().split('\n').at(-1)!;
+    expect(JSON.parse(last)).toEqual({ $set: { messages: [] } });
+  });
+
+  it.each([
+    ['[[silent]]', false, /answered nothing/],
+    ['[[stop: max_tokens]]', true, /sessions reset/],
+    ['[[stop: refusal]]', false, /refusal/],
+    ['[[stop: cancelled]]', false, /cancelled/],
+    ['[[words: models/x is not found for API version v1beta]]', true, /--model/],
+    ['[[words: API key not valid. Please pass a valid API key.]]', true, /log in/],
+    ['[[words: You have exhausted your quota]]', false, /quota/],
+  ])('RT-138 %s is no turn that ended well', async (text, permanent, reason) => {
+    expect(await deliver(lab.runtime(), wakeOf(text))).toMatchObject({
+      state: 'failed',
+      permanent,
+      reason: expect.stringMatching(reason),
+    });
+  });
+});

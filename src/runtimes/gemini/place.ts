@@ -1,0 +1,116 @@
+/** What Gemini CLI is started with: its arguments, its environment, and two files of ours that these name. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
+import type { CliPlace } from '../cli-runtime.ts';
+import { stateFolder } from '../state-folder.ts';
+
+/**
+ * Rules of its policy engine that stand behind all that a user has written, and before its own: every shell command
+ * that begins as one of `moltnet` may is asked for, also what it takes for harmless, and no other is run.
+ */
+const POLICY = `# Written by moltnet at each start.
+[[rule]]
+toolName = "run_shell_command"
+commandRegex = '(moltnet|echo|printf|cat|head|tail|wc)( |"|\\\\)'
+decision = "ask_user"
+priority = 2
+modes = ["default", "autoEdit"]
+
+[[rule]]
+toolName = "run_shell_command"
+argsPattern = "."
+decision = "deny"
+denyMessage = "Here the shell runs only moltnet, plainly: no other program, variable, substitution or file."
+priority = 1
+modes = ["default", "autoEdit"]
+
+[[rule]]
+toolName = "activate_skill"
+argsPattern = '^\\{\\x00"name":"moltnet"\\x00\\}$'
+decision = "allow"
+priority = 1
+`;
+
+/** How often it asks its model in one turn: it would go on for five minutes, and the node tries again itself. */
+const MODEL_ATTEMPTS = 2;
+
+/** Beneath all that a user has written. */
+const settings = (env: NodeJS.ProcessEnv): object => ({
+  general: {
+    enableAutoUpdate: false,
+    enableAutoUpdateNotification: false,
+    maxAttempts: MODEL_ATTEMPTS,
+  },
+  privacy: { usageStatisticsEnabled: false },
+  telemetry: { enabled: false },
+  security: {
+    auth: { selectedType: loginOf(env) },
+    // The names in it of what it needs itself, a model's key above all, are no business of the shell's.
+    environmentVariableRedaction: { enabled: true },
+  },
+});
+
+/** Without a login chosen it begins sessions, and loads none. */
+function loginOf(env: NodeJS.ProcessEnv): string {
+  if (env['GOOGLE_GENAI_USE_GCA'] === 'true') return 'oauth-personal';
+  if (env['GOOGLE_GENAI_USE_VERTEXAI'] === 'true') return 'vertex-ai';
+  return env['GOOGLE_GEMINI_BASE_URL'] ? 'gateway' : 'gemini-api-key';
+}
+
+/** What a Gemini CLI around this node leaves. */
+const FOREIGN = /^(GEMINI_CLI|GEMINI_CLI_IDE_\w+|SANDBOX)$/;
+const DEFAULTS = 'GEMINI_CLI_SYSTEM_DEFAULTS_PATH';
+const SYSTEM_DEFAULTS =
+  process.platform === 'darwin'
+    ? '/Library/Application Support/GeminiCli/system-defaults.json'
+    : '/etc/gemini-cli/system-defaults.json';
+
+export interface GeminiStart {
+  file: string;
+  args: string[];
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Writes the files. Throws where that cannot be. */
+export function geminiStart({ context, file, workspace, env: given }: CliPlace): GeminiStart {
+  const { runtime } = context.attachment;
+  const env: NodeJS.ProcessEnv = Object.fromEntries(
+    Object.entries(given).filter(([name]) => !FOREIGN.test(name)),
+  );
+  // It names a place in the home that this process has.
+  if (runtime.home_path !== undefined) delete env['GEMINI_CLI_HOME'];
+  const folder = path.join(stateFolder(context.attachment), 'gemini');
+  for (const made of [path.dirname(folder), folder]) ensurePrivateDir(made);
+  const policy = path.join(folder, 'policy.toml');
+  keep(policy, POLICY);
+  // Where an administrator has settled what holds on this machine, that holds.
+  if (!env[DEFAULTS] && !existsSync(SYSTEM_DEFAULTS)) {
+    env[DEFAULTS] = path.join(folder, 'defaults.json');
+    keep(env[DEFAULTS], `${JSON.stringify(settings(env), null, 2)}\n`);
+  }
+  return {
+    file,
+    // The workspace is the one that its user has named for this agent.
+    args: ['--acp', '--skip-trust', '--policy', policy, ...(runtime.args ?? [])],
+    cwd: workspace,
+    env: {
+      ...env,
+      // It would start itself a second time, with more memory.
+      GEMINI_CLI_NO_RELAUNCH: '1',
+      // A login is asked for in a terminal, not in a window that opens by itself.
+      NO_BROWSER: 'true',
+      NO_COLOR: '1',
+    },
+  };
+}
+
+function keep(file: string, content: string): void {
+  try {
+    if (readFileSync(file, 'utf8') === content) return;
+  } catch {
+    // It is not there yet.
+  }
+  writeFileAtomic(file, content);
+}
