@@ -83,7 +83,9 @@ export function explain(error: unknown): unknown {
   const hint =
     code === 'rate_limited' && error.retry_after !== undefined
       ? `run it again in ${error.retry_after} s; what was tried meanwhile counts too`
-      : (HINTS[code] ?? (error.status === 401 ? HINTS['unauthorized'] : undefined));
+      : code === 'not_found'
+        ? whereToLook(error.message)
+        : (HINTS[code] ?? (error.status === 401 ? HINTS['unauthorized'] : undefined));
   return new Failure(`${code}: ${error.message}`, { ...(hint === undefined ? {} : { hint }), cause: error });
 }
 
@@ -96,11 +98,20 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** What is missing is told by the server's sentence alone. */
+function whereToLook(message: string): string | undefined {
+  const missing = /\bno such (\w+)/.exec(message)?.[1];
+  if (missing === 'agent') return 'see who there is: moltnet participants room:ID';
+  if (missing === 'pairing') return 'see what there is: moltnet pair list';
+  if (missing === 'message') return 'its id is what moltnet send and moltnet read print';
+  return missing === undefined ? undefined : 'see what there is: moltnet conversations --all';
+}
+
 /** The next step after a refusal, where there is one that does not depend on the command. */
 const HINTS: Readonly<Record<string, string>> = {
   unauthorized:
     'this server wants a token that it knows: --token-env NAME, or connect again with one; a token that was just written into its file counts after moltnet reload',
-  not_found: 'see what there is: moltnet conversations --all',
+  invalid_id: 'ids are 1 to 128 letters, digits, . _ : - and begin with a letter or digit',
   write_refused: 'trying again will not change it; ask somebody who may change the room',
   agent_taken:
     'choose another id; or, if it is yours and its token is lost, ask for a new one: moltnet admin agent rotate-token ID',

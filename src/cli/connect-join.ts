@@ -92,9 +92,16 @@ export async function joinNetwork(
     const { network_id } = joined.registration;
     if (attachment.network_id !== '') requireNetwork(attachment.base_url, network_id, attachment.network_id);
     attachment.network_id = network_id;
-  } else if (attachment.network_id === '' && joined.token !== undefined) {
+  } else if (server && joined.token !== undefined) {
+    // What it does not tell a caller without a token it tells this one; one that may only write is not told.
     const client = openClient({ base_url: attachment.base_url, token: joined.token });
-    attachment.network_id = (await explained(() => client.network())).id;
+    const told = await client.network().catch((error: unknown) => {
+      if (attachment.network_id !== '' && statusOf(error) === 403) return undefined;
+      throw explain(error);
+    });
+    if (told && attachment.network_id !== '')
+      requireNetwork(attachment.base_url, told.id, attachment.network_id);
+    if (told) attachment.network_id = told.id;
   }
   if (attachment.network_id === '')
     throw new Failure(`the server at ${attachment.base_url} does not tell its network without a token`, {

@@ -7,7 +7,7 @@ import { didYouMean } from '../config/issues.ts';
 import { hasTokenSource } from '../config/tokens.ts';
 import { OPEN_FIX, openAmongSecure } from '../config/urls.ts';
 import type { ClientAttachment, TokenSource } from '../config/types.ts';
-import { isLocalAgentId, parseMemberId } from '../protocol/ids.ts';
+import { isId, isLocalAgentId, isNetworkId, parseMemberId } from '../protocol/ids.ts';
 import { RUNTIME_KINDS } from '../runtimes/registry.ts';
 import { CATCH_UP_POLICIES, WAKE_POLICIES, type CatchUpPolicy, type WakePolicy } from '../protocol/wake.ts';
 import { claimCode } from './claim.ts';
@@ -66,9 +66,20 @@ export async function planConnect(args: Args, io: Io): Promise<ConnectPlan> {
   if (open !== undefined)
     throw usageFailure(`${open} is without TLS, and others of this network are with it`, OPEN_FIX);
   const network_id = args.text('network-id') ?? '';
+  if (network_id !== '' && !isNetworkId(network_id))
+    throw usageFailure(
+      `${JSON.stringify(network_id)} is not the id of a network`,
+      "leave --network-id out, and the server's is taken",
+    );
   const stored = storedEntry(workspace, base_url, member_id, network_id);
   const runtime = runtimeOf(args, stored?.runtime);
   const rooms = args.list('rooms');
+  for (const id of rooms)
+    if (!isId(id))
+      throw usageFailure(
+        `--rooms ${JSON.stringify(id)} is not the id of a room`,
+        'write ids, as a comma list',
+      );
   const claim_code = claimCode(args, io);
   const auth = authOf(args, stored, claim_code !== undefined);
   return {

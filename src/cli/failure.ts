@@ -30,10 +30,35 @@ export function describeFailure(error: unknown, debug: boolean): Described {
       exitCode: 1,
     };
   }
+  const told = !debug && systemFailure(error);
+  if (told) return { text: lines(told.message, told.hint), exitCode: 1 };
   if (debug && error instanceof Error)
     return { text: `moltnet: ${error.stack ?? error.message}\n`, exitCode: 1 };
   const message = error instanceof Error ? error.message : String(error);
   return { text: lines(message), exitCode: 1 };
+}
+
+/** What the operating system says of a file, in words, with what to do. */
+const SYSTEM: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  ENOENT: ['there is no such file or folder', 'correct the path, or make the folder first'],
+  ENOTDIR: ['a part of this path is a file, not a folder', 'correct the path'],
+  EISDIR: ['this is a folder', 'name a file'],
+  EACCES: ['this user may not do that', 'give the user the right to it, or name another place'],
+  EPERM: ['this user may not do that', 'give the user the right to it, or name another place'],
+  EROFS: ['it cannot be written: the file system is read-only', 'name another place'],
+  ENOSPC: ['the disk is full', 'make room, and run it again'],
+  EDQUOT: ['the disk quota is used up', 'make room, and run it again'],
+  EMFILE: ['too many files are open', 'raise the limit of this shell (ulimit -n)'],
+  ENAMETOOLONG: ['the name is too long', 'name a shorter one'],
+};
+
+function systemFailure(error: unknown): { message: string; hint: string } | undefined {
+  const { code, syscall, path, dest } = (error ?? {}) as NodeJS.ErrnoException & { dest?: string };
+  const known = syscall === undefined || code === undefined ? undefined : SYSTEM[code];
+  if (!known) return undefined;
+  const [what, hint] = known;
+  const where = dest ?? path;
+  return { message: where === undefined ? what : `${where}: ${what}`, hint };
 }
 
 const lines = (message: string, hint?: string): string =>

@@ -229,6 +229,10 @@ async function person(args: Args, io: Io, at: PersonAt, speaks: boolean): Promis
   }
   const id = human?.id ?? personId(as ?? 'operator');
   const network_id = args.text('network') ?? local?.config.network.id;
+  if (local && network_id !== local.config.network.id)
+    throw new Failure(`${local.shown} is network ${local.config.network.id}, not ${network_id}`, {
+      hint: 'leave --network out, or name the address of that network: --base-url URL',
+    });
   return {
     base_url,
     ...(token === undefined ? {} : { token }),

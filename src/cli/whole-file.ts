@@ -6,6 +6,8 @@ import { Failure } from './failure.ts';
 /** What belongs to a SQLite database at a path. */
 const BESIDE = ['', '-wal', '-shm', '.lock', '-search'];
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 export interface WholeFile {
   /** Where it is made: there is nothing at this name. */
   readonly aside: string;
@@ -27,12 +29,24 @@ export function wholeFile(
     throw new Failure(`${target} is the storage itself`, { hint: 'name another file' });
   if (there && !force) throw exists(target);
   const aside = path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}.part`);
-  const drop = (): void => rmSync(aside, { force: true });
-  drop();
+  const remove = (): void => rmSync(aside, { force: true });
+  remove();
+  // Half a file that nobody knows of would hold every DM.
+  const stopped = (signal: NodeJS.Signals): void => {
+    drop();
+    process.kill(process.pid, signal);
+  };
+  const settle = (): void => SIGNALS.forEach((signal) => void process.off(signal, stopped));
+  const drop = (): void => {
+    settle();
+    remove();
+  };
+  for (const signal of SIGNALS) process.on(signal, stopped);
   return {
     aside,
     drop,
     place() {
+      settle();
       if (force) return renameSync(aside, target);
       try {
         linkSync(aside, target);

@@ -93,7 +93,7 @@ command goes on where it ended.`,
     const say = (line: string): Promise<void> => io.out(`${line}\n`);
 
     const server = await lookAtServer(plan, io);
-    prepareWorkspace(workspace);
+    if (prepareWorkspace(workspace)) await say(`made the folder ${workspace}: there was none`);
     const file = path.join(workspace, '.moltnet', 'config.json');
     const { registration, token } = await joinNetwork(plan, server, io);
     const access = { base_url: attachment.base_url, ...(token === undefined ? {} : { token }) };
@@ -152,16 +152,17 @@ command goes on where it ended.`,
   },
 };
 
-/** Nothing is registered before it is certain that the answer can be kept. */
-function prepareWorkspace(workspace: string): void {
+/** Nothing is registered before it is certain that the answer can be kept. True where the folder was not there. */
+function prepareWorkspace(workspace: string): boolean {
   if (existsSync(workspace) && !statSync(workspace).isDirectory())
     throw new Failure(`${workspace} is not a folder`);
-  mkdirSync(workspace, { recursive: true });
+  const made = mkdirSync(workspace, { recursive: true }) !== undefined;
   const dir = path.join(workspace, '.moltnet');
   ensurePrivateDir(dir);
   // What stands there is for this machine only, and may be a token.
   const ignore = path.join(dir, '.gitignore');
   if (!existsSync(ignore)) writeFileAtomic(ignore, '*\n', 0o644);
+  return made;
 }
 
 /** The room everybody begins in, when none is named; and a word about those that are not there, or not for it. */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { openStore } from '../../store/open.ts';
@@ -30,6 +30,8 @@ same file. The network's id must be that of the server file; of the original's d
     if (named === undefined) throw usageFailure('say what to read', 'moltnet import network.jsonl');
     const file = DSN.test(named) ? named : path.resolve(io.cwd, named);
     if (!DSN.test(named) && !existsSync(file)) throw new Failure(`${file} does not exist`);
+    if (!DSN.test(named) && statSync(file).isDirectory())
+      throw new Failure(`${file} is a folder`, { hint: 'name the file that moltnet export has written' });
     const { options } = storageOf(args, io);
     const warn = (_: object, message: string): void => io.err(`moltnet: ${message}\n`);
     const store = await openStore({ ...options, log: { warn } });

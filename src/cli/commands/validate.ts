@@ -55,7 +55,8 @@ function filesOf(dir: string): [Kind, string][] {
 
 /** By its version, else by its name, else by what stands in it; a server file when nothing tells. */
 function kindOf(file: string): Kind {
-  const value = (readSource(file).value ?? {}) as Record<string, unknown>;
+  const read = readSource(file).value;
+  const value = (typeof read === 'object' && read !== null ? read : {}) as Record<string, unknown>;
   const version = typeof value['version'] === 'string' ? value['version'] : '';
   if (version.startsWith('moltnet.node.') || (NODE_FILES as readonly string[]).includes(path.basename(file)))
     return 'node';
