@@ -24,11 +24,26 @@ const WEB = /^https?:\/\//i;
 let pictures: Picture[] = [];
 
 /**
- * Characters that looking for emphasis may pass over in one text. It passes over the rest of the paragraph for each mark
- * that it finds, so that a few kilobytes of marks alone would hold up the page for a second.
+ * Characters that looking for emphasis and what is struck out may pass over in one text. It passes over the rest of the
+ * paragraph for each mark that it finds, so that a few kilobytes of marks alone would hold up the page for a second.
  */
-const WORK_MAX = 2_000_000;
+const WORK_MAX = 1_000_000;
 let work = 0;
+function looksOver(text: string): void {
+  work += text.length;
+  if (work > WORK_MAX) throw new RangeError('too many marks');
+}
+
+/** Milliseconds for one text, whatever else makes it slow: looked at before each piece of it. */
+const TIME_MAX = 150;
+let until = 0;
+let clock = (): number => 0;
+function isInTime(): void {
+  if (clock() > until) throw new RangeError('takes too long');
+}
+
+/** A line in more quotes and lists than anybody reads: each is a parse of its own of all that is in it. */
+const TOO_DEEP = /^(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))){24}/m;
 
 const marked = new Marked({
   gfm: true,
@@ -36,8 +51,20 @@ const marked = new Marked({
   async: false,
   tokenizer: {
     emStrong(text) {
-      if (/^[*_]/.test(text)) work += text.length;
-      if (work > WORK_MAX) throw new RangeError('too many marks');
+      if (/^[*_]/.test(text)) looksOver(text);
+      return false;
+    },
+    del(text) {
+      if (text.startsWith('~')) looksOver(text);
+      return false;
+    },
+    // The first that is asked at each place of a text, and of a paragraph.
+    space() {
+      isInTime();
+      return false;
+    },
+    escape() {
+      isInTime();
       return false;
     },
   },
@@ -80,10 +107,13 @@ export interface Parsed {
   pictures: readonly Picture[];
 }
 
-/** Throws when a text is nested beyond the stack, or has so many marks that it would hold up the page. */
-export function parseMarkdown(text: string): Parsed {
+/** Throws for a text that would hold up the page: nested too deep, nothing but marks, or slow in any other way. */
+export function parseMarkdown(text: string, now = (): number => performance.now()): Parsed {
   pictures = [];
   work = 0;
+  clock = now;
+  until = now() + TIME_MAX;
+  if (TOO_DEEP.test(text)) throw new RangeError('too deep');
   const html = marked.parse(text) as string;
   return { html, pictures };
 }
