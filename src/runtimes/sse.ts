@@ -32,21 +32,16 @@ export function watchSse(
     (response) => {
       live = response.statusCode === 200;
       opened.resolve();
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        const blocks = text.split(/\r?\n\r?\n/);
-        text = blocks.pop()!.slice(-MAX_EVENT);
-        for (const block of blocks) {
-          let name = '';
-          let data = '';
-          for (const line of block.split(/\r?\n/)) {
-            if (line.startsWith('event:')) name = line.slice(6).trim();
-            if (line.startsWith('data:')) data += line.slice(5).trimStart();
-          }
-          onEvent(name, data);
+      const blocks = splitBlocks((block) => {
+        let name = '';
+        let data = '';
+        for (const line of block.split(/\r?\n/)) {
+          if (line.startsWith('event:')) name = line.slice(6).trim();
+          if (line.startsWith('data:')) data += line.slice(5).trimStart();
         }
+        onEvent(name, data);
       });
+      response.setEncoding('utf8').on('data', blocks);
       response.on('error', off);
       response.on('close', off);
     },
@@ -59,5 +54,27 @@ export function watchSse(
       return live;
     },
     close: () => void request.destroy(),
+  };
+}
+
+/** Calls `onBlock` for what stands between empty lines. One that is too long is passed over, and looked through once. */
+export function splitBlocks(onBlock: (block: string) => void, max = MAX_EVENT): (chunk: string) => void {
+  const end = /\r?\n\r?\n/g;
+  let text = '';
+  let skipping = false;
+  return (chunk) => {
+    // An end may be in two chunks.
+    end.lastIndex = Math.max(0, text.length - 3);
+    text += chunk;
+    let from = 0;
+    for (let found = end.exec(text); found; found = end.exec(text)) {
+      if (!skipping && found.index - from <= max) onBlock(text.slice(from, found.index));
+      skipping = false;
+      from = end.lastIndex;
+    }
+    text = text.slice(from);
+    if (text.length <= max && !skipping) return;
+    skipping = true;
+    text = text.slice(-3);
   };
 }
