@@ -56,7 +56,7 @@ DECLARE
   bytes BIGINT;
 BEGIN
   IF upto - seen > 64 THEN RETURN NULL; END IF;
-  SELECT coalesce(sum(length(c.rows)), 0) + coalesce(sum((SELECT sum(length(e.payload)) FROM events e
+  SELECT coalesce(sum(octet_length(c.rows)), 0) + coalesce(sum((SELECT sum(octet_length(e.payload)) FROM events e
       WHERE e.seq > c.after_seq AND e.seq <= c.last_seq)), 0)
     INTO bytes FROM changes c WHERE c.stamp > seen AND c.stamp <= upto AND c.server <> own;
   IF bytes > ${MISSED_BYTES} THEN RETURN NULL; END IF;

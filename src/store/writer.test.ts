@@ -424,13 +424,15 @@ it('STO-41 what was decided over a batch that the storage did not take is decide
 it('STO-41 STO-5 STO-6 after a batch with a taken id its commands come one by one, then what was decided over it', async () => {
   const { asked, rules, published, first, second, finish } = await stacked();
   finish(new ConstraintError('taken'));
+  // Once more, now that it can be seen by whom it was taken.
+  (await asked())(new ConstraintError('taken'));
   (await asked())(new ConstraintError('taken'));
   (await asked())();
   (await asked())();
   expect(await outcomes(first)).toEqual(['conflict', 'answer to b']);
   expect(await outcomes(second)).toEqual(accepted(0, 16));
-  expect(rules.batches.slice(2).map((batch) => batch[0])).toEqual(['a', 'b', 'c0']);
-  expect(rules.over.slice(2, 4)).toEqual([undefined, undefined]);
+  expect(rules.batches.slice(2).map((batch) => batch[0])).toEqual(['a', 'a', 'b', 'c0']);
+  expect(rules.over.slice(2, 5)).toEqual([undefined, undefined, undefined]);
   expect(published.map(({ id }) => id)).toEqual(['b', ...upTo(16).map((i) => `c${i}`)]);
 });
 

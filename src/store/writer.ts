@@ -56,6 +56,8 @@ interface Waiting<C, A> {
   command: C;
   /** How often it was decided again because its refusal may not hold any more. */
   again?: number;
+  /** An id of it was taken when it came to the storage: it was decided again, knowing by whom. */
+  taken?: true;
   stored: ((answer: A) => void) | undefined;
   resolve: (answer: A) => void;
   reject: (error: unknown) => void;
@@ -327,6 +329,12 @@ export class Writer<C, A> {
       }
     }
     this.#moved = 0;
+    const [only, ...others] = commands;
+    if (error instanceof ConstraintError && others.length === 0 && !only!.taken) {
+      // Perhaps by itself, which somebody sent to another server too: then that is the answer.
+      only!.taken = true;
+      return this.#again(failed!);
+    }
     // Storage that fails is no command's guilt: it is not asked again for each of them.
     if (commands.length > 1 && !(error instanceof StorageError || error instanceof StateMovedError)) {
       this.#waiting.unshift(...commands);

@@ -64,6 +64,18 @@ const attach = (server: RunningServer, agent: string, more: object = {}) =>
   AttachClient.attach({ url: `${server.url.replace('http', 'ws')}/v1/attach`, agent, ...more });
 
 describe('two servers on one Postgres', () => {
+  it('STO-5 the same message sent to both at once is accepted by both, and stored once', async () => {
+    const servers = await pair();
+    for (const i of upTo(20)) {
+      const body = message('alpha', `m${i}`);
+      expect(await Promise.all(servers.map((server) => post(server, body)))).toEqual([202, 202]);
+    }
+    const texts = ['one', 'other'].map((text, i) => post(servers[i]!, message('alpha', 'mine', text)));
+    expect((await Promise.all(texts)).toSorted()).toEqual([202, 409]);
+    const { json } = await askJson<{ messages: unknown[] }>(servers[0], '/v1/rooms/general/messages');
+    expect(json.messages).toHaveLength(21);
+  });
+
   it('STO-56 what one has answered the other knows: rooms, history, tokens', async () => {
     const headers = { authorization: 'Bearer operator-token-of-the-test' };
     const scopes = ['admin', 'observe', 'attach', 'write'];
