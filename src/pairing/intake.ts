@@ -6,7 +6,7 @@ import { isId, messageEventId } from '../protocol/ids.ts';
 import type { MessageAccepted, SendMessageRequest } from '../protocol/messages.ts';
 import type { RelayAnswer, RelayItem } from '../protocol/pairings.ts';
 import { storableText } from '../protocol/text.ts';
-import { costOf, type Quota } from './quota.ts';
+import { costOf, costOfJoining, type Quota } from './quota.ts';
 import type { PairingRelay } from './relay.ts';
 
 export interface IntakeOptions {
@@ -41,7 +41,7 @@ export class Intake {
     const pairing_id = this.#pairingOf(identity, from);
     try {
       limit();
-      const accepted = await this.#within(pairing_id, costOf(request), 1, () =>
+      const accepted = await this.#within(pairing_id, this.#cost(from, request), 1, () =>
         this.#options.network.execute('message.send', { request }, identity),
       );
       this.#relay(pairing_id)?.countReceived();
@@ -75,7 +75,7 @@ export class Intake {
     const pairing_id = this.#pairingOf(identity, from);
     limit();
     let bytes = 0;
-    for (const item of items) bytes += 'message' in item ? costOf(item.message) : REDACTION;
+    for (const item of items) bytes += 'message' in item ? this.#cost(from, item.message) : REDACTION;
     const answer = await this.#within(pairing_id, bytes, items.length, () =>
       this.#options.network.execute('relay.take', { items }, identity),
     );
@@ -101,6 +101,10 @@ export class Intake {
       quota.giveBack(pairing_id, bytes);
       throw error;
     }
+  }
+
+  #cost(from: string, request: SendMessageRequest): number {
+    return costOf(request) + costOfJoining(this.#options.network.topology, from, request);
   }
 
   #pairingOf(identity: Identity, network: string): string | undefined {

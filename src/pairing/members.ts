@@ -3,9 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { server } from '../network/identity.ts';
 import type { Network } from '../network/network.ts';
 import { sharedSince } from '../network/sharing.ts';
+import type { RoomState } from '../network/state.ts';
+import { MoltnetError } from '../protocol/errors.ts';
 import { isLocalAgentId } from '../protocol/ids.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Peer } from './peer.ts';
+import { costOfMembers } from './quota.ts';
 import type { PairingSpec } from './spec.ts';
 
 export interface MembersOptions {
@@ -14,12 +17,26 @@ export interface MembersOptions {
   peer: Peer;
   /** This server does it. */
   stands(): boolean;
+  /** What storing it takes counts for the pairing. Rejects with `pairing_quota`. */
+  charge(bytes: number): Promise<void>;
   onFault(error: unknown): void;
   /** Milliseconds between two looks. */
   every?: number;
 }
 
 const EVERY = 15_000;
+
+const NOBODY: ReadonlySet<string> = new Set();
+/** Who goes and speaks is in the room again: that is counted as he goes. */
+function costOfChange(
+  room: Pick<RoomState, 'members'>,
+  before: ReadonlySet<string>,
+  now: ReadonlySet<string>,
+): number {
+  let gone = 0;
+  for (const member of before) if (!now.has(member)) gone++;
+  return costOfMembers(room, now) * (1 + gone);
+}
 
 export class Members {
   readonly #options: MembersOptions;
@@ -69,8 +86,18 @@ export class Members {
       // It is away, or lists nothing to us: as it was.
       return;
     }
-    for (const { id, members } of rooms)
-      if (!this.#ended && Array.isArray(members)) await this.#follow(id, members);
+    const seen = new Set<string>();
+    for (const { id, members } of rooms) {
+      // Each room once, however often it lists it.
+      if (this.#ended || seen.has(id) || !Array.isArray(members)) continue;
+      seen.add(id);
+      try {
+        await this.#follow(id, members);
+      } catch (error) {
+        // Over its quota, or more than a room holds: as it was, until something else is listed.
+        if (!(error instanceof MoltnetError) || error.status >= 500) throw error;
+      }
+    }
   }
 
   /** Members of the other network in a shared room, under its name. Those of third networks are not its to name. */
@@ -85,8 +112,10 @@ export class Members {
         .slice(0, limits.room_members.value)
         .filter((member): member is string => typeof member === 'string' && isLocalAgentId(member)),
     );
-    if (isDeepStrictEqual(this.#listed.get(room_id), now)) return;
+    const before = this.#listed.get(room_id) ?? NOBODY;
+    if (this.#listed.has(room_id) && isDeepStrictEqual(before, now)) return;
     const named = [...now];
+    await this.#options.charge(costOfChange(room, before, now));
     await network.execute('pairing.members', { pairing_id: id, network_id: remote, room_id, named }, server);
     this.#listed.set(room_id, now);
   }

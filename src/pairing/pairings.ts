@@ -250,6 +250,7 @@ export class Pairings {
       spec,
       network,
       store,
+      quota: this.#quota,
       head: () => tail.head,
       onLease: () => this.#settleLinks(),
       ...(spec.link !== 'none' && { link: () => this.links.transport(spec.id) }),

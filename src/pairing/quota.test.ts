@@ -4,7 +4,7 @@ import { openFile, scratchFolder } from '../../test/support/store-open.ts';
 import path from 'node:path';
 import { MoltnetError } from '../protocol/errors.ts';
 import type { Store } from '../store/store.ts';
-import { costOf, Quota } from './quota.ts';
+import { costOf, costOfJoining, Quota } from './quota.ts';
 
 const postgres = testPostgres();
 
@@ -76,4 +76,30 @@ it('RLY-35: what a message counts is about what storing it takes: rows for parti
   );
   const parts = Array.from({ length: 60 }, () => ({ kind: 'url', url: 'u:x' }));
   expect(of({ target, parts })).toBeGreaterThan(plain + 60 * 400);
+});
+
+it('RLY-35: who speaks in a room for the first time counts what telling all its members takes', () => {
+  const members = new Map(Array.from({ length: 100 }, (_, i) => [`net_b:agent-${i}`, 1]));
+  const rooms: Record<string, unknown> = { r: { members } };
+  const topology = {
+    room: (id: string) => rooms[id],
+    conversation: (key: string) => (key === 'thread:t' ? { room_id: 'r' } : undefined),
+  };
+  const of = (id: string, target: object, type = 'agent'): number =>
+    costOfJoining(topology as never, 'net_b', { from: { type, id }, target } as never);
+  const room = { kind: 'room', room_id: 'r' };
+  expect(of('new', room)).toBeGreaterThan(2_000);
+  expect(of('net_b:new', { kind: 'thread', thread_id: 't' })).toBe(of('new', room));
+  for (const [id, target, type] of [
+    ['agent-7', room],
+    ['net_b:agent-7', room],
+    [' agent-7 ', { kind: 'thread', thread_id: 't' }],
+    ['new', { kind: 'room', room_id: 'other' }],
+    ['new', { kind: 'dm', dm_id: 'd' }],
+    ['new', room, 'human'],
+  ] as const)
+    expect([id, target, of(id, target, type)]).toEqual([id, target, 0]);
+  // Nobody comes into it any more.
+  for (let i = 0; i < 1_000; i++) members.set(`net_b:more-${i}`, 1);
+  expect(of('new', room)).toBe(0);
 });

@@ -3,6 +3,10 @@
  * shares: a restart gives no fresh day, and servers of one database share the count. What a server has in hand of a share
  * when it ends is lost to the pairing: at most a 64th of a day, or of a minute. RLY-35.
  */
+import { spaceFor } from '../network/sharing.ts';
+import type { RoomState } from '../network/state.ts';
+import type { Topology } from '../network/topology.ts';
+import { conversationKey } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { SendMessageRequest } from '../protocol/messages.ts';
@@ -18,6 +22,35 @@ const ROW = 512;
 const EACH = 100;
 /** A part that is more than text is told once more, with where it was said. */
 const ARTIFACT = 400;
+
+/** Bytes of an event, and of one member in it beside the id. */
+const EVENT = 1_024;
+const MEMBER = 4;
+
+/** A change of a room's members is told, and kept, with all of them. */
+export function costOfMembers({ members }: Pick<RoomState, 'members'>, more: Iterable<string> = []): number {
+  let bytes = EVENT;
+  for (const member of members.keys()) bytes += member.length + MEMBER;
+  for (const member of more) bytes += member.length + MEMBER;
+  return bytes;
+}
+
+/** Whoever speaks in a room and is none of its members becomes one. */
+export function costOfJoining(
+  topology: Pick<Topology, 'room' | 'conversation'>,
+  network: string,
+  { target, from }: SendMessageRequest,
+): number {
+  if (from?.type !== 'agent' || (target?.kind !== 'room' && target?.kind !== 'thread')) return 0;
+  const named = (target.room_id ?? '').trim();
+  const thread = conversationKey('thread', (target.thread_id ?? '').trim());
+  const room = topology.room(named === '' ? (topology.conversation(thread)?.room_id ?? '') : named);
+  const id = (from.id ?? '').trim();
+  const sender = id.startsWith(`${network}:`) ? id : `${network}:${id}`;
+  // Most who speak are in the room: nothing is counted over for them.
+  if (!room || room.members.has(sender) || spaceFor(room, network) === 0) return 0;
+  return costOfMembers(room, [sender]);
+}
 
 /** What a message counts toward the bytes of a day: about what storing it takes. */
 export function costOf(request: SendMessageRequest): number {

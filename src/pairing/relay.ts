@@ -17,6 +17,7 @@ import { Members } from './members.ts';
 import type { Outcome } from './outcome.ts';
 import { Outbox } from './outbox.ts';
 import { Peer } from './peer.ts';
+import type { Quota } from './quota.ts';
 import { isRelayed } from './relay-message.ts';
 import { sendEvents } from './send-events.ts';
 import type { PairingSpec } from './spec.ts';
@@ -28,6 +29,7 @@ export interface RelayOptions {
   spec: PairingSpec;
   network: Network;
   store: Store;
+  quota: Quota;
   /** seq of the newest event that the relay was told of. */
   head(): number;
   link?: () => Transport | undefined;
@@ -227,7 +229,7 @@ export class PairingRelay {
   }
 
   #taken(): void {
-    const { network, store, spec, clock, membersEvery, head, onLease } = this.#options;
+    const { network, store, spec, quota, clock, membersEvery, head, onLease } = this.#options;
     const stands = (): boolean => this.#lease.stands;
     const onFault = (error: unknown): void => {
       if (!this.#closed) this.#options.onFault(error);
@@ -250,6 +252,7 @@ export class PairingRelay {
       network,
       peer: this.peer,
       stands,
+      charge: (bytes) => quota.take(spec.id, bytes, 0),
       onFault,
       ...(membersEvery !== undefined && { every: membersEvery }),
     });

@@ -1,7 +1,10 @@
 /** Somebody holds a pair token and means harm: it reaches what the pairing shares, and nothing else (RLY-30 and following). */
+import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { RELAY_HEADER } from '../../src/protocol/pairings.ts';
-import { ask, becomes, pairSecret, SHARED, startNets, type Net } from '../support/pairing-lab.ts';
+import { DOCUMENT, pairedWithAnything } from '../support/pairing-anything.ts';
+import { SseClient } from '../support/sse-client.ts';
+import { ask, becomes, OPERATOR, pairSecret, SHARED, startNets, type Net } from '../support/pairing-lab.ts';
 
 const TOKEN = pairSecret('net_b', 'net_a');
 const RELAYED = { [RELAY_HEADER]: '1' };
@@ -302,6 +305,28 @@ it('RLY-35: what is over its quota is not stored, is told so, and leaves others 
     RELAYED,
   );
   expect(sent.status).toBe(202);
+});
+
+it('RLY-35: members that it lists, and lists otherwise at each look, count toward what it may fill', async () => {
+  const { net, answers } = await pairedWithAnything(DOCUMENT, { messages: 1_000, bytes: 3_000_000 });
+  const stream = new SseClient(net.server.port, { headers: { authorization: `Bearer ${OPERATOR}` } });
+  await becomes(async () => expect(stream.status).toBe(200));
+  let look = 0;
+  answers.set('/v1/rooms', (response: ServerResponse) => {
+    look++;
+    const crowd = (n: number): string[] =>
+      Array.from({ length: 100 }, (_, i) => `g${look}-${n}-${i}-${'x'.repeat(100)}`);
+    // The same room many times over.
+    const rooms = Array.from({ length: 20 }, (_, n) => ({ id: 'general', members: crowd(n) }));
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ rooms, page: { has_more: false } }));
+  });
+  await becomes(async () => expect(look).toBeGreaterThan(20));
+  const changes = stream.events.filter(({ data }) => data?.type === 'room.members.updated');
+  stream.close();
+  // One of them is 11 KB, and each who goes is counted as one who may come again.
+  expect([changes.length > 0, changes.length < 6]).toEqual([true, true]);
+  expect(await net.api('GET', '/v1/rooms/general')).toMatchObject({ members: { length: 100 } });
 });
 
 it('RLY-34: nobody else speaks for a network that is paired', async () => {

@@ -37,7 +37,10 @@ export async function anything(): Promise<{ url: string; answers: Map<string, An
 }
 
 /** Paired with a server that answers each path as it is told to; `first` is its network document. */
-export async function pairedWithAnything(first: Answer = DOCUMENT): Promise<{
+export async function pairedWithAnything(
+  first: Answer = DOCUMENT,
+  pairingQuota?: { messages: number; bytes: number },
+): Promise<{
   net: Net;
   answers: Map<string, Answer>;
   asked: string[];
@@ -55,7 +58,7 @@ export async function pairedWithAnything(first: Answer = DOCUMENT): Promise<{
       pairings: [{ id: 'net_b', remote_network_id: 'net_b', remote_base_url: url, token: 'x' }],
     }),
     new Map(),
-    { membersEvery: 50 },
+    { membersEvery: 50, ...(pairingQuota && { pairingQuota }) },
   );
   return { net, answers, asked };
 }
