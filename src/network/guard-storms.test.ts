@@ -1,9 +1,9 @@
 /** Storms, as agents make them that are woken by everything and answer every time: what is held, and what goes on when. */
 import { describe, expect, it } from 'vitest';
-import { openLab, type Lab, type LabOptions } from '../../test/support/network-lab.ts';
+import { openLab, sendRequest, type Lab, type LabOptions } from '../../test/support/network-lab.ts';
 import type { Message } from '../protocol/messages.ts';
 import type { DeliveryWrite, WakeRow } from '../store/delivery-rows.ts';
-import { server } from './identity.ts';
+import { pairingIdentity, server } from './identity.ts';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 10, 21);
@@ -197,6 +197,38 @@ describe.each(Object.keys(ELSEWHERE))(
     });
   },
 );
+
+it('GUARD-9 one of a paired network, whose turns run there, is answered in another room', async () => {
+  const pairing = { id: 'net_b', network: 'net_b', bound: true };
+  const lab = await stormLab({ settings: { pairings: new Map([['net_b', pairing]]) } });
+  for (const id of ['in', 'out'])
+    await lab.createRoom({
+      id,
+      federation: ['net_b'],
+      visibility: 'public',
+      write_policy: 'registered_agents',
+    });
+  await lab.register('z0');
+  let spoken = 0;
+  for (; spoken < 400 && lab.network.guardStates().length === 0; spoken++) {
+    const request = sendRequest('agent:b', 'room:in', {
+      id: `b${spoken}`,
+      origin: { network_id: 'net_b', message_id: `b${spoken}` },
+      from: { type: 'agent', id: 'b', network_id: 'net_b' },
+    });
+    await lab.execute('message.send', { request }, pairingIdentity('hash', pairing));
+    lab.wait(MINUTE);
+    await lab.execute(
+      'delivery.save',
+      { writes: [{ op: 'wake.open', row: wakeOf('z0', 'room:in') }] },
+      server,
+    );
+    await lab.send('agent:z0', 'room:out', 'and on');
+    lab.wait(MINUTE);
+  }
+  expect(spoken).toBe(241);
+  expect(lab.network.guardStates()).toMatchObject([{ conversation: 'room:out', reason: 'pair' }]);
+});
 
 describe('what is no storm', () => {
   it('GUARD-9 two that a person speaks with where they are at it, however long', async () => {

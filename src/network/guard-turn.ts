@@ -38,7 +38,7 @@ export function hear(
   const woken = wokenBy(state, place, sender);
   // A person, or an operator's resume, had the last word here or where the speaker was woken.
   const anew = (place.row !== undefined && memory.speaker === null) || woken.person;
-  const pairs = pairTurns(state, message, place, memory, speaker, woken.agents);
+  const pairs = pairTurns(state, message, place, memory, speaker, woken);
   const heard = { speaker, now: Date.parse(message.created_at), pairs: anew ? pairs.map(begun) : pairs };
   const step = hearAgent(memory, heard, guardLimits(state.settings, room));
   if (anew && !step.change) step.pairs.push(...others(state, speaker, step.pairs).map(begun));
@@ -70,7 +70,7 @@ function pairTurns(
   place: Place,
   memory: GuardMemory,
   speaker: string,
-  woken: readonly string[],
+  woken: Woken,
 ): Pick<PairRow, 'pair' | 'turns'>[] {
   const pairs: Pick<PairRow, 'pair' | 'turns'>[] = [];
   const follows = memory.speaker;
@@ -79,34 +79,39 @@ function pairTurns(
     pairs.push({ pair, turns: state.pair(pair)?.turns ?? '' });
   }
   let waited: number | undefined;
-  for (const other of new Set([...addressed(state, message, place), ...woken])) {
+  for (const other of new Set([...addressed(state, message, place), ...woken.agents.keys()])) {
     if (other === speaker || other === follows) continue;
     const pair = pairKey(other, speaker);
     const known = state.pair(pair);
-    const again = known?.speaker === speaker && known.at >= (waited ??= waitedSince(state, speaker));
+    const again =
+      known?.speaker === speaker &&
+      known.at >= (woken.agents.get(other) ?? 0) &&
+      known.at >= (waited ??= waitedSince(state, speaker));
     if (!again) pairs.push({ pair, turns: known?.turns ?? '' });
   }
   return pairs;
 }
 
 interface Woken {
-  /** FQIDs. */
-  agents: readonly string[];
+  /** By FQID: when it spoke last, of those of paired networks, whose own turns are not known here; 0 for those of ours. */
+  agents: ReadonlyMap<string, number>;
   person: boolean;
 }
-const UNWOKEN: Woken = { agents: [], person: false };
+const UNWOKEN: Woken = { agents: new Map(), person: false };
 
 /** Who had the last word where turns of the speaker run, when none of these is here. */
 function wokenBy(state: State, { key }: Place, { canonical }: Sender): Woken {
   const wakes = state.wakesOf(canonical);
   if (wakes.size === 0) return UNWOKEN;
-  const agents: string[] = [];
+  const ours = fqid(state.settings.id, 'agents', '');
+  const agents = new Map<string, number>();
   let person = false;
   for (const conversation of wakes.values()) {
     if (conversation === key) return UNWOKEN;
     const row = state.conversation(conversation);
     if (row?.guard_speaker === null) person = true;
-    else if (row && agents.length < ADDRESSED) agents.push(row.guard_speaker);
+    else if (row && agents.size < ADDRESSED)
+      agents.set(row.guard_speaker, row.guard_speaker.startsWith(ours) ? 0 : Date.parse(row.last_message_at));
   }
   return { agents, person };
 }
