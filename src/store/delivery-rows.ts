@@ -3,6 +3,8 @@ import type { ConversationKey } from '../protocol/conversation.ts';
 
 /** Delivery state: no event belongs to it. A lost one means redelivery, not loss. */
 export type DeliveryWrite =
+  /** Nothing of this commit is stored when the lease is not this holder's any more (Peers.holder): LeaseLostError. */
+  | { op: 'fence'; name: string; holder: number }
   /** Everything of this scope (`room:ID` with its threads, or `dms`) up to settled_seq is done with, but for conversations with a position below it. */
   | { op: 'scope'; agent_id: string; scope: string; start_seq: number; settled_seq: number }
   | {

@@ -10,6 +10,11 @@ export class StorageError extends Error {
   override readonly name = 'StorageError';
 }
 
+/** What one server at a time may write is another one's by now; nothing was stored. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+}
+
 /**
  * The state that the writes were decided on has moved: a commit before them in their run failed, or (several processes
  * on one database) another process changed it. Nothing was stored; catch up, and decide again.

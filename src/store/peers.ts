@@ -51,6 +51,8 @@ export interface Peers {
    */
   lease(name: string): Promise<boolean>;
   release(name: string): Promise<void>;
+  /** Who has what is leased now, for `fence` rows: what is written after that was lost is refused with its commit. */
+  readonly holder: number;
   /** This server's leases stand. False in good time before another may take them. */
   readonly alive: boolean;
   /** Other servers that live. */

@@ -1,5 +1,6 @@
 /** What Postgres's and the network's errors mean to the store: a taken id, a database that does not work now, or a fault. */
-import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
+import { ConstraintError, LeaseLostError, StateMovedError, StorageError } from './errors.ts';
+import { LEASE_LOST } from './postgres-row-sql.ts';
 
 /** The index that says that a batch was given up (postgres-commit-sql.ts). */
 const GIVEN_UP = 'changes_batch';
@@ -73,6 +74,7 @@ export function asStoreError(error: unknown, shown: string): unknown {
   if ([ConstraintError, StorageError, StateMovedError].some((known) => error instanceof known)) return error;
   if (!(error instanceof Error)) return error;
   const code = sqlState(error);
+  if (code === LEASE_LOST) return new LeaseLostError(error.message, { cause: error });
   if (code === TAKEN) return new ConstraintError(error.message, { cause: error });
   if (code === undefined) return isOfConnection(error) ? away(shown, error) : error;
   const what = AWAY[code] ?? AWAY[code.slice(0, 2)];

@@ -81,6 +81,7 @@ const ALONE: ReadonlySet<string> = new Set([
 
 /** What no decision of another server goes by. */
 const DELIVERY: ReadonlySet<RowWrite['op']> = new Set([
+  'fence',
   'scope',
   'position',
   'positions.clear',
@@ -106,6 +107,7 @@ const DELIVERY: ReadonlySet<RowWrite['op']> = new Set([
 ]);
 /** What no other server holds in memory. */
 const UNSHARED: ReadonlySet<RowWrite['op']> = new Set([
+  'fence',
   'message',
   'mention',
   'artifact',
@@ -149,6 +151,7 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
     let inThreads = false;
     const conversations = new Map<string, PackedConversation>();
     const pairs = new Map<string, PairRow>();
+    const fences = new Map<string, object>();
     const groups: Group[] = [];
     const keys = new Map<string, number>();
     const changed: ChangedRow[] = [];
@@ -183,6 +186,9 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
           throw new Error(event ? 'an event has one message' : 'a message row belongs to an event');
         case 'conversation':
           putConversation(conversations, row.row, i, row.messages);
+          return;
+        case 'fence':
+          fences.set(`${row.holder} ${row.name}`, row);
           return;
         case 'pair':
           pairs.set(row.row.pair, row.row);
@@ -226,6 +232,7 @@ export function createPacker(): (writes: readonly Writes[]) => PackedBatch {
       looked = newestPair;
       add('pairs.forget', { before: newestPair - PAIR_KEPT });
     }
+    if (fences.size > 0) groups.unshift({ op: 'fence', rows: [...fences.values()] });
     for (const packed of conversations.values()) changed.push(changedConversation(packed));
     return {
       count: i,

@@ -128,6 +128,10 @@ export class PostgresPeers implements Peers {
     void this.#listen();
   }
 
+  get holder(): number {
+    return this.#server;
+  }
+
   async lease(name: string): Promise<boolean> {
     try {
       if (!this.#born) await this.#live();

@@ -5,6 +5,9 @@
 
 /** One statement for each kind of row that is not an event, a conversation or a pair. `g` is the JSON of its rows. */
 const ROWS: Readonly<Record<string, string>> = {
+  // Who takes the lease waits for this commit, and then reads what it stored.
+  fence: `PERFORM 1 FROM leases l JOIN json_to_recordset(g) AS x(name TEXT, holder BIGINT) ON l.name = x.name AND l.server = x.holder
+    FOR SHARE OF l`,
   mention: `INSERT INTO mentions (seq, agent_id, conversation, room_id)
     SELECT before + x.i, x.agent_id, x.conversation, x.room_id
     FROM json_to_recordset(g) AS x(i BIGINT, agent_id TEXT, conversation TEXT, room_id TEXT) ON CONFLICT DO NOTHING`,
@@ -183,12 +186,20 @@ const ROWS: Readonly<Record<string, string>> = {
 export const ROW_OPS: ReadonlySet<string> = new Set(Object.keys(ROWS));
 
 /** The branches of a CASE over `op`. */
+/** SQLSTATE of a lease that is another server's. */
+export const LEASE_LOST = 'MN001';
+/** Of which each row has to find one that is there, and what is raised else. */
+const ALL: Readonly<Record<string, string>> = {
+  redact: `'redact: there is no message of one of these ids: %', g`,
+  fence: `'a lease was lost: %', g USING ERRCODE = '${LEASE_LOST}'`,
+};
+
 export const ROW_CASES = Object.entries(ROWS)
   .map(([op, sql]) => {
-    const check =
-      op === 'redact'
-        ? `; GET DIAGNOSTICS n = ROW_COUNT; IF n <> json_array_length(g) THEN RAISE EXCEPTION 'redact: there is no message of one of these ids: %', g; END IF`
-        : '';
+    const missing = ALL[op];
+    const check = missing
+      ? `; GET DIAGNOSTICS n = ROW_COUNT; IF n <> json_array_length(g) THEN RAISE EXCEPTION ${missing}; END IF`
+      : '';
     return `WHEN '${op}' THEN ${sql}${check};`;
   })
   .join('\n      ');

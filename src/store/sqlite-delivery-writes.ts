@@ -138,6 +138,9 @@ export function writeDelivery(sql: DeliveryStatements, row: DeliveryWrite): void
       sql.skip.run(s.agent_id, s.conversation, s.last_seq, s.after_seq, s.reason, s.at);
       return;
     }
+    // One server has it all: within it the attachments of an agent stand in line (server/attach/leases.ts).
+    case 'fence':
+      return;
     case 'handed':
       sql.handed.run(row.agent_id, row.seq, row.at);
       return;

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { ForeignBatch, Peers } from '../../src/store/peers.ts';
 import type { Store } from '../../src/store/store.ts';
-import { StateMovedError } from '../../src/store/errors.ts';
+import { LeaseLostError, StateMovedError } from '../../src/store/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   agentRow,
@@ -175,6 +175,31 @@ export function peersContract({ open, another }: StoreFactory): void {
     await b.store.close();
     expect(await peers(a).lease('alpha')).toBe(true);
     await eventually(() => peers(a).others === 0);
+  });
+
+  it('STO-57 what goes with a fence is stored while its lease is its holder’s, and nothing of its commit later', async () => {
+    const [a, b] = await two();
+    await Promise.all([a, b].map((each) => join(each.store)));
+    const [here, there] = [a.store.peers!, b.store.peers!];
+    expect(await here.lease('alpha')).toBe(true);
+    const save = ({ store }: Followed, holder: number, acked_seq: number) =>
+      store.commit([
+        rowsOf(
+          { op: 'position', agent_id: 'alpha', conversation: 'room:general', acked_seq },
+          { op: 'fence', name: 'alpha', holder },
+        ),
+        rowsOf({ op: 'fence', name: 'alpha', holder }),
+      ]);
+    const acked = async () => (await b.store.positions('alpha')).map((row) => row.acked_seq);
+    await save(a, here.holder, 1);
+    await expect(save(b, there.holder, 2)).rejects.toThrow(LeaseLostError);
+    await here.release('alpha');
+    await expect(save(a, here.holder, 3)).rejects.toThrow(LeaseLostError);
+    expect(await there.lease('alpha')).toBe(true);
+    await expect(save(a, here.holder, 4)).rejects.toThrow(LeaseLostError);
+    expect(await acked()).toEqual([1]);
+    await save(b, there.holder, 5);
+    expect(await acked()).toEqual([5]);
   });
 
   it('STO-71 a ticket is taken once, at whichever server, while it is good; only the newest are kept', async () => {

@@ -1,5 +1,5 @@
 /** Two servers on one Postgres, over HTTP and attachments: a client may ask either of them. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Bindings } from '../../src/protocol/wake.ts';
 import type { RunningServer } from '../../src/server/server.ts';
 import { AttachClient } from '../support/attach-client.ts';
@@ -21,11 +21,13 @@ async function fresh(): Promise<string> {
   const { default: pg } = await import('pg');
   const client = new pg.Client(postgres.dsn);
   await client.connect();
-  const schema = `s${++schemas}`;
-  await client.query(`CREATE SCHEMA ${schema}`);
+  await client.query(`CREATE SCHEMA s${++schemas}`);
   await client.end();
+  return dsnOf(schemas);
+}
+function dsnOf(schema: number): string {
   const url = new URL(postgres.dsn);
-  url.searchParams.set('options', `-c search_path=${schema}`);
+  url.searchParams.set('options', `-c search_path=s${schema}`);
   return url.href;
 }
 
@@ -161,6 +163,29 @@ describe('two servers on one Postgres', () => {
     expect(second.messages).toEqual(['m2']);
     await second.drop();
     await vi.waitFor(async () => expect(await presence(b)).toMatchObject({ connected: false }), 10_000);
+  });
+
+  it('STO-57 what an attachment acknowledges is not stored once another server has its lease, though this one has not heard of that', async () => {
+    const [a] = await pair();
+    const client = await attach(a, 'alpha', { bindings });
+    for (const id of ['m1', 'm2']) await post(a, message('beta', id));
+    await client.until(() => client.messages.length === 2);
+    client.ack(client.events[0]!.cursor!);
+    const { default: pg } = await import('pg');
+    const database = new pg.Client(dsnOf(schemas));
+    await database.connect();
+    onTestFinished(() => database.end());
+    const acked = async () =>
+      (await database.query(`SELECT acked_seq FROM delivery_positions WHERE agent_id = 'alpha'`)).rows.map(
+        (row) => Number((row as { acked_seq: string }).acked_seq),
+      );
+    await vi.waitFor(async () => expect(await acked()).toHaveLength(1), 10_000);
+    const before = await acked();
+    await database.query(`UPDATE leases SET server = 1 WHERE name = 'alpha'`);
+    client.ack(client.events[1]!.cursor!);
+    await client.gone();
+    expect(client.of('ERROR').map(({ code }) => code)).toEqual(['service_unavailable']);
+    expect(await acked()).toEqual(before);
   });
 
   it('RCPT-10 STO-57 a failed wake that is retried at one server is run by the node that is attached to the other', async () => {

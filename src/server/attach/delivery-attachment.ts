@@ -20,10 +20,9 @@ import type { ConversationKey } from '../../protocol/conversation.ts';
 import { gapEventId, isId, newWakeId } from '../../protocol/ids.ts';
 import type { Bindings } from '../../protocol/wake.ts';
 import { can } from '../../network/access.ts';
-import { server } from '../../network/identity.ts';
 import type { Network } from '../../network/network.ts';
 import type { WakeRow } from '../../store/delivery-rows.ts';
-import { StorageError } from '../../store/errors.ts';
+import { LeaseLostError } from '../../store/errors.ts';
 import type { Store } from '../../store/store.ts';
 import type { Connection, FrameHandler } from './connection.ts';
 import {
@@ -42,7 +41,7 @@ import { eventFrame, frameOf, type ClientFrame } from './frames.ts';
 import type { Holds } from '../holds.ts';
 import { announceReceipt } from '../receipts.ts';
 import type { Usage } from '../usage.ts';
-import { lapsed, type Lease } from './leases.ts';
+import { lapsed, saveBy, type Lease } from './leases.ts';
 import type { WakeReports } from './wake-report.ts';
 
 /** Milliseconds until a message that no turn was begun over is told as handed. */
@@ -116,11 +115,11 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       room: (id) => this.#room(id),
       hold: (room_id) => options.holds.of(agent_id, room_id)?.reason,
       dms: this.#dms,
-      save: async (writes) => {
-        // Another server may deliver by now, and have written further than this one knows.
-        if (!options.lease.stands) throw new StorageError('the lease of this delivery has lapsed');
-        return network.execute('delivery.save', { writes }, server);
-      },
+      save: (writes) =>
+        saveBy(options.lease, network, writes).catch((error: unknown) => {
+          if (error instanceof LeaseLostError) this.fail(lapsed());
+          throw error;
+        }),
     });
   }
 

@@ -4,6 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MoltnetError } from '../../protocol/errors.ts';
+import { server } from '../../network/identity.ts';
+import type { Network } from '../../network/network.ts';
+import { LeaseLostError } from '../../store/errors.ts';
+import type { DeliveryWrite } from '../../store/delivery-rows.ts';
 import type { Peers } from '../../store/peers.ts';
 
 export interface Lease {
@@ -13,6 +17,8 @@ export interface Lease {
   readonly acquired: Promise<void>;
   /** False when another server may have it by now. */
   readonly stands: boolean;
+  /** Goes along with everything that is written by it: another server may get it between a look and the commit. */
+  readonly fence: readonly DeliveryWrite[];
   /** Gives it back, or up, once the last of its work is done. */
   release(done: Promise<unknown>): void;
 }
@@ -21,14 +27,24 @@ export interface Lease {
 export const lapsed = (): MoltnetError =>
   new MoltnetError('service_unavailable', 'another server delivers by now: reconnect');
 
+/** Stores what was delivered by it. LeaseLostError: another server may deliver by now, and have written further than this one knows. */
+export async function saveBy(
+  { stands, fence }: Lease,
+  network: Pick<Network, 'execute'>,
+  writes: readonly DeliveryWrite[],
+): Promise<void> {
+  if (!stands) throw new LeaseLostError('the lease of this delivery has lapsed');
+  await network.execute('delivery.save', { writes: [...fence, ...writes] }, server);
+}
+
 /** Milliseconds between two looks whether another server has let go. */
 const LOOK = 200;
 
 export class Leases {
   readonly #last = new Map<string, Promise<void>>();
-  readonly #peers: Pick<Peers, 'lease' | 'release' | 'alive'> | undefined;
+  readonly #peers: Pick<Peers, 'lease' | 'release' | 'alive' | 'holder'> | undefined;
 
-  constructor(peers?: Pick<Peers, 'lease' | 'release' | 'alive'>) {
+  constructor(peers?: Pick<Peers, 'lease' | 'release' | 'alive' | 'holder'>) {
     this.#peers = peers;
   }
 
@@ -46,9 +62,14 @@ export class Leases {
     });
     this.#last.set(agent_id, place);
     const free = before === undefined && (peers === undefined || (await peers.lease(agent_id)));
+    let held = peers?.holder ?? 0;
+    const taken = (): void => void (held = peers?.holder ?? 0);
     return {
       free,
-      acquired: free ? Promise.resolve() : this.#take(agent_id, before, over.signal),
+      acquired: free ? Promise.resolve() : this.#take(agent_id, before, over.signal).then(taken),
+      get fence(): DeliveryWrite[] {
+        return peers ? [{ op: 'fence', name: agent_id, holder: held }] : [];
+      },
       get stands() {
         return peers === undefined || peers.alive;
       },
