@@ -1,5 +1,16 @@
 /** The command line of `codex app-server`, and what of it belongs into the thread. */
-import type { CliTurn } from './cli-runtime.ts';
+import { LASTING_FIELDS, type CliTurn } from './cli-runtime.ts';
+import type { RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
+
+export const CODEX_FIELDS = {
+  ...LASTING_FIELDS,
+  network: {
+    type: 'flag',
+    about:
+      'its shell may use the network, and runs `moltnet` itself; else it has none, and its agent speaks by a tool that the node runs (false)',
+  },
+} as const satisfies RuntimeFields;
+export type CodexConfig = RuntimeConfigOf<typeof CODEX_FIELDS>;
 
 export interface CodexArguments {
   args: string[];
@@ -17,16 +28,23 @@ export const mark = ({ context: { attachment }, env }: CliTurn): string[] => [
 ];
 
 /**
- * The sandbox is `workspace-write` with the network open: without it even the loopback is shut, so this is the
- * narrowest that lets `moltnet` out. `runtime.args` may name another. Those of `codex exec` that the app server takes
+ * Whether its agent speaks by the tool: then the sandbox is `workspace-write` as Codex has it, without a network. With
+ * `runtime.network` the network is open and `moltnet` is a command of the shell; so it is in a sandbox of the user's.
+ */
+export const speaksByTool = ({ args = [], network = false }: CodexConfig): boolean =>
+  !network && !hasOwnSandbox(forServer(args));
+
+/**
+ * `runtime.args` may name another sandbox. Those of `codex exec` that the app server takes
  * another way are passed on so; the rest goes on the command line, and Codex says what it does not know.
  */
 export function codexArguments(turn: CliTurn): CodexArguments {
-  const own = forServer(turn.context.attachment.runtime.args ?? []);
+  const config: CodexConfig = turn.context.attachment.runtime;
+  const own = forServer(config.args ?? []);
   return {
     args: [
       '-c',
-      'sandbox_workspace_write.network_access=true',
+      `sandbox_workspace_write.network_access=${!speaksByTool(config)}`,
       // A login shell's profile sets PATH anew: then `moltnet` is found or not as Codex's snapshot of that shell is
       // ready or not. The environment that it gets from us is the user's already.
       '-c',
@@ -48,10 +66,14 @@ const hasOwnSandbox = ({ args, thread }: CodexArguments): boolean =>
   'sandbox' in thread || args.some((arg) => /sandbox_mode|^profile=/.test(arg));
 
 /** What the sandbox leaves open, for `validate`. */
-export const opening = (args: readonly string[] = []): string =>
-  hasOwnSandbox(forServer(args))
-    ? 'runs in the sandbox that runtime.args names; `moltnet` needs the network in it'
-    : 'writes in its workspace and the temporary folders only, and may use the network, because `moltnet` needs it and the sandbox knows no less';
+export function opening(config: CodexConfig): string {
+  if (hasOwnSandbox(forServer(config.args ?? [])))
+    return 'runs in the sandbox that runtime.args names; `moltnet` needs the network in it';
+  const writes = 'writes in its workspace and the temporary folders only';
+  return config.network
+    ? `${writes}, and its shell may use the network (runtime.network)`
+    : `${writes}, and its shell has no network: it speaks by the tool \`moltnet\`, which the node runs`;
+}
 
 function forServer(given: readonly string[]): CodexArguments {
   const args: string[] = [];

@@ -4,6 +4,7 @@
  */
 import { startChild, type Child, type Exit } from './child.ts';
 import { isUuid, lastWords, parseLine } from './cli-runtime.ts';
+import type { ToolAnswer } from './codex-tool.ts';
 import type { TurnUsage } from './runtime.ts';
 
 export type Json = Record<string, unknown>;
@@ -43,6 +44,8 @@ export interface TurnWatch {
   delivered(): void;
   /** A sign of life. */
   life(): void;
+  /** Codex passes a call of this tool on; resolves with its answer. */
+  tool(name: string, input: unknown): Promise<ToolAnswer>;
 }
 
 export interface CodexServer {
@@ -124,9 +127,18 @@ export async function startCodexServer(options: {
     if (!message) return;
     const { id, method } = message;
     if (typeof method !== 'string') return answered(message);
+    if (method === 'item/tool/call') return void called(id, object(message['params']));
     // It asks something of a person, of whom there is none: refused.
     if (id !== undefined) say({ id, error: { code: -32601, message: 'nobody is here to answer that' } });
     else notified(method, object(message['params']));
+  };
+  const called = async (id: unknown, params: Json): Promise<void> => {
+    const turn = turns.get(text(params['threadId']));
+    turn?.watch.life();
+    const answer = await turn?.watch.tool(text(params['tool']), params['arguments']);
+    turn?.watch.life();
+    const { text: said, success } = answer ?? { text: 'no turn of this node runs here', success: false };
+    say({ id, result: { contentItems: [{ type: 'inputText', text: said }], success } });
   };
   const answered = ({ id, result, error }: Json): void => {
     const waiting = pending.get(id as number);

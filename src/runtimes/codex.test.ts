@@ -30,7 +30,7 @@ describe('codex: what is its own', () => {
     await deliver(runtime, wakeOf('two', { conversation: 'dm:x' }));
     const [first, second] = lab.runs();
     expect(first!.argv.join(' ')).toMatch(
-      /^app-server -c sandbox_workspace_write\.network_access=true .* -c a=1$/,
+      /^app-server -c sandbox_workspace_write\.network_access=false .* -c a=1$/,
     );
     expect(second!.pid).toBe(first!.pid);
     expect(first!.env['CODEX_HOME']).toBe(path.join(lab.home, '.codex'));

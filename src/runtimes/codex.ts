@@ -11,12 +11,17 @@ import {
   cliRuntime,
   isUuid,
   keepAfterTurn,
-  LASTING_FIELDS,
   type CliProgram,
   type CliTurn,
-  type LastingContext,
 } from './cli-runtime.ts';
-import { codexArguments, mark, opening } from './codex-arguments.ts';
+import {
+  CODEX_FIELDS,
+  codexArguments,
+  mark,
+  opening,
+  speaksByTool,
+  type CodexConfig,
+} from './codex-arguments.ts';
 import { thrownFailure, turnFailure } from './codex-failure.ts';
 import {
   CodexRefused,
@@ -26,15 +31,18 @@ import {
   type TurnEnd,
 } from './codex-server.ts';
 import { withoutMentions } from './codex-text.ts';
+import { runTool, TOOL, toolCommands, toolSpec, type ToolAnswer } from './codex-tool.ts';
 import { idleTimer } from './idle-timer.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import {
   defineRuntime,
   type Runtime,
+  type RuntimeContext,
   type RuntimeDefinition,
   type TurnOutcome,
   type TurnUsage,
 } from './runtime.ts';
+import type { StoredSession } from './sessions.ts';
 import { startTurnClock } from './turn-clock.ts';
 
 const PROGRAM: CliProgram = {
@@ -76,14 +84,14 @@ const MAX_RESUMPTIONS = 8;
 export const codex: RuntimeDefinition = defineRuntime({
   kind: PROGRAM.kind,
   about: 'OpenAI Codex, the command line',
-  fields: LASTING_FIELDS,
+  fields: CODEX_FIELDS,
   skill_paths: ['.codex/skills'],
   complete: (config, note) => completeProgram(PROGRAM, config, note),
-  opens: ({ args }) => opening(args),
+  opens: opening,
   create: createCodex,
 });
 
-function createCodex(context: LastingContext): Runtime {
+function createCodex(context: RuntimeContext<CodexConfig>): Runtime {
   let server: CodexServer | undefined;
   let starting: Promise<CodexServer> | undefined;
   /** Turns that need the process, from before it is there. */
@@ -134,7 +142,7 @@ function createCodex(context: LastingContext): Runtime {
       if (--users === 0 && server?.alive) idle.start();
     }
   };
-  return cliRuntime(context, {
+  const runtime = cliRuntime(context, {
     program: PROGRAM,
     run,
     close: async () => {
@@ -143,6 +151,7 @@ function createCodex(context: LastingContext): Runtime {
       await end();
     },
   });
+  return speaksByTool(context.attachment.runtime) ? { ...runtime, commands: toolCommands } : runtime;
 }
 
 /** Watches over one turn from before there is a process to run it in. */
@@ -214,11 +223,13 @@ async function inThread(
 ): Promise<TurnOutcome> {
   const { wake, sessions } = turn;
   const before = sessions.get(wake.session_key);
-  const thread = await threadOf(turn, server, before?.runtime_session_id);
+  const byTool = speaksByTool(turn.context.attachment.runtime);
+  const thread = await threadOf(turn, server, resumable(turn, before, byTool));
   life();
   opened(thread);
   // At once: a crash of ours must not leave a thread that nobody finds again.
-  if (thread.id !== before?.runtime_session_id) sessions.set(wake.session_key, thread.id);
+  if (thread.id !== before?.runtime_session_id)
+    sessions.set(wake.session_key, thread.id, undefined, byTool ? { tool: true } : {});
 
   const mine = thread.turns.filter(({ client_id }) => client_id.startsWith(`${wake.wake_id}#`));
   // After a crash of the node, a later attempt than the one that is repeated may have been it.
@@ -242,18 +253,46 @@ async function inThread(
 
   const total = thread.total ?? (thread.id === before?.runtime_session_id ? before.usage_total : undefined);
   turn.begin();
-  const end = await server.turn(
-    thread,
-    `${wake.wake_id}#${wake.attempt}${tries === 0 ? '' : `.${tries}`}`,
-    withoutMentions(wake.text),
-    {
-      accepted: () => turn.events.accepted?.(),
-      delivered: () => turn.events.delivered?.(),
-      life,
-    },
-  );
+  // Ends what a call of the tool has begun.
+  const over = new AbortController();
+  const tools = AbortSignal.any([turn.signal, over.signal]);
+  const end = await server
+    .turn(
+      thread,
+      `${wake.wake_id}#${wake.attempt}${tries === 0 ? '' : `.${tries}`}`,
+      withoutMentions(wake.text),
+      {
+        accepted: () => turn.events.accepted?.(),
+        delivered: () => turn.events.delivered?.(),
+        life,
+        tool: (name, input) => callTool(turn, tools, name, input),
+      },
+    )
+    .finally(() => over.abort());
   keepAfterTurn(turn, thread.id, end.total);
   return outcomeOf(end, total);
+}
+
+/** Codex asks for no other tool than those that its thread was begun with. */
+function callTool(
+  { context, workspace, env }: CliTurn,
+  signal: AbortSignal,
+  name: string,
+  input: unknown,
+): Promise<ToolAnswer> {
+  if (name !== TOOL) return Promise.resolve({ text: `there is no tool ${name}`, success: false });
+  return runTool(context.attachment, { bin: context.moltnet_bin, cwd: workspace, env, signal }, input);
+}
+
+/** A thread that was begun without the tool cannot be given it: its agent would be mute. */
+function resumable(turn: CliTurn, before: StoredSession | undefined, byTool: boolean): string | undefined {
+  if (before === undefined || !byTool || before.tool) return before?.runtime_session_id;
+  turn.context.log(
+    'info',
+    'the thread of this conversation was begun when the shell had the network (runtime.network); a new one begins',
+    { conversation: turn.wake.conversation, thread: before.runtime_session_id },
+  );
+  return undefined;
 }
 
 /** Of `<wake>#<attempt>`, or `<wake>#<attempt>.<how often it was interrupted>`. */
@@ -283,7 +322,8 @@ async function threadOf(
       });
     }
   }
-  return server.thread(undefined, params);
+  const tools = speaksByTool(turn.context.attachment.runtime) ? { dynamicTools: [toolSpec] } : {};
+  return server.thread(undefined, { ...params, ...tools });
 }
 
 function outcomeOf(end: TurnEnd, before: TurnUsage | undefined): TurnOutcome {

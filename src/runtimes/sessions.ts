@@ -20,12 +20,19 @@ export interface StoredSession {
   updated_at: string;
   /** Additive: what the CLI had counted for the whole session after its last turn. */
   usage_total?: { input_tokens?: number; output_tokens?: number; cost_usd?: number };
+  /** Additive: of Codex, the thread was begun with the tool by which its agent speaks. */
+  tool?: true;
 }
 
 export interface SessionStore {
   get(key: string): StoredSession | undefined;
-  /** Keeps the session's id, and its usage when given. */
-  set(key: string, runtimeSessionId: string, usage?: StoredSession['usage_total']): void;
+  /** Keeps the session's id, and its usage when given; `tool` as it begins. */
+  set(
+    key: string,
+    runtimeSessionId: string,
+    usage?: StoredSession['usage_total'],
+    begun?: Pick<StoredSession, 'tool'>,
+  ): void;
   /** Whether there was one. */
   delete(key: string): boolean;
   list(): [key: string, session: StoredSession][];
@@ -71,17 +78,19 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
   };
   return {
     get: (key) => read().get(key),
-    set: (key, runtimeSessionId, usage) => {
+    set: (key, runtimeSessionId, usage, begun) => {
       const sessions = read();
       const before = sessions.get(key);
       const same = before?.runtime_session_id === runtimeSessionId ? before : undefined;
       const now = new Date().toISOString();
       const total = usage ?? same?.usage_total;
+      const tool = (begun ?? same)?.tool;
       sessions.set(key, {
         runtime_session_id: runtimeSessionId,
         created_at: same?.created_at ?? now,
         updated_at: now,
         ...(total ? { usage_total: total } : {}),
+        ...(tool ? { tool } : {}),
       });
       if (sessions.size > MAX_SESSIONS) {
         const oldest = [...sessions].sort(([, a], [, b]) => (a.updated_at < b.updated_at ? -1 : 1));

@@ -522,16 +522,22 @@ describe('other files', () => {
   });
 
   it('CFG-24 validate says what is opened for an agent', async () => {
-    const of = (kind: string, args = '[]'): string =>
-      `{agent: {id: ${kind}${args === '[]' ? '' : '-2'}}, runtime: {kind: ${kind}, workspace_path: w, args: ${args}}}`;
-    const list = [of('codex'), of('codex', '[-s, read-only]'), of('claude-code')].join(', ');
+    const of = (kind: string, more = '', id = kind): string =>
+      `{agent: {id: ${id}}, runtime: {kind: ${kind}, workspace_path: w${more}}}`;
+    const list = [
+      of('codex'),
+      of('codex', ', args: [-s, read-only]', 'codex-2'),
+      of('codex', ', network: true', 'codex-3'),
+      of('claude-code'),
+    ].join(', ');
     writeFileSync(
       path.join(cwd, 'MoltnetNode'),
       `moltnet: {base_url: "http://h", network_id: n}\nattachments: [${list}]\n`,
     );
     const { stderr } = await cli(['validate'], { cwd });
-    expect(stderr).toMatch(/: codex \(codex\) writes in its workspace .* may use the network/);
+    expect(stderr).toMatch(/: codex \(codex\) writes in its workspace .* its shell has no network/);
     expect(stderr).toMatch(/: codex-2 \(codex\) runs in the sandbox that runtime\.args names/);
+    expect(stderr).toMatch(/: codex-3 \(codex\) writes .* may use the network \(runtime\.network\)/);
     expect(stderr).toMatch(/: claude-code \(claude-code\) may run `moltnet` without asking/);
   });
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codex } from '../../src/runtimes/codex.ts';
 import { processesOf } from '../contract/runtime.ts';
-import { startMockModel, type MockModel } from '../support/mock-model.ts';
+import { moltnet, startMockModel, type MockModel } from '../support/mock-model.ts';
 import { deliver, killedHost, runtimeLab, until, wakeOf, type RuntimeLab } from '../support/runtime-lab.ts';
 import { codexCommand, modelEnvironment, prepareCodexHome, setEnvironment } from './real-clis.ts';
 
@@ -43,7 +43,7 @@ describe('codex (real): what is its own', () => {
     expect(model.turns()[0]!.prompt).toMatch(/stands for \$/);
   });
 
-  it('RT-41 the sandbox is open for the network and for nothing else, and outlasts a login profile that sets PATH', async () => {
+  it('RT-41 with runtime.network the sandbox is open for the network and for nothing else, and outlasts a login profile that sets PATH', async () => {
     writeFileSync(
       path.join(lab.home, '.bash_profile'),
       'export PATH=/usr/bin:/bin\nexport MOLTNET_CLIENT_CONFIG=/nonsense\n',
@@ -62,7 +62,7 @@ describe('codex (real): what is its own', () => {
     // Codex keeps a snapshot of the login shell, which may be ready or not: with it, and as long as it has none.
     for (const [index, args] of [[], ['--disable', 'shell_snapshot']].entries()) {
       const round = index + 1;
-      const runtime = lab.runtime({ args });
+      const runtime = lab.runtime({ args, network: true });
       expect(
         await deliver(runtime, wakeOf(commands.map((command) => `[[sh: ${command}]]`).join(' '))),
       ).toMatchObject({ state: 'ok' });
@@ -75,6 +75,32 @@ describe('codex (real): what is its own', () => {
       expect(lab.said()).toHaveLength(2 * round);
       await runtime.close();
     }
+  });
+
+  it('RT-150 a call of the tool reaches the node while the shell has no network, in the same thread also after a restart', async () => {
+    const tried = path.join(lab.workspace, 'tried');
+    const connect = `node -e "require('net').connect(${new URL(model.url).port},'127.0.0.1').on('connect',()=>end('REACHED')).on('error',(e)=>end(e.code));const end=(t)=>{require('fs').appendFileSync('${tried}',t+' ');process.exit()}"`;
+    model.script = (request) =>
+      request.tool_results.length === 0
+        ? moltnet(request, ['send', 'room:general', "it's `here`\n$HOME"])
+        : request.tool_results.length === 1
+          ? { shell: connect }
+          : { say: 'done' };
+    const wakes = [wakeOf('one'), wakeOf('two')];
+    for (const wake of wakes) {
+      const runtime = lab.runtime();
+      expect(await deliver(runtime, wake)).toMatchObject({ state: 'ok', final_text: 'done' });
+      await runtime.close();
+    }
+    expect(lab.said()).toMatchObject(
+      wakes.map(({ wake_id }) => ({
+        args: expect.arrayContaining(['send', 'room:general', "it's `here`\n$HOME"]),
+        wake: { wake_id, run: 1 },
+      })),
+    );
+    expect(readFileSync(tried, 'utf8')).toBe('EPERM EPERM ');
+    expect(model.requests.at(-1)!.history.join('\n')).toMatch(/one[^]*two/);
+    expect(model.requests.at(-1)!.tool_results[0]).toContain('sent');
   });
 
   it('RT-42 a thread that another process writes is a failure that may pass, and neither is harmed', async () => {

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Message } from '../../src/protocol/messages.ts';
 import { processesOf } from '../contract/runtime.ts';
-import { startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
+import { moltnet as speak, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { freePort } from '../support/process.ts';
 import { until } from '../support/runtime-lab.ts';
 import { codexCommand, modelEnvironment, prepareCodexHome } from './real-clis.ts';
@@ -153,14 +153,15 @@ it('RT-60 a person wakes Codex, it, Claude Code and OpenClaw answer each other, 
     [CLAUDE_CUT]: Promise.withResolvers<void>(),
     [OPENCLAW_CUT]: Promise.withResolvers<void>(),
   };
-  const script: ModelScript = ({ api, prompt, tool_results }) => {
+  const script: ModelScript = ({ api, prompt, tool_results, body }) => {
     const number = numberIn(prompt) + 1;
     output.push(`model| ${api}, turn ${number}: ${JSON.stringify(tool_results.at(-1) ?? '')}\n`);
     if (number > LAST || tool_results.length > 0) return { say: 'this is printed, and must reach nobody' };
     const after = cuts[number]?.promise;
     // With an id: an agent that says a thing twice says it once.
-    const shell = `moltnet send room:general "@${agentOf(number + 1)} turn ${number}" --id turn-${number}`;
-    return { shell, ...(after ? { after } : {}) };
+    const text = `@${agentOf(number + 1)} turn ${number}`;
+    const speaks = speak({ body }, ['send', 'room:general', text, '--id', `turn-${number}`]);
+    return { ...speaks, ...(after ? { after } : {}) };
   };
   model.script = script;
   const turnsOf = (number: number) => model.turns().filter((turn) => numberIn(turn.prompt) + 1 === number);

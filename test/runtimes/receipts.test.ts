@@ -9,6 +9,7 @@ import { processesOf } from '../contract/runtime.ts';
 import { attachmentConfig } from '../support/node-lab-config.ts';
 import { quick, speaker } from '../support/node-lab.ts';
 import {
+  moltnet,
   directives,
   startMockModel,
   type MockModel,
@@ -26,7 +27,8 @@ import {
 } from './real-clis.ts';
 
 const ROOM = 'room:general';
-const ANSWER = 'moltnet send room:general "an answer"';
+const answer = (request: Parameters<ModelScript>[0]): ModelAnswer =>
+  moltnet(request, ['send', 'room:general', 'an answer']);
 let model: MockModel;
 let restore: () => void;
 let folder: string;
@@ -111,7 +113,7 @@ const answering =
       ? first[request.n - 1]!
       : request.tool_results.length > 0
         ? { say: 'this is printed, and must reach nobody' }
-        : { shell: ANSWER };
+        : answer(request);
 
 describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to the receipt', (kind) => {
   it('answers by `moltnet send`, and goes on with its session at the next message', async () => {
@@ -130,7 +132,7 @@ describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to th
     const dead = Promise.withResolvers<void>();
     model.script = (request) =>
       request.tool_results.length === 0
-        ? { shell: ANSWER }
+        ? answer(request)
         : model.turns().length === 1
           ? { say: 'never', after: dead.promise }
           : { say: 'done' };

@@ -76,6 +76,17 @@ async function run(thread, turn, prompt) {
   });
   const set = 'shell_environment_policy.set.';
   const own = Object.entries(thread.params.config ?? {}).map(([key, value]) => [key.replace(set, ''), value]);
+  if (has('tool') && thread.tools) {
+    const id = `call-${turn.id}`;
+    const { value } = has('tool');
+    out({
+      id,
+      method: 'item/tool/call',
+      params: { ...about, tool: 'moltnet', arguments: JSON.parse(value) },
+    });
+    const { contentItems, success } = await new Promise((resolve) => asked.set(id, resolve));
+    record({ tool: contentItems[0].text, success });
+  }
   const outputs = await play(prompt, {
     notice: () => tell('error', error('Reconnecting... 2/5', true, 'other')),
     progress: () => tell('item/agentMessage/delta', { ...about, delta: '.' }),
@@ -116,7 +127,11 @@ const requests = {
     account: null,
     requiresOpenaiAuth: existsSync(path.join(codexHome, 'fake-logged-out')),
   }),
-  'thread/start': (params) => ({ thread: { id: open(randomUUID(), params).id } }),
+  'thread/start': (params) => {
+    const thread = open(randomUUID(), params);
+    thread.tools = params.dynamicTools?.length > 0;
+    return { thread: { id: thread.id } };
+  },
   'thread/resume': (params) => {
     const { threadId } = params;
     if (!existsSync(fileOf(threadId))) throw new Error(`no rollout found for thread id ${threadId}`);
@@ -164,9 +179,13 @@ const requests = {
   },
 };
 
+/** Requests of its own that wait for an answer. */
+const asked = new Map();
+
 function answer(line) {
-  const { id, method, params } = JSON.parse(line);
+  const { id, method, params, result } = JSON.parse(line);
   if (id === undefined) return;
+  if (method === undefined) return void asked.get(id)?.(result);
   try {
     out({ id, result: requests[method](params ?? {}) });
   } catch (error) {

@@ -59,6 +59,16 @@ export const directives: ModelScript = ({ prompt, tool_results }) => {
   return next === undefined ? { say: 'done' } : { shell: next };
 };
 
+/** Runs `moltnet` as the wake says: by its tool, where there is one of that name, else in its shell. */
+export const moltnet = ({ body }: Pick<ModelRequest, 'body'>, args: readonly string[]): ModelAnswer =>
+  (body['tools'] as Tool[]).some(({ name }) => name === 'moltnet')
+    ? { tool: 'moltnet', input: { args } }
+    : {
+        shell: ['moltnet', ...args.map((arg) => (/^[\w:.-]+$/.test(arg) ? arg : JSON.stringify(arg)))].join(
+          ' ',
+        ),
+      };
+
 export async function startMockModel(script: ModelScript = directives): Promise<MockModel> {
   const requests: ModelRequest[] = [];
   const waiting = new Set<() => void>();

@@ -104,6 +104,8 @@ function attachmentOf(
     runtime: {
       kind: runtime,
       command: here(`../${STAND_IN[runtime]}.mjs`),
+      // What it plays speaks by the command of its shell.
+      ...(runtime === 'codex' && { network: true }),
       workspace_path: workspace,
       home_path: path.join(folder, 'agents', id, 'home'),
       inactivity_timeout: 2,
