@@ -4,6 +4,7 @@ import { limits } from '../protocol/limits.ts';
 import { candidatesOf, resolveMentions, type Mentionable } from './mentions.ts';
 import type { CheckedPart } from './parts.ts';
 import { remoteById } from './room-state.ts';
+import { isShared } from './sharing.ts';
 import type { RoomState, State } from './state.ts';
 import type { Place } from './target.ts';
 
@@ -25,7 +26,7 @@ export function mentionsOf(
   if (candidates.length === 0) return candidates;
   const { settings } = state;
   const alias = (name: string) => (name === settings.name ? settings.id : networkCalled(state, name));
-  const among = room ? roomMentionable(state, room) : dmMentionable(place.participants!);
+  const among = room ? roomMentionable(state, room, relayed) : dmMentionable(place.participants!);
   const max = limits.mentions.value;
   const mentions = resolveMentions(candidates, among, settings.id, alias, max);
   if (mentions.length > max)
@@ -47,8 +48,12 @@ function networkCalled(state: State, name: string): string | undefined {
   return undefined;
 }
 
-/** Members, and where everybody may take part every registered agent and every person of the configuration. */
-function roomMentionable(state: State, room: RoomState): Mentionable {
+/**
+ * Members, and where everybody may take part every registered agent and every person of the configuration. Who takes part
+ * at a paired network that shares the room, that network knows: whoever is named as one of it is mentioned there, also
+ * before it is known here.
+ */
+function roomMentionable(state: State, room: RoomState, relayed: boolean): Mentionable {
   const { people } = state.settings;
   const everybody =
     state.settings.auth_mode === 'none' ||
@@ -57,11 +62,18 @@ function roomMentionable(state: State, room: RoomState): Mentionable {
   return {
     has: (canonical) =>
       room.members.has(canonical) ||
-      (everybody && (state.agent(canonical) !== undefined || people.has(canonical))),
+      (everybody && (state.agent(canonical) !== undefined || people.has(canonical))) ||
+      (!relayed && room.shares.size > 0 && isOfSharer(state, room, canonical)),
     remote: (id) => room.remoteMembers.get(id) ?? NOBODY,
   };
 }
 const NOBODY: readonly string[] = [];
+
+function isOfSharer(state: State, room: RoomState, canonical: string): boolean {
+  const colon = canonical.indexOf(':');
+  const pairing = colon < 0 ? undefined : state.pairingOf(canonical.slice(0, colon));
+  return pairing !== undefined && isShared(room, pairing);
+}
 
 function dmMentionable(participants: readonly string[]): Mentionable {
   const all = new Set(participants);

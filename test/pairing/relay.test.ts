@@ -1,5 +1,6 @@
 /** Two servers of ours, paired by their files (RLY). */
 import { expect, it } from 'vitest';
+import { AttachClient } from '../support/attach-client.ts';
 import { becomes, SHARED, startNets } from '../support/pairing-lab.ts';
 
 it('RLY-1: what is said in a shared room is at the other network, with its id, origin and sender; and back', async () => {
@@ -103,6 +104,43 @@ it('RLY-5: a message that the other will not take is shown with its reason, and 
   expect(await b!.pairing('net_a')).toMatchObject({ relay: { received: 1, not_taken: 1 } });
   await a!.restart();
   expect(await a!.relays(refused)).toMatchObject([{ state: 'refused' }]);
+});
+
+it('RLY-33: who is mentioned from another network is woken, and nobody of the same name', async () => {
+  const tokens = [
+    { id: 'agents', value: 'agents-0123456789', scopes: ['write', 'attach'], agents: ['alpha', 'beta'] },
+  ];
+  const { net_a: a, net_b: b } = await startNets(['net_a', 'net_b'], {
+    config: () => ({ auth: { tokens } }),
+  });
+  const attach = (agent: string): Promise<AttachClient> =>
+    AttachClient.attach({
+      url: `${b!.server.url.replace('http', 'ws')}/v1/attach`,
+      network: 'net_b',
+      agent,
+      headers: { authorization: 'Bearer agents-0123456789' },
+      bindings: {
+        rooms: [{ id: 'general', wake: 'mentions' }],
+        dms: { enabled: true, wake: 'all' },
+        catch_up: 'all',
+      },
+    });
+  await b!.api('PATCH', '/v1/rooms/general/members', { add: ['alpha', 'beta'] });
+  const [alpha, beta] = [await attach('alpha'), await attach('beta')];
+  for (const mentions of [
+    ['beta'],
+    ['molt://net_a/agents/beta'],
+    ['molt://net_b/agents/beta'],
+    ['net_b:alpha'],
+  ])
+    await a!.say('general', 'alpha', mentions[0]!.replace('molt', 'to'), { mentions });
+  await becomes(async () => expect(await b!.texts('general')).toHaveLength(4));
+  const woken = async (client: AttachClient): Promise<unknown[]> => {
+    await client.settle();
+    return client.events.map(({ event }) => event?.message?.parts[0]?.text);
+  };
+  await becomes(async () => expect(await woken(beta)).toEqual(['to://net_b/agents/beta']));
+  await becomes(async () => expect(await woken(alpha)).toEqual(['net_b:alpha']));
 });
 
 it('RLY-6: in a ring of three every message is everywhere once, and goes one hop', async () => {

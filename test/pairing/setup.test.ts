@@ -89,6 +89,21 @@ it('PAIR-3: a code is good once, until it expires or is revoked, for this networ
   expect(shown).not.toContain(parts.secret);
 });
 
+it('PAIR-3: who made a code says when it is over, whatever stands in the code', async () => {
+  let now = Date.now();
+  const a = await alone('net_a', {}, { clock: () => now });
+  const b = await alone('net_b');
+  const made = await invite(a, { expires_in: 3_600 });
+  const code = encodePairingCode({ ...decodePairingCode(made.code), expires_at: '2999-01-01T00:00:00.000Z' });
+  now += 3_600_000;
+  await expect(accept(b, code)).rejects.toThrow('403');
+  const { pairings } = await b.api<{ pairings: Pairing[] }>('GET', '/v1/pairings');
+  expect(pairings).toEqual([]);
+  // Its secret is good for nothing else, used or not.
+  const { secret } = decodePairingCode(made.code);
+  expect((await ask(a.server.url, 'GET', '/v1/rooms', secret)).status).toBe(401);
+});
+
 it('PAIR-4: two accept one code at the same time: one has it', async () => {
   const a = await alone('net_a');
   const others = await Promise.all(['net_b', 'net_c', 'net_d'].map((id) => alone(id)));

@@ -183,6 +183,15 @@ it('RLY-53: each status as it comes to be, the warning of it, and what goes mean
     'pairings.incompatible',
   );
   await becoming('no document', 'error', 'remote_request_failed', 'pairings.error');
+  answers.set('/v1/network', DOCUMENT);
+  answers.set('/v1/relay', { results: [{ accepted: false, code: 'not_shared', error: 'no' }] });
+  const refused = await net.say('general', 'alpha', 'no');
+  await becomes(async () => expect(await net.relays(refused)).toMatchObject([{ state: 'refused' }]));
+  const { url } = net.server;
+  const metrics = await (
+    await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${OPERATOR}` } })
+  ).text();
+  expect(metrics).toContain('moltnet_relay_total{result="refused"} 1');
   // One that was made by a code and was never reached.
   const { code } = await net.api<PairingInvite>('POST', '/v1/pairing-invites', { rooms: ['general'] });
   await ask(net.server.url, 'POST', '/v1/pairings/exchange', undefined, {

@@ -8,7 +8,11 @@ const GENERAL = { id: 'general', members: [], visibility: 'public', write_policy
 /** `wire` is where others reach it. */
 export type Alone = Net & { wire: Wire };
 
-export async function alone(id: string, changes: ConfigChanges = {}): Promise<Alone> {
+export async function alone(
+  id: string,
+  changes: ConfigChanges = {},
+  more: Parameters<typeof startNet>[2] = {},
+): Promise<Alone> {
   const wire = await openWire();
   const net = await startNet(
     testConfig({
@@ -23,6 +27,7 @@ export async function alone(id: string, changes: ConfigChanges = {}): Promise<Al
       storage: { kind: 'sqlite', sqlite: { path: `${await temporaryFolder()}/moltnet.db` } },
     }),
     new Map([['anybody', wire]]),
+    more,
   );
   return Object.assign(net, { wire });
 }
