@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { StateMovedError, StorageError } from './errors.ts';
 import { EVENT_COLUMNS } from './postgres-commit-sql.ts';
-import { asStoreError, isAway, isLostStatement, isUnsure } from './postgres-errors.ts';
+import { asStoreError, isAway, isLostStatement, isReadOnly, isUnsure } from './postgres-errors.ts';
 import { newServerId, type Feed } from './postgres-feed.ts';
 import { createPacker, type PackedBatch } from './postgres-packing.ts';
 import { drop, run, type Sessions, type Statement } from './postgres-sessions.ts';
@@ -242,8 +242,11 @@ export class Commits {
         this.#disconnect(client);
         return { verdict: 'void', before: 0, after_stamp: 0, missed: null };
       }
+      const readOnly = isReadOnly(error);
+      if (readOnly || isUnsure(error)) this.#disconnect(client);
+      // Those that read would go on reading what that server has.
+      if (readOnly) sessions.renew();
       if (!isUnsure(error)) throw error;
-      this.#disconnect(client);
       outcome = await this.#resolve(batch);
       await this.#before(() => feed.take(null, outcome.after_stamp - 1, 0));
       if (outcome.verdict === 'void') feed.own(outcome.after_stamp, 0);

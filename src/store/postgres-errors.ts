@@ -40,6 +40,9 @@ export function isUnsure(error: unknown): boolean {
   return ENDED.test(code) || FATAL.has((error as { severity: string }).severity);
 }
 
+/** This session is with a server that takes no writes, as a primary that was made a standby: a new one may not be. */
+export const isReadOnly = (error: unknown): boolean => sqlState(error) === '25006';
+
 /** Nobody answers now, or nobody who can serve: worth another try later. */
 export function isAway(error: unknown): boolean {
   const code = sqlState(error);

@@ -106,7 +106,7 @@ it.each(['a look for news', 'a commit of its own'])(
     const dsn = await postgres.fresh();
     const proxy = await startProxy(dsn);
     const found = faults();
-    const far = await openPostgres(proxy.url, { patience: 0.05 });
+    const far = await openPostgres(proxy.url);
     const near = await openPostgres(dsn);
     const told: string[] = [];
     await far.commit(say('f'));
@@ -155,4 +155,20 @@ it('STO-51 STO-58 a pooler whose session broke after the commit says so with an 
     expect(teller.instead).toBe(undefined);
   }
   expect(await idsOf(store)).toEqual(['evt_a', 'evt_08P01', 'evt_58000', 'evt_XX000']);
+});
+
+it('STO-51 a session of a server that takes no writes any more is not asked again: after a failover a new one is', async () => {
+  const dsn = await postgres.fresh();
+  const store = await openPostgres(dsn);
+  const name = new URL(dsn).pathname.slice(1);
+  // Of sessions that begin from now on: as those are that stay with a primary that was made a standby.
+  await postgres.query(dsn, `ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+  await expect(store.commit(say('a'))).rejects.toThrow(/takes no writes/);
+  await store.peers!.follow({ told: () => {}, gone: () => {}, lapsed: () => {} });
+  expect(await store.peers!.lease('alpha')).toBe(false);
+  const url = new URL(dsn);
+  url.searchParams.set('options', '-c default_transaction_read_only=off');
+  await postgres.query(url.href, `ALTER DATABASE ${name} RESET default_transaction_read_only`);
+  await store.commit(say('b'));
+  await vi.waitFor(async () => expect(await store.peers!.lease('alpha')).toBe(true), 4_000);
 });

@@ -4,7 +4,7 @@
  */
 import pg, { type Client, type ClientConfig, type QueryResult } from 'pg';
 import type { PostgresTarget } from './postgres-dsn.ts';
-import { isLostStatement, isUnsure, sqlState } from './postgres-errors.ts';
+import { isLostStatement, isReadOnly, isUnsure, sqlState } from './postgres-errors.ts';
 
 /** Milliseconds for: connecting; one read; between two probes of an idle connection. */
 const CONNECT = 4_000;
@@ -100,11 +100,13 @@ export class Sessions {
     const pooler = !this.pooled && /unsupported startup parameter/i.test(message);
     if (noTls) this.#tls = false;
     if (pooler) this.pooled = true;
-    if (noTls || pooler) this.#renewPool();
+    if (noTls || pooler) this.renew();
     return noTls || pooler;
   }
 
-  #renewPool(): void {
+  /** Reads go over new sessions from here on. */
+  renew(): void {
+    if (this.#closed) return;
     const old = this.#pool;
     this.#pool = this.#newPool();
     old.end().catch(() => {});
@@ -126,10 +128,12 @@ export class Sessions {
           throw error;
         }
       } catch (error) {
+        // The others are with the same server, and would go on reading what that one has.
+        if (isReadOnly(error)) this.renew();
         if (this.#closed || again >= 2) throw error;
         if (isLostStatement(error)) {
           this.pooled = true;
-          this.#renewPool();
+          this.renew();
         } else if (!this.#adapts(error) && !(isUnsure(error) && again === 0 && isBroken(error))) throw error;
       }
     }
