@@ -21,14 +21,18 @@ import { startTestServer, temporaryFolder } from '../support/server.ts';
 import {
   claudeCommand,
   codexCommand,
+  geminiCommand,
   modelEnvironment,
   prepareCodexHome,
+  prepareGeminiHome,
   setEnvironment,
 } from './real-clis.ts';
 
 const ROOM = 'room:general';
 const answer = (request: Parameters<ModelScript>[0]): ModelAnswer =>
   moltnet(request, ['send', 'room:general', 'an answer']);
+const COMMANDS = { codex: codexCommand, 'claude-code': claudeCommand, gemini: geminiCommand };
+type Kind = keyof typeof COMMANDS;
 let model: MockModel;
 let restore: () => void;
 let folder: string;
@@ -41,6 +45,7 @@ beforeEach(async () => {
   workspace = path.join(folder, 'workspace');
   for (const name of ['workspace', 'home']) mkdirSync(path.join(folder, name));
   prepareCodexHome(path.join(folder, 'home'), model);
+  prepareGeminiHome(path.join(folder, 'home'));
 });
 afterEach(async () => {
   for (const node of nodes.splice(0)) await node.stop();
@@ -59,14 +64,14 @@ interface Lab {
   cannotWake(): Promise<string | undefined>;
   log: string[];
 }
-async function start(kind: string, more: Record<string, string | number> = {}): Promise<Lab> {
+async function start(kind: Kind, more: Record<string, string | number> = {}): Promise<Lab> {
   const rooms = [{ id: 'general', members: [], visibility: 'public', write_policy: 'registered_agents' }];
   const { url } = await startTestServer({ rooms });
   const { client, say } = speaker(url);
   await client.registerAgent({ requested_agent_id: 'alpha' });
   const runtime = {
     kind,
-    command: kind === 'codex' ? codexCommand : claudeCommand,
+    command: COMMANDS[kind],
     workspace_path: workspace,
     home_path: path.join(folder, 'home'),
     inactivity_timeout: 30,
@@ -115,7 +120,7 @@ const answering =
         ? { say: 'this is printed, and must reach nobody' }
         : answer(request);
 
-describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to the receipt', (kind) => {
+describe.each(Object.keys(COMMANDS) as Kind[])('RT-64 %s, from a person in a room to the receipt', (kind) => {
   it('answers by `moltnet send`, and goes on with its session at the next message', async () => {
     model.script = answering();
     const lab = await start(kind);
@@ -177,7 +182,7 @@ describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to th
   );
 
   it('a login that was never made ends as failed without a request to the model', async () => {
-    const back = setEnvironment({ ANTHROPIC_API_KEY: '' });
+    const back = setEnvironment({ ANTHROPIC_API_KEY: '', GEMINI_API_KEY: '', GOOGLE_GEMINI_BASE_URL: '' });
     try {
       rmSync(path.join(folder, 'home', '.codex', 'config.toml'));
       const lab = await start(kind);
@@ -203,7 +208,7 @@ describe.each(['codex', 'claude-code'])('RT-64 %s, from a person in a room to th
   it('RT-65 no text of a room runs a command, reads a file, loads a skill or leaves its place in the prompt', async () => {
     const secret = path.join(workspace, 'secret.txt');
     writeFileSync(secret, 'the-secret-of-the-workspace');
-    for (const skills of ['.agents/skills', '.claude/skills']) {
+    for (const skills of ['.agents/skills', '.claude/skills', '.gemini/skills']) {
       mkdirSync(path.join(workspace, skills, 'moltnet'), { recursive: true });
       writeFileSync(
         path.join(workspace, skills, 'moltnet', 'SKILL.md'),

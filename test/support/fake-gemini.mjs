@@ -1,7 +1,15 @@
 #!/usr/bin/env node
 // Stands for Gemini CLI where a test needs a turn that the real one cannot be made to play: the messages, session
 // files, exit codes and error texts of `gemini --acp`, 0.61.0.
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { alive, directives, ended, HOME, out, play, record, seenEnv } from './fake-cli.mjs';
@@ -65,6 +73,13 @@ function load(id) {
     data: { details: 'No previous sessions found for this project.' },
   };
 }
+
+// As it starts, the real one tidies away what holds no turn, with every file of that id.
+const held = (name) => readFileSync(path.join(chats, name), 'utf8').includes('{"id":');
+for (const name of readdirSync(chats).filter((each) => each.endsWith('.jsonl')))
+  if (existsSync(path.join(chats, name)) && !held(name))
+    for (const other of readdirSync(chats).filter((each) => each.endsWith(name.slice(-14))))
+      rmSync(path.join(chats, other));
 
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(0));
 

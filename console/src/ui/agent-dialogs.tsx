@@ -22,7 +22,7 @@ import { navigate, paths } from './router.ts';
 import { tell } from './toast.tsx';
 import { useAction } from './use-read.ts';
 
-const RUNTIMES = ['claude-code', 'codex', 'openclaw', 'picoclaw', 'tinyclaw', 'pi'];
+const RUNTIMES = ['claude-code', 'codex', 'gemini', 'openclaw', 'picoclaw', 'tinyclaw', 'pi'];
 
 /** The two lines that attach an agent, made for it; it says so when the agent is there. */
 export function AddAgentDialog({ onClose }: { onClose: () => void }) {

@@ -5,7 +5,7 @@ import { AcpRefused, connectAcp, objectOf, textOf, type AcpConnection, type Json
 import { GeminiLoggedOut } from './failures.ts';
 import { runsMoltnetOnly } from './moltnet-only.ts';
 import type { GeminiStart } from './place.ts';
-import { keepFromReset, watchForMessage } from './session-files.ts';
+import { keepFromReset, removeEmpty, toolCommand, watchForMessage } from './session-files.ts';
 
 /** Milliseconds in which it begins, or opens, a session. */
 const START_MS = 60_000;
@@ -73,7 +73,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
   let session = '';
   let version = '';
   let running: Running | undefined;
-  let denials: Denial[] = [];
+  let denials: (Denial & { call: string | undefined })[] = [];
   const history = Promise.withResolvers<void>();
   const loggedOut = Promise.withResolvers<never>();
   loggedOut.promise.catch(() => {});
@@ -91,13 +91,13 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
       if (told['status'] === 'failed') policyDenial(told);
     } else if (kind === 'agent_message_chunk' && !words.startsWith('[MODE_UPDATE] ')) running.text += words;
   };
-  const denied = (tool: string, command: string): void => {
-    if (denials.length < MAX_DENIALS) denials.push({ tool, command: command.slice(0, DENIAL_CHARACTERS) });
+  const denied = (tool: string, command: string, call?: string): void => {
+    if (denials.length < MAX_DENIALS) denials.push({ tool, command, call });
   };
-  const policyDenial = ({ kind, content }: Json): void => {
+  const policyDenial = ({ kind, toolCallId, content }: Json): void => {
     const [first] = Array.isArray(content) ? content.map((one) => objectOf(objectOf(one)['content'])) : [];
-    const words = textOf(first?.['text']);
-    if (words.includes('denied by policy')) denied(textOf(kind), '');
+    // What was to be run it only notes in the session, and after this.
+    if (textOf(first?.['text']).includes('denied by policy')) denied(textOf(kind), '', textOf(toolCallId));
   };
   const permission = (params: Json): string | undefined => {
     if (running) {
@@ -149,6 +149,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
       });
       return undefined;
     }
+    removeEmpty(start.env, id);
     await Promise.race([history.promise, pause(HISTORY_MS)]);
     return id;
   };
@@ -213,7 +214,14 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
         one.over.resolve();
       }
     },
-    takeDenials: () => denials.splice(0),
+    takeDenials: () =>
+      denials.splice(0).map(({ tool, command, call }) => ({
+        tool,
+        command: (call === undefined ? command : toolCommand(start.env, session, call)).slice(
+          0,
+          DENIAL_CHARACTERS,
+        ),
+      })),
     stop: async () => {
       if (running && connection.alive) {
         // It takes the message back out of its history, which would else be answered with the next one.

@@ -101,6 +101,20 @@ describe('gemini (stand-in CLI): what is its own', () => {
     ]);
   });
 
+  it('RT-135 a session is the same over any number of restarts within the minute it began in', async () => {
+    for (const text of ['one', 'two', 'three', 'four']) {
+      const runtime = lab.runtime();
+      expect(await deliver(runtime, wakeOf(text))).toMatchObject({ state: 'ok' });
+      await runtime.close();
+    }
+    const ids = lab.runs().map((run) => (run as { session?: string }).session);
+    expect(ids).toHaveLength(4);
+    expect(new Set(ids).size).toBe(1);
+    expect(lab.log).toEqual([]);
+    const kept = readdirSync(chats()).filter((name) => name.endsWith('.jsonl'));
+    expect(kept).toHaveLength(1);
+  });
+
   it('RT-135 a session whose file is damaged is replaced by a fresh one', async () => {
     const first = lab.runtime();
     await deliver(first, wakeOf('one'));

@@ -21,7 +21,6 @@ modes = ["default", "autoEdit"]
 toolName = "run_shell_command"
 argsPattern = "."
 decision = "deny"
-denyMessage = "Here the shell runs only moltnet, plainly: no other program, variable, substitution or file."
 priority = 1
 modes = ["default", "autoEdit"]
 

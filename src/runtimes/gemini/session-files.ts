@@ -17,6 +17,10 @@ import path from 'node:path';
 
 /** Bytes beyond its text that the record of a message may begin behind. */
 const SLACK = 256 * 1024;
+/** Bytes of the end of a session in which its last turn is looked for. */
+const LAST_TURN = 4 * 1024 * 1024;
+/** Bytes within which the first turn of a session begins. */
+const FIRST_TURN = 1024 * 1024;
 const DAY = 86_400_000;
 const MINUTE = 60_000;
 
@@ -39,10 +43,11 @@ function list(folder: string): string[] {
 }
 
 /**
- * To be called before a session is loaded. Loading, it first begins a session of the same id in a file that is named
+ * To be called before a session is loaded. Loading, it first begins a session of the same id, in a file that is named
  * by this minute: one that was begun in this minute would be emptied by that. Such a file gets an earlier name.
  */
 export function keepFromReset(env: NodeJS.ProcessEnv, id: string, now = Date.now()): void {
+  removeEmpty(env, id);
   for (const file of sessionFiles(env, id)) {
     const [, day, hour, minute] = /^session-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-/.exec(path.basename(file)) ?? [];
     const begun = Date.parse(`${day}T${hour}:${minute}Z`);
@@ -57,6 +62,18 @@ export function keepFromReset(env: NodeJS.ProcessEnv, id: string, now = Date.now
     }
   }
 }
+
+/**
+ * To be called when a session was loaded, too: what it began at that stays behind, without a turn in it, and the next
+ * Gemini CLI that starts here would tidy that away, with every file of the same id.
+ */
+export function removeEmpty(env: NodeJS.ProcessEnv, id: string): void {
+  for (const file of sessionFiles(env, id)) if (!holdsTurn(file)) rmSync(file, { force: true });
+}
+
+/** Messages stand alone in a line; what a session begins with does not. */
+const holdsTurn = (file: string): boolean =>
+  sizeOf(file) > FIRST_TURN || read(file, 0, FIRST_TURN).some((line) => line.startsWith('{"id":'));
 
 /** Removes a session that nothing was said in. */
 export function removeSession(env: NodeJS.ProcessEnv, id: string): void {
@@ -74,6 +91,18 @@ export function watchForMessage(env: NodeJS.ProcessEnv, id: string, text: string
         sizeOf(file) > from && read(file, from, text.length * 6 + SLACK).some((line) => isIt(line, text))
       );
     }));
+}
+
+/** The command of a call of the shell; empty when the session does not tell. */
+export function toolCommand(env: NodeJS.ProcessEnv, id: string, call: string): string {
+  for (const file of sessionFiles(env, id))
+    for (const line of read(file, Math.max(0, sizeOf(file) - LAST_TURN), LAST_TURN)) {
+      if (!line.includes(call)) continue;
+      const { toolCalls } = record(line);
+      const found = Array.isArray(toolCalls) ? toolCalls.find((one) => one?.id === call) : undefined;
+      if (typeof found?.args?.command === 'string') return found.args.command;
+    }
+  return '';
 }
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
@@ -94,10 +123,20 @@ function read(file: string, from: number, most: number): string[] {
 
 function isIt(line: string, text: string): boolean {
   if (!line.includes('"type":"user"')) return false;
+  const { type, content } = record(line);
+  return type === 'user' && Array.isArray(content) && content.some((part) => part?.text === text);
+}
+
+interface SessionRecord {
+  type?: string;
+  content?: ({ text?: string } | null)[] | string;
+  toolCalls?: ({ id?: string; args?: { command?: unknown } } | null)[];
+}
+
+function record(line: string): SessionRecord {
   try {
-    const { type, content } = JSON.parse(line) as { type?: string; content?: { text?: string }[] };
-    return type === 'user' && Array.isArray(content) && content.some((part) => part.text === text);
+    return (JSON.parse(line) ?? {}) as SessionRecord;
   } catch {
-    return false;
+    return {};
   }
 }
