@@ -6,6 +6,7 @@ import { artifactId } from '../protocol/ids.ts';
 import { MoltnetError } from '../protocol/errors.ts';
 import { parseConversation, type ConversationKey } from '../protocol/conversation.ts';
 import type { Part } from '../protocol/messages.ts';
+import { declarationKey, FIRST_ROOM } from '../network/declaration.ts';
 import { HELD } from '../network/fold.ts';
 import { isPlainText } from '../network/parts.ts';
 import { ConstraintError } from '../store/errors.ts';
@@ -59,6 +60,7 @@ class Import {
   readonly #conversations = new Map<ConversationKey, ConversationRow>();
   #head: HeadItem | undefined;
   #state: ImportState | undefined;
+  readonly #rooms = new Set<string>();
   #items = 0;
   #ended = false;
   #batch: Writes[] = [];
@@ -75,6 +77,18 @@ class Import {
     if (this.#ended) throw new MoltnetError('bad_request', 'there is more after the end of the export');
     this.#items++;
     if (!this.#state) return this.#begin(given);
+    // Also of items that an earlier run has taken in.
+    if (given.kind === 'room') this.#rooms.add(given.row.id);
+    if ((given.kind === 'members' || given.kind === 'share') && !this.#rooms.has(given.room_id))
+      throw new MoltnetError(
+        'bad_request',
+        `line ${this.#items} is of the room ${JSON.stringify(given.room_id)}, which is not in this export`,
+      );
+    if (given.kind === 'meta' && !isOfDeclaration(given.key))
+      throw new MoltnetError(
+        'bad_request',
+        `line ${this.#items} is of ${JSON.stringify(given.key)}, which no export has`,
+      );
     if (this.#items <= this.#state.items && given.kind !== 'end') {
       this.#skipped++;
       return;
@@ -322,6 +336,9 @@ class Import {
     this.#onProgress({ items: this.#items, events: state.events, head: this.#head!.head });
   }
 }
+
+/** What stands beside the tables of a network is about its rooms; anything else is this storage's own. */
+const isOfDeclaration = (key: string): boolean => key === FIRST_ROOM || key.startsWith(declarationKey(''));
 
 /** Events have their numbers for seqs: the storage was empty. */
 function relayedRows({ pairing_id, settled, positions }: Item & { kind: 'relayed' }): RowWrite[] {

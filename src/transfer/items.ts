@@ -6,11 +6,26 @@
 import { z } from 'zod';
 import { parseConversation } from '../protocol/conversation.ts';
 import { MoltnetError } from '../protocol/errors.ts';
+import { isId } from '../protocol/ids.ts';
+import { GuardSettings, VISIBILITIES, WRITE_POLICIES } from '../protocol/rooms.ts';
 
 export const EXPORT_KIND = 'moltnet.export';
 export const EXPORT_VERSION = 1;
 
 const id = z.string().min(1);
+/** Of rooms and agents, which stand in paths and in text. */
+const Name = z.string().refine(isId, 'is no id');
+const Time = z.string().refine((time) => !Number.isNaN(Date.parse(time)), 'is no time');
+const oneOf = (values: readonly string[]) =>
+  z.string().refine((value) => values.includes(value), `is none of ${values.join(', ')}`);
+/** JSON in a text, as a room's row has it. */
+const Guard = z.string().refine((text) => {
+  try {
+    return GuardSettings.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
+}, 'is no setting of the storm guard');
 const Conversation = z.templateLiteral([z.enum(['room', 'thread', 'dm']), ':', z.string()]);
 const Scope = z.union([z.literal('*'), z.templateLiteral([z.enum(['agent', 'room']), ':', z.string()])]);
 const Head = z.object({
@@ -26,11 +41,11 @@ const Head = z.object({
 const RoomItem = z.object({
   kind: z.literal('room'),
   row: z.object({
-    id,
+    id: Name,
     name: z.string(),
-    visibility: z.string(),
-    write_policy: z.string(),
-    guard: z.string(),
+    visibility: oneOf(VISIBILITIES),
+    write_policy: oneOf(WRITE_POLICIES),
+    guard: Guard,
     created_at: z.string(),
     removed_at: z.string().nullable(),
     credential_hash: z.string().nullable(),
@@ -40,7 +55,7 @@ const MembersItem = z.object({ kind: z.literal('members'), room_id: id, members:
 const AgentItem = z.object({
   kind: z.literal('agent'),
   row: z.object({
-    id,
+    id: Name,
     actor_uid: z.string(),
     display_name: z.string().nullable(),
     credential_key: z.string(),
@@ -52,14 +67,13 @@ const AgentItem = z.object({
 });
 const InviteItem = z.object({
   kind: z.literal('invite'),
-  row: z.object({ code_hash: id, agent_id: id, created_at: z.string(), expires_at: z.string() }),
+  row: z.object({ code_hash: id, agent_id: id, created_at: Time, expires_at: Time }),
 });
 const PauseItem = z.object({
   kind: z.literal('pause'),
-  row: z.object({ scope: Scope, paused_by: z.string(), at: z.string(), until: z.string().nullable() }),
+  row: z.object({ scope: Scope, paused_by: z.string(), at: Time, until: Time.nullable() }),
 });
 const MetaItem = z.object({ kind: z.literal('meta'), key: id, value: z.string() });
-const Time = z.string().refine((time) => !Number.isNaN(Date.parse(time)), 'is no time');
 const EventItem = z.object({
   kind: z.literal('event'),
   id,
@@ -98,7 +112,7 @@ const HeldItem = z.object({
   guard_turns: z.number(),
   guard_speaker: z.string().nullable(),
   guard_window: z.string(),
-  held_at: z.string(),
+  held_at: Time,
   held_messages: z.number(),
   held_by: z.string(),
 });

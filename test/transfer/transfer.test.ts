@@ -170,6 +170,39 @@ describe('export and import', () => {
     expect(() => parseItem('[]', 1)).toThrow('this is no export of moltnet');
   });
 
+  it('MOVE-3 rows with which no server could start, or that are of nothing, are refused with their line', async () => {
+    const { store } = await lived();
+    const items = await exported(store);
+    const room = items.find((item) => item.kind === 'room')!;
+    const broken = (change: object): (() => Item) => {
+      const item = { ...room, row: { ...room.row, ...change } };
+      return () => parseItem(JSON.stringify(item), 2);
+    };
+    for (const guard of ['', '{{{', '[]', '7', 'null', '{"turns":"many"}'])
+      expect(broken({ guard }), guard).toThrow('line 2 is not as an export has it: row.guard: is no setting');
+    expect(broken({ guard: '{"turns":5,"hour_turns":"off"}' })()).toMatchObject({ kind: 'room' });
+    expect(broken({ visibility: 'nobody' })).toThrow('row.visibility: is none of private, public');
+    expect(broken({ write_policy: '' })).toThrow('row.write_policy: is none of members');
+    expect(broken({ id: '../../x\n' })).toThrow('row.id: is no id');
+
+    const [head] = items;
+    const foreign = (item: object) => importItems(copy, stream([head!, item as Item]));
+    let copy = await openMemory();
+    await expect(foreign({ kind: 'members', room_id: 'nowhere', members: ['a'] })).rejects.toThrow(
+      'line 2 is of the room "nowhere", which is not in this export',
+    );
+    copy = await openMemory();
+    await expect(foreign({ kind: 'share', room_id: 'nowhere', pairing_id: 'b', since: 0 })).rejects.toThrow(
+      'which is not in this export',
+    );
+    // Nor does a file say of itself that all of it was taken in.
+    copy = await openMemory();
+    const done = JSON.stringify({ id: head!.kind, done: true, items: 9 });
+    await expect(foreign({ kind: 'meta', key: 'import.state', value: done })).rejects.toThrow(
+      'line 2 is of "import.state", which no export has',
+    );
+  });
+
   it('MOVE-4 text that an engine cannot hold is replaced and counted', async () => {
     const { store } = await lived();
     const items = (await exported(store)).map((item) =>
