@@ -116,7 +116,7 @@ it('CON-4 names, files, data and huge words of others keep to their place', asyn
     'http://[::1]/x',
   ]);
   // No turned text in the sender's line, and nothing wider than the page.
-  expect(await message.locator('bdi').first().innerText()).toBe(`ada${'W'.repeat(100)}`);
+  expect(await message.locator('bdi').first().innerText()).toBe(`ada${'W'.repeat(100)} (@mallory)`);
   expect(await page.evaluate(overflow)).toBe(0);
   expect(await feed.evaluate(widerThanItself)).toBe(0);
   expect(await page.evaluate(pwned)).toBe('no');

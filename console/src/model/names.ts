@@ -1,15 +1,34 @@
 import type { Actor } from '../../../src/protocol/actors.ts';
 import type { AgentSummary } from '../../../src/protocol/agents.ts';
 
-// Controls that turn the direction of text, invisible characters, and line breaks: in a name they only deceive.
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
-const DECEIVING = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+// Controls that turn the direction of text, invisible characters, blanks that have a width, and line breaks: in a name
+// they only deceive.
+const DECEIVING = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+/** Marks over one letter that a language has; more are drawn over the lines beside it. */
+const STACKED = /(\p{M}{3})\p{M}+/gu;
 
 /** A name of others as it may stand in a line of ours. */
-export const plainName = (text: string): string => text.replace(DECEIVING, '').trim();
+export const plainName = (text: string): string => text.replace(DECEIVING, '').replace(STACKED, '$1').trim();
 
-/** The name to show for a sender. */
-export const actorName = (actor: Actor): string => plainName(actor.name ?? '') || plainName(actor.id) || '?';
+/** The name to show for a sender: with the id where it is not the name's own, because anybody may take any name. */
+export function actorName(actor: Actor): string {
+  const [name, id] = [plainName(actor.name ?? ''), plainName(actor.id)];
+  if (!name) return id || '?';
+  return isNameOf(name, id) ? name : `${name} (@${id})`;
+}
+
+/** `Code Review` is of `code-review`, and `Anna Lee` of `anna`. */
+function isNameOf(name: string, id: string): boolean {
+  const slug = (text: string) =>
+    text
+      .normalize('NFKD')
+      .toLowerCase()
+      .replace(/\p{M}/gu, '')
+      .replace(/[^\p{L}\p{N}]+/gu, '-')
+      .replace(/^-|-$/g, '');
+  const [words, own] = [slug(name), slug(id)];
+  return words === own || words.startsWith(`${own}-`);
+}
 
 /** One string per sender, equal for the same one: the FQID where there is one. */
 export const actorKey = (actor: Actor): string =>
