@@ -13,7 +13,10 @@ const CONVERSATION = `key TEXT, kind TEXT, id TEXT, room_id TEXT, parent_message
 /** Bytes of what was missed that an answer carries at most: it must fit the buffers of a socket that nobody reads. */
 const MISSED_BYTES = 49_152;
 
-/** Milliseconds for which one that was refused goes first: once, and again and again; and for which it may go on. */
+/**
+ * Milliseconds for which one that was refused goes first: once; and again and again, or when it has waited, from when it
+ * asked last. And for which a turn may go on.
+ */
 const FIRST_TURN = 10;
 const TURN = 100;
 const SLICE = 20;
@@ -85,6 +88,7 @@ DECLARE
   others BIGINT;
   my_turn TIMESTAMPTZ;
   their_turn TIMESTAMPTZ;
+  my_start TIMESTAMPTZ;
   n BIGINT;
   next_stamp BIGINT;
   g JSON;
@@ -107,9 +111,11 @@ BEGIN
   missed := '[]';
   -- Turns: the oldest one that has not lapsed goes first. A batch of many keeps its server's turn for a while: it has
   -- more where those came from, and each change of turns is a batch decided in vain.
-  SELECT max(t.since) FILTER (WHERE t.server = own), min(t.since) FILTER (WHERE t.server <> own) INTO my_turn, their_turn
-    FROM commit_turns t WHERE t.until > clock_timestamp();
+  SELECT max(t.since) FILTER (WHERE t.server = own), min(t.since) FILTER (WHERE t.server <> own), max(t.began) FILTER (WHERE t.server = own)
+    INTO my_turn, their_turn, my_start FROM commit_turns t WHERE t.until > clock_timestamp();
   IF checks AND (their_turn < my_turn OR my_turn IS NULL AND their_turn IS NOT NULL) THEN
+    INSERT INTO commit_turns AS t (server, since, until) VALUES (own, clock_timestamp(), clock_timestamp() + interval '${TURN} ms')
+      ON CONFLICT (server) DO UPDATE SET since = coalesce(my_turn, excluded.since), until = excluded.until, began = NULL;
     verdict := 'wait';
     IF others > applied THEN missed := moltnet_missed_2(own, applied, head.stamp); END IF;
     RETURN;
@@ -123,17 +129,19 @@ BEGIN
     THEN
       INSERT INTO commit_turns AS t (server, since, until)
         VALUES (own, clock_timestamp(), clock_timestamp() + CASE WHEN attempt > 0 THEN interval '${TURN} ms' ELSE interval '${FIRST_TURN} ms' END)
-        ON CONFLICT (server) DO UPDATE SET since = coalesce(my_turn, excluded.since), until = excluded.until;
+        ON CONFLICT (server) DO UPDATE SET since = coalesce(my_turn, excluded.since), until = excluded.until, began = NULL;
       verdict := 'moved';
       IF others > applied THEN missed := moltnet_missed_2(own, applied, head.stamp); END IF;
       RETURN;
     END IF;
   END IF;
   IF my_turn IS NOT NULL AND checks THEN
-    IF many AND my_turn > clock_timestamp() - interval '${SLICE} ms' THEN
-      UPDATE commit_turns t SET until = clock_timestamp() + interval '${FIRST_TURN} ms' WHERE t.server = own;
+    IF many AND (my_start IS NULL OR my_start > clock_timestamp() - interval '${SLICE} ms') THEN
+      UPDATE commit_turns t SET until = clock_timestamp() + interval '${FIRST_TURN} ms', began = coalesce(my_start, clock_timestamp())
+        WHERE t.server = own;
     ELSE
       DELETE FROM commit_turns t WHERE t.server = own OR t.until < clock_timestamp();
+      IF their_turn IS NOT NULL AND channel IS NOT NULL THEN PERFORM pg_notify(channel || '_turn', ''); END IF;
     END IF;
   END IF;
   next_stamp := head.stamp + 1;

@@ -104,6 +104,29 @@ it('STO-54 commits of two servers are in the order in which they were asked for,
   expect((await allIds(a)).slice(2)).toEqual(['evt_a1', 'evt_b1', 'evt_a2', 'evt_a3', 'evt_a4']);
 });
 
+it('STO-54 while it is another server’s turn a decision waits; a turn of a server that is not heard of ends by itself', async () => {
+  const { store: a, admin } = await heldCommits();
+  await admin.query('ROLLBACK');
+  const b = await openPostgres(`${server.dsn}?options=-c%20search_path%3Dheld`);
+  await commit(b, 'b0', ++runs);
+  await a.catchUp();
+  await admin.query(
+    `INSERT INTO commit_turns (server, since, until) VALUES (1, clock_timestamp(), clock_timestamp() + interval '400 ms')`,
+  );
+  const first = a.commit([writesOf(messageOf('a1', 'room:general'))], ++runs, a.position);
+  const inLine = async () =>
+    (await admin.query(`SELECT 1 FROM commit_turns WHERE until > clock_timestamp()`)).rowCount;
+  while ((await inLine()) !== 2) await turn();
+  // What decides nothing waits for nobody.
+  await commit(b, 'b1', ++runs);
+  await first;
+  const { rows } = await admin.query(
+    `SELECT clock_timestamp() > until AS over FROM commit_turns WHERE server = 1`,
+  );
+  expect(rows).toEqual(rows.map(() => ({ over: true })));
+  expect((await allIds(a)).slice(2)).toEqual(['evt_b1', 'evt_a1']);
+});
+
 it('STO-51 STO-42 of pairs on their way while Postgres is killed again and again, what was answered is there once and what was refused is not', async () => {
   const store = await openPostgres(server.dsn);
   const [stored, refused]: [string[], string[]] = [[], []];

@@ -176,7 +176,7 @@ export class Commits {
           this.#moved++;
           throw new StateMovedError('another server has changed what this was decided on');
         case 'wait':
-          await delay(wait);
+          await Promise.race([delay(wait), feed.turn]);
           wait = Math.min(2 * wait, LONGEST_WAIT);
           continue;
         case 'after':

@@ -74,6 +74,7 @@ export class Feed {
   #commits = 0;
   /** Resolved when a commit of ours is answered. */
   #answered = Promise.withResolvers<void>();
+  #turn = Promise.withResolvers<void>();
   /** A gap that cannot be closed any more. */
   #lost: StorageError | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -99,6 +100,11 @@ export class Feed {
     this.#follower = follower;
     void this.#listen();
     this.#poll();
+  }
+
+  /** Resolves when a server says that its turn is over; that may be missed. */
+  get turn(): Promise<void> {
+    return this.#turn.promise;
   }
 
   /** A commit of ours is under way: its answer will bring the news. */
@@ -283,11 +289,16 @@ export class Feed {
         const ended = new Promise<void>((resolve) =>
           client.once('end', resolve).once('error', () => resolve()),
         );
-        client.on('notification', ({ payload }) => {
+        client.on('notification', ({ channel: of, payload }) => {
+          if (of !== channel) {
+            this.#turn.resolve();
+            this.#turn = Promise.withResolvers();
+            return;
+          }
           this.#told = Math.max(this.#told, Number(payload));
           if (this.#told > this.#applied) this.#look();
         });
-        await client.query(`LISTEN ${channel}`);
+        await client.query(`LISTEN ${channel}; LISTEN ${channel}_turn`);
         this.#listener = client;
         warned = false;
         this.#look();

@@ -15,8 +15,9 @@ export const commits: Migration = {
   postgres: `
 -- The server of the newest commit, and the stamp of the first one since which all were that server's.
 ALTER TABLE log_head ADD COLUMN run_by BIGINT NOT NULL DEFAULT 0, ADD COLUMN run_from BIGINT NOT NULL DEFAULT 0;
--- A turn goes before those that began after it.
-ALTER TABLE commit_turns ADD COLUMN since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp();
+-- A turn goes before those that were asked for after it; it begins with its first commit. After a crash nobody waits.
+ALTER TABLE commit_turns ADD COLUMN since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(), ADD COLUMN began TIMESTAMPTZ;
+ALTER TABLE commit_turns SET UNLOGGED;
 ${COMMIT_FUNCTIONS}
 `,
 };
