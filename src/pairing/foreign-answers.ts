@@ -39,8 +39,12 @@ export function ending(transport: Transport, most = MANY): Transport {
   };
 }
 
-/** One line of it, for a message of ours. */
-export const shownOf = (text: string): string => text.slice(0, SHOWN);
+/** One line of it, for a message of ours: no half of a sign, and nothing that steers a terminal. */
+export const shownOf = (text: string, most = SHOWN): string =>
+  text
+    .slice(0, most)
+    .replaceAll(/[\p{Cc}\p{Cs}\u2028\u2029]+/gu, ' ')
+    .trim();
 
 const wrong = (problem: 'bad_answer' | 'answer_too_large', how: string): ConnectionError =>
   new ConnectionError(problem, `the answer of the paired network ${how}`, { maybe_done: true });

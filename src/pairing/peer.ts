@@ -263,7 +263,7 @@ export class Peer {
     const { version, id, protocols } = said;
     this.#become(status, {
       checked_at: new Date(this.#checked).toISOString(),
-      ...(version && { remote_version: version.slice(0, 100) }),
+      ...(version && { remote_version: shownOf(version, 100) }),
       ...(id && { remote_network_id: id }),
       remote_protocols: protocols,
       ...(reason !== undefined && { reason }),

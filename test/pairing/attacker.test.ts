@@ -308,7 +308,9 @@ it('RLY-35: what is over its quota is not stored, is told so, and leaves others 
 });
 
 it('RLY-35: members that it lists, and lists otherwise at each look, count toward what it may fill', async () => {
-  const { net, answers } = await pairedWithAnything(DOCUMENT, { messages: 1_000, bytes: 3_000_000 });
+  const { net, answers } = await pairedWithAnything(DOCUMENT, {
+    pairingQuota: { messages: 1_000, bytes: 3_000_000 },
+  });
   const stream = new SseClient(net.server.port, { headers: { authorization: `Bearer ${OPERATOR}` } });
   await becomes(async () => expect(stream.status).toBe(200));
   let look = 0;

@@ -14,6 +14,7 @@ import {
   startNet,
   type Net,
 } from '../support/pairing-lab.ts';
+import { DOCUMENT, pairedWithAnything } from '../support/pairing-anything.ts';
 import { testPostgres } from '../support/postgres-open.ts';
 import { freePort, startServerProcess, type ServerProcess } from '../support/process.ts';
 import { temporaryFolder, testConfig } from '../support/server.ts';
@@ -122,6 +123,33 @@ rooms: [{id: general, visibility: public, write_policy: registered_agents, feder
   for (let i = 0; i < 5; i++) await say(two);
   await arrived();
 }, 90_000);
+
+it('RLY-78: words that no database takes as they are keep nothing from being written', async () => {
+  const { net, answers } = await pairedWithAnything(DOCUMENT, {
+    storage: { kind: 'postgres', postgres: { dsn: await postgres.fresh() } },
+  });
+  const ids: string[] = [];
+  // A zero, halves of a pair, one that is cut in its middle, and what steers a terminal.
+  for (const word of [
+    'a\u0000b',
+    '\ud800',
+    'x\udc00',
+    `${'x'.repeat(299)}😀`,
+    '\u001b[2J',
+    `${'x'.repeat(99)}😀`,
+  ]) {
+    answers.set('/v1/relay', { results: [{ accepted: false, code: word, error: word }] });
+    const id = await net.say('general', 'alpha', 'hello');
+    ids.push(id);
+    await becomes(async () => expect(await net.relays(id)).toMatchObject([{ state: 'refused' }]));
+  }
+  await net.restart();
+  for (const id of ids)
+    await becomes(async () => expect(await net.relays(id)).toMatchObject([{ state: 'refused' }]));
+  const { refusals } = await net.pairing('net_b');
+  expect(refusals.map(({ message_id }) => message_id)).toEqual(ids.toReversed());
+  expect(JSON.stringify(refusals)).not.toMatch(/\\u00(00|1b)|\\ud/);
+}, 60_000);
 
 it('RLY-71: a link that comes to another server is taken there, and that one relays from then on', async () => {
   const wire = await openWire();

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { OPERATOR, SHARED, startNet, type Net } from './pairing-lab.ts';
-import { testConfig } from './server.ts';
+import { testConfig, type ConfigChanges } from './server.ts';
 
 export const DOCUMENT = {
   id: 'net_b',
@@ -39,7 +39,7 @@ export async function anything(): Promise<{ url: string; answers: Map<string, An
 /** Paired with a server that answers each path as it is told to; `first` is its network document. */
 export async function pairedWithAnything(
   first: Answer = DOCUMENT,
-  pairingQuota?: { messages: number; bytes: number },
+  { pairingQuota, storage }: { pairingQuota?: { messages: number; bytes: number } } & ConfigChanges = {},
 ): Promise<{
   net: Net;
   answers: Map<string, Answer>;
@@ -55,6 +55,7 @@ export async function pairedWithAnything(
         tokens: [{ id: 'operator', value: OPERATOR, scopes: ['observe', 'write', 'admin'] }],
       },
       rooms: [SHARED],
+      ...(storage && { storage }),
       pairings: [{ id: 'net_b', remote_network_id: 'net_b', remote_base_url: url, token: 'x' }],
     }),
     new Map(),
