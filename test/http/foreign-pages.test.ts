@@ -142,6 +142,21 @@ describe('a page whose name was bound to this machine after it was loaded', () =
   });
 });
 
+it('HTTP-1 what is read under /v1/ is kept by no cache, whatever became of it', async () => {
+  const server = await startTestServer({ rooms: [{ id: 'general', members: [] }] });
+  const kept = async (path: string, method: string) =>
+    (await ask(server, path, { method })).headers['cache-control'];
+  for (const path of [
+    '/v1/network',
+    '/v1/rooms/general/messages',
+    '/v1/rooms/none',
+    '/v1/dms',
+    '/v1/nowhere',
+  ])
+    for (const method of ['GET', 'HEAD'])
+      expect([path, method, await kept(path, method)]).toEqual([path, method, 'no-store']);
+});
+
 it('SAFE-5 no answer allows another origin anything', async () => {
   const server = await startTestServer({ rooms: [{ id: 'general', members: [] }] });
   for (const path of ['/v1/network', '/v1/rooms/general/messages', '/nowhere', '/console/', '/metrics']) {

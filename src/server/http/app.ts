@@ -208,6 +208,9 @@ const routeMethod = (request: FastifyRequest): string => (request.method === 'HE
 function guarded(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
   for (const [name, value] of GUARD_HEADERS) reply.header(name, value);
+  // What one caller reads is for that one, also where a cache stands before the server.
+  if (routeMethod(request) === 'GET' && request.url.startsWith('/v1/'))
+    reply.header('cache-control', 'no-store');
 }
 
 const NO_QUERY: Record<string, string> = Object.freeze(Object.create(null));

@@ -17,11 +17,7 @@ export async function identityRoutes(app: App, context: ServerContext): Promise<
         response: answers({ 200: CallerIdentity }, 'unauthorized', 'agent_removed'),
       },
     },
-    (request, reply) => {
-      // What it says changes with a login.
-      reply.header('cache-control', 'no-store');
-      return sendValue(reply, callerIdentity(context, context.identify(request.raw)));
-    },
+    (request, reply) => sendValue(reply, callerIdentity(context, context.identify(request.raw))),
   );
 }
 
