@@ -23,6 +23,27 @@ export function prepared(url: string, method: string, pathname: string, body?: s
   return Buffer.from(`${method} ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${headers}\r\n${payload}`);
 }
 
+/** One keep-alive connection. `answered` is called with the status when an answer is complete; then the next may be written. */
+export function openLine(url: string, answered: (status: number) => void): Socket {
+  const { hostname, port } = new URL(url);
+  const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  let pending: Buffer = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    const end = pending.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const head = pending.toString('latin1', 0, end);
+    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Number.NaN);
+    const complete = Number.isNaN(length)
+      ? pending.indexOf('0\r\n\r\n', end + 4) >= 0
+      : pending.length >= end + 4 + length;
+    if (!complete) return;
+    pending = Buffer.alloc(0);
+    answered(Number(head.slice(9, 12)));
+  });
+  return socket;
+}
+
 export async function httpLoad(
   url: string,
   request: Buffer,
@@ -30,7 +51,6 @@ export async function httpLoad(
   seconds: number,
   status: number,
 ): Promise<LoadResult> {
-  const { hostname, port } = new URL(url);
   const latencies: number[] = [];
   let failures = 0;
   const began = performance.now();
@@ -40,9 +60,7 @@ export async function httpLoad(
       { length: connections },
       () =>
         new Promise<void>((resolve, reject) => {
-          const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
           let started = 0;
-          let pending: Buffer = Buffer.alloc(0);
           const next = (): void => {
             started = performance.now();
             if (started >= until) {
@@ -51,23 +69,13 @@ export async function httpLoad(
             }
             socket.write(request);
           };
-          socket.on('connect', next);
-          socket.on('error', reject);
-          socket.on('data', (chunk: Buffer) => {
-            pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-            const end = pending.indexOf('\r\n\r\n');
-            if (end < 0) return;
-            const head = pending.toString('latin1', 0, end);
-            const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Number.NaN);
-            const complete = Number.isNaN(length)
-              ? pending.indexOf('0\r\n\r\n', end + 4) >= 0
-              : pending.length >= end + 4 + length;
-            if (!complete) return;
-            pending = Buffer.alloc(0);
-            if (Number(head.slice(9, 12)) !== status) failures++;
+          const socket = openLine(url, (answer) => {
+            if (answer !== status) failures++;
             latencies.push(performance.now() - started);
             next();
           });
+          socket.on('connect', next);
+          socket.on('error', reject);
         }),
     ),
   );

@@ -16,6 +16,8 @@ export interface Reconnect {
   missed: number;
 }
 export interface Reconnected {
+  /** The first try to connect, in milliseconds since 1970. */
+  began: number;
   /** For each agent, milliseconds from the first try to connect until it had all. */
   had: number[];
   /** Until the server knew of each that all its turns are over. */
@@ -40,6 +42,7 @@ async function reconnect(given: Reconnect): Promise<void> {
     Array.from({ length: given.agents }, (_, i) => agent(`agent-${i}`, given, began)),
   );
   process.send!({
+    began: performance.timeOrigin + began,
     had: all.map(({ had }) => had),
     ended: all.map(({ ended }) => ended),
     refused,

@@ -3,7 +3,6 @@
  * their last message or by mentions, then each of these from its position on (DLV-13).
  */
 import { limits } from '../protocol/limits.ts';
-import type { ConversationKey } from '../protocol/conversation.ts';
 import { wakeMessageId } from '../protocol/ids.ts';
 import { isNamed, wakeReason, type WakeReason } from '../protocol/wake.ts';
 import type { WakeRow } from '../store/delivery-rows.ts';
@@ -14,6 +13,7 @@ import type { LogEntry } from './entry.ts';
 import { PAGE } from './held-range.ts';
 import { parsePassed, passedIn } from './passed.ts';
 import { wireWakeId } from './receipt.ts';
+import type { ConversationEnd } from './shared-reads.ts';
 
 /** Candidates of one page, and messages of one read: enough to fill a conversation's 64. */
 const CANDIDATES = 200;
@@ -90,7 +90,7 @@ export class DeliveryReading {
   async #search(scope: Scope): Promise<void> {
     const book = this.#book;
     if (!scope.scan || scope.hold) return;
-    await book.options.tail.pace.turn();
+    await book.options.tail.pace.turn('read');
     const { version, scan } = scope;
     if (!scan || scope.hold || book.closed || book.full || book.waiting.size >= WAITING) return;
     const { head } = book.options.tail;
@@ -146,20 +146,19 @@ export class DeliveryReading {
     scope: Scope,
     of: 'messages' | 'mentions',
     after: number,
-  ): Promise<{ conversation: ConversationKey; seq: number }[]> {
+  ): Promise<readonly ConversationEnd[]> {
     const { store, agent } = this.#book.options;
     if (of === 'mentions') return store.mentionsAfter(agent.id, scope.room_id, after, CANDIDATES);
-    const rows =
-      scope.room_id === undefined
-        ? await store.dmConversationsAfter(agent.id, after, CANDIDATES)
-        : await store.roomConversationsAfter(scope.room_id, after, CANDIDATES);
+    if (scope.room_id !== undefined)
+      return this.#book.options.tail.shared.conversations(scope.room_id, after, CANDIDATES);
+    const rows = await store.dmConversationsAfter(agent.id, after, CANDIDATES);
     return rows.map((row) => ({ conversation: row.key, seq: row.last_seq }));
   }
 
   /** Reads one conversation on until it is at its end, or full. */
   async #readOn(feed: Feed): Promise<void> {
     const book = this.#book;
-    await book.options.tail.pace.turn();
+    await book.options.tail.pace.turn('read');
     if (!book.has(feed)) return;
     const { version } = feed;
     const upTo = book.options.tail.head;
@@ -180,24 +179,20 @@ export class DeliveryReading {
 
   /** True when everything up to `end` was looked at. */
   async #readMessages(feed: Feed, end: number): Promise<boolean> {
-    const events = await this.#book.options.store.conversationEvents(
-      feed.conversation,
-      feed.read,
-      MESSAGES,
-      end,
-    );
-    for (let next = 0; next < events.length; next++) {
+    const { tail } = this.#book.options;
+    const entries = await tail.shared.messages(feed.conversation, feed.read, MESSAGES, end);
+    for (let next = 0; next < entries.length; next++) {
       // What needs not be looked up goes out in one piece.
-      const offered = this.#book.options.tail.burst(() => {
-        for (; next < events.length; next++) {
-          const result = this.#offer(feed, events[next]!);
+      const offered = tail.burst(() => {
+        for (; next < entries.length; next++) {
+          const result = this.#offer(feed, entries[next]!);
           if (result !== true) return result;
         }
         return true;
       });
       if (!(await offered)) return false;
     }
-    return events.length < MESSAGES;
+    return entries.length < MESSAGES;
   }
 
   async #readMentions(feed: Feed, end: number): Promise<boolean> {
@@ -207,7 +202,7 @@ export class DeliveryReading {
       if (seq > end) return true;
       if (conversation === feed.conversation) {
         const [event] = await store.conversationEvents(conversation, seq - 1, 1, seq);
-        if (event && !(await this.#offer(feed, event))) return false;
+        if (event && !(await this.#offer(feed, this.#book.entry(event)))) return false;
       }
       feed.read = Math.max(feed.read, seq);
     }
@@ -215,11 +210,11 @@ export class DeliveryReading {
   }
 
   /** Sends one event out of storage if it wakes. False when it could not be consumed now. */
-  #offer(feed: Feed, event: LogEvent): boolean | Promise<boolean> {
+  #offer(feed: Feed, entry: LogEntry): boolean | Promise<boolean> {
     const book = this.#book;
+    const { event } = entry;
     if (!book.has(feed)) return false;
     if (event.seq <= feed.read) return true;
-    const entry = book.entry(event);
     const reason = book.reason(feed, event.seq, entry.message!);
     if (!reason) {
       feed.read = event.seq;
@@ -251,7 +246,7 @@ export class DeliveryReading {
   async #sendOwed(feed: Feed): Promise<void> {
     const book = this.#book;
     const row = feed.owed!;
-    await book.options.tail.pace.turn();
+    await book.options.tail.pace.turn('read');
     const found = await this.#eventsOfRange(row, feed.scope);
     // What was posted before this attachment; what comes from here on is pushed.
     const answer =
@@ -304,25 +299,24 @@ export class DeliveryReading {
 
   async #eventsOfRange(row: WakeRow, scope: Scope): Promise<Waking[]> {
     const most = limits.outstanding_per_conversation.value;
-    const { agent, store } = this.#book.options;
+    const { agent, tail } = this.#book.options;
     const { ranges } = parsePassed(row.passed);
     let found: Waking[] = [];
     for (let after = row.after_seq; after < row.last_seq;) {
-      const events = await store.conversationEvents(row.conversation, after, PAGE, row.last_seq);
-      for (const event of events) {
-        const entry = this.#book.entry(event);
+      const entries = await tail.shared.messages(row.conversation, after, PAGE, row.last_seq);
+      for (const entry of entries) {
         // What the catch_up policy says of missed messages does not touch a wake that was begun.
-        const posted = this.#book.posted(row.conversation, event.seq);
+        const posted = this.#book.posted(row.conversation, entry.seq);
         const reason = wakeReason(agent, scope.bindings, entry.message!, posted);
-        if (reason && !passedIn(ranges, event.seq, isNamed(reason))) found.push({ entry, reason });
+        if (reason && !passedIn(ranges, entry.seq, isNamed(reason))) found.push({ entry, reason });
       }
       // More than one wake can hold: the bindings are wider than they were. What was surely in it comes first.
       if (found.length > most) {
         const named = found.filter(({ reason }) => isNamed(reason));
         found = (named.length > 0 ? named : found).slice(-most);
       }
-      if (events.length < PAGE) break;
-      after = events.at(-1)!.seq;
+      if (entries.length < PAGE) break;
+      after = entries.at(-1)!.seq;
     }
     return found;
   }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Pace } from './pace.ts';
+import { Pace, type Work } from './pace.ts';
 
 /** Work that takes so many milliseconds. */
 const busy = (ms: number): void => {
@@ -18,7 +18,7 @@ it('LOG-10 of many that read what they missed a slice runs, then the event loop 
   setImmediate(look);
   await Promise.all(
     Array.from({ length: 200 }, async (_, reader) => {
-      await pace.turn();
+      await pace.turn('read');
       busy(0.3);
       done.push(reader);
     }),
@@ -32,13 +32,58 @@ it('LOG-10 one alone does not wait, and nobody is forgotten after a pause', asyn
   const pace = new Pace();
   for (let round = 0; round < 3; round++) {
     let turns = 0;
-    void pace.turn().then(() => turns++);
+    void pace.turn('read').then(() => turns++);
     await Promise.resolve();
     expect(turns).toBe(1);
     busy(2);
-    const late = pace.turn();
+    const late = pace.turn('read');
     await late;
     await new Promise(setImmediate);
     await new Promise(setImmediate);
   }
+});
+
+it('LOG-10 what was begun goes before what is to begin, and of each kind something is done in every slice', async () => {
+  const pace = new Pace();
+  // Used up: whoever comes now waits.
+  pace.free();
+  busy(2);
+  const done: Work[] = [];
+  const take = async (kind: Work): Promise<void> => {
+    await pace.turn(kind);
+    done.push(kind);
+    busy(2);
+  };
+  const kinds: Work[] = ['upgrade', 'begin', 'read', 'frame'];
+  await Promise.all(kinds.flatMap((kind) => Array.from({ length: 3 }, () => take(kind))));
+  // Each slice is used up by the first of it, and has one of every kind all the same.
+  expect(done).toEqual([...kinds, ...kinds, ...kinds]);
+
+  pace.free();
+  busy(2);
+  done.length = 0;
+  await Promise.all(
+    kinds.flatMap((kind) => Array.from({ length: 3 }, () => pace.turn(kind).then(() => done.push(kind)))),
+  );
+  expect(done.slice(0, 4)).toEqual(kinds);
+  expect(done.slice(4)).toEqual(['frame', 'frame', 'read', 'read', 'begin', 'begin', 'upgrade', 'upgrade']);
+});
+
+it('LOG-10 a slice lets what is due in this turn of the event loop go first, but not twice in a row', async () => {
+  let turns = 0;
+  const count = (): void => void (turns++, setImmediate(count).unref());
+  const pace = new Pace(() => true);
+  pace.free();
+  busy(2);
+  setImmediate(count);
+  const at: number[] = [];
+  await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      await pace.turn('read');
+      at.push(turns);
+      busy(2);
+    }),
+  );
+  expect(at[1]! - at[0]!).toBe(2);
+  expect(at[2]! - at[1]!).toBe(2);
 });

@@ -1,49 +1,117 @@
 /**
- * Readers of what was missed take turns, so that a thousand that come back at once keep nobody who writes waiting: a
- * slice of their work runs, then the event loop serves everybody else, then the next slice.
+ * What a thousand do that come back at once, they do in turns, so that nobody who writes waits for all of them: a slice
+ * of that work runs, then the event loop serves everybody else, then the next slice.
+ *
+ * Each kind of work has a queue of its own. What was begun goes before what is to begin: so most of those who come
+ * back are either through or have not cost anything yet. Of every kind something is done in each slice, so that none
+ * of them waits for ever.
  */
 /** Milliseconds of one slice. */
-const SLICE = 1;
+const SLICE = 0.5;
+
+/** The first before the last: what clients say, what readers missed, attachments that begin, and those that come. */
+const KINDS = ['frame', 'read', 'begin', 'upgrade'] as const;
+export type Work = (typeof KINDS)[number];
+
+/** First in, first out. */
+class Queue {
+  #waiting: (() => void)[] = [];
+  #at = 0;
+
+  get empty(): boolean {
+    return this.#at === this.#waiting.length;
+  }
+  push(resume: () => void): void {
+    this.#waiting.push(resume);
+  }
+  shift(): (() => void) | undefined {
+    const next = this.#waiting[this.#at];
+    if (next && ++this.#at === this.#waiting.length) {
+      this.#waiting = [];
+      this.#at = 0;
+    }
+    return next;
+  }
+}
 
 export class Pace {
-  readonly #waiting: (() => void)[] = [];
-  #at = 0;
+  readonly #queues = KINDS.map(() => new Queue());
+  readonly #due: () => boolean;
   /** A slice is open, or one is to come. */
   #running = false;
   #until = 0;
+  #skipped = false;
+  #granted = false;
+  /** So many kinds, from the first on, had no turn yet in this slice. */
+  #owed = 0;
+
+  /** `due`: whether something is about to begin in this turn of the event loop that goes before all of this. */
+  constructor(due: () => boolean = () => false) {
+    this.#due = due;
+  }
 
   /**
-   * Resolves when the caller may do one short piece of work, in the order of asking: at once while the slice lasts and
-   * nobody waits.
+   * Resolves when the caller may do one short piece of work, in the order of asking among its kind: at once while the
+   * slice lasts and nobody waits.
    */
-  turn(): Promise<void> {
+  turn(kind: Work): Promise<void> {
+    if (!this.#granted && this.free()) {
+      // Who asks in the same breath waits until this one has done its work: the slice may be over by then.
+      this.#granted = true;
+      queueMicrotask(this.#grantedOne);
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => this.#queues[KINDS.indexOf(kind)]!.push(resolve));
+  }
+
+  /** Whether one short piece of work may be done at once, without a turn. */
+  free(): boolean {
     if (!this.#running) {
       this.#running = true;
       this.#until = performance.now() + SLICE;
       setImmediate(this.#slice);
+      return true;
     }
-    if (this.#waiting.length === 0 && performance.now() < this.#until) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#idle && performance.now() < this.#until;
+  }
+
+  get #idle(): boolean {
+    return this.#queues.every(({ empty }) => empty);
   }
 
   readonly #slice = (): void => {
-    this.#running = this.#waiting.length > 0;
+    this.#running = !this.#idle;
     if (!this.#running) return;
-    this.#until = performance.now() + SLICE;
     setImmediate(this.#slice);
+    // What begins behind us in this same turn is awaited: the slice is the next turn's.
+    this.#skipped = !this.#skipped && this.#due();
+    if (this.#skipped) return;
+    this.#until = performance.now() + SLICE;
+    this.#owed = KINDS.length;
     this.#next();
   };
 
-  readonly #next = (): void => {
-    const resolve = this.#waiting[this.#at];
-    if (resolve && performance.now() < this.#until) {
-      this.#at++;
-      resolve();
-      // Behind what that lets go on.
-      queueMicrotask(this.#next);
-    } else {
-      this.#waiting.splice(0, this.#at);
-      this.#at = 0;
-    }
+  readonly #grantedOne = (): void => {
+    queueMicrotask(() => {
+      this.#granted = false;
+      this.#next();
+    });
   };
+
+  readonly #next = (): void => {
+    const resume = this.#take();
+    if (!resume) return;
+    resume();
+    // Behind what that lets go on.
+    queueMicrotask(this.#next);
+  };
+
+  #take(): (() => void) | undefined {
+    while (this.#owed > 0) {
+      const resume = this.#queues[--this.#owed]!.shift();
+      if (resume) return resume;
+    }
+    if (performance.now() >= this.#until) return undefined;
+    return this.#queues.find(({ empty }) => !empty)?.shift();
+  }
 }

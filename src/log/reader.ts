@@ -233,7 +233,7 @@ export class LogReader implements Subscriber {
 
   /** One page out of storage. False when the sink is full. */
   async #pullPage(): Promise<boolean> {
-    await this.#tail.pace.turn();
+    await this.#tail.pace.turn('read');
     if (this.#closed || !this.#sink.ready()) return false;
     const head = this.#tail.head;
     const interest = this.#interest;
@@ -287,7 +287,7 @@ export class LogReader implements Subscriber {
     const { store } = this.#tail;
     range.after ??= await heldAfter(store, range.resumed);
     while (!this.#closed) {
-      await this.#tail.pace.turn();
+      await this.#tail.pace.turn('read');
       if (this.#closed || !this.#sink.ready()) return false;
       const events = await store.conversationEvents(
         range.conversation,

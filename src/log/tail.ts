@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import { LogEntry } from './entry.ts';
 import { Pace } from './pace.ts';
 import { costOf, Ring } from './ring.ts';
+import { SharedReads } from './shared-reads.ts';
 
 /** What a reader may and wants to see. */
 export interface Interest {
@@ -54,6 +55,8 @@ export interface TailOptions {
   /** Events and bytes that the ring holds at most. */
   ringCount?: number;
   ringBytes?: number;
+  /** Whether something begins in this turn of the event loop that goes before those who read what they missed. */
+  due?: () => boolean;
   /** A live reader could not be given an event at once, and reads it from the log instead: for metrics. */
   onBehind?: () => void;
   /** Told every volatile fact of this process, for other servers; `elsewhere`: whether there are any. */
@@ -81,8 +84,10 @@ export const matches = (interest: Interest, event: LogEvent): boolean => {
 export class Tail {
   readonly store: Store;
   readonly ring: Ring;
-  /** For whoever reads what it missed. */
-  readonly pace = new Pace();
+  /** For whoever comes back and reads what it missed. */
+  readonly pace: Pace;
+  /** What many read of what they missed. */
+  readonly shared: SharedReads;
   /** What was read from storage of late, by seq: many miss the same. */
   readonly #read = new Map<number, LogEntry>();
   #readBytes = 0;
@@ -113,6 +118,12 @@ export class Tail {
     this.#elsewhere = options.elsewhere ?? (() => false);
     this.countBehind = options.onBehind ?? (() => {});
     this.#head = options.store.head;
+    this.pace = new Pace(options.due);
+    this.shared = new SharedReads({
+      store: options.store,
+      entryOf: (event) => this.entryOf(event),
+      head: () => this.#head,
+    });
     this.ring = new Ring({
       floor: this.#head,
       maxCount: options.ringCount ?? 4_096,
@@ -168,6 +179,7 @@ export class Tail {
       if (entry.event.type === 'message.redacted') this.#forgetRedacted(entry);
     }
     this.#head = events.at(-1)!.seq;
+    this.shared.published(events);
     const push = (): void => {
       for (const entry of entries) {
         for (const listener of this.#listeners) this.#guarded(() => listener(entry.event));

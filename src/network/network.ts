@@ -122,7 +122,10 @@ export class Network {
       identity,
       at: this.#time(),
     } as unknown as Command;
-    return this.#writer.submit(command, stored as (answer: Answer) => void) as Promise<Answer<K>>;
+    // What attachments write by themselves, a thousand of them at once: a message goes before it.
+    const behind =
+      command.kind === 'delivery.save' || (command.kind === 'agent.register' && command.via === 'attach');
+    return this.#writer.submit(command, stored as (answer: Answer) => void, behind) as Promise<Answer<K>>;
   }
 
   /** Now, as it is stored: written out once for all commands of one millisecond. */
@@ -165,6 +168,11 @@ export class Network {
   /** Commands that wait for the next batch. */
   get waiting(): number {
     return this.#writer.waiting;
+  }
+
+  /** A batch of them may begin at the end of this turn of the event loop. */
+  get due(): boolean {
+    return this.#writer.due;
   }
 
   /** Refuses new commands, and resolves when the accepted ones are answered. Idempotent. The store stays open. */

@@ -59,8 +59,12 @@ export async function assemble(
   store: Store,
 ): Promise<StartingContext> {
   const { peers } = store;
+  // Made before what they count, which is made of them.
+  const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams; pairings?: Pairings } =
+    {};
   const tail = new Tail({
     store,
+    due: () => counted.network?.due === true,
     ...(peers && {
       onFact: (fact) => peers.tell(JSON.stringify(fact)),
       elsewhere: () => peers.others > 0,
@@ -68,9 +72,6 @@ export async function assemble(
     onFault: (error) => log.error({ component: 'events.broker', err: error }, 'a reader of the log failed'),
     onBehind: () => metrics.eventsDropped.inc(),
   });
-  // Made before what they count, which is made of them.
-  const counted: { network?: Network; gateway?: AttachGateway; streams?: EventStreams; pairings?: Pairings } =
-    {};
   let revocables: Revocables | undefined;
   // What other servers store while this one still assembles itself waits for who keeps it.
   let followers: Followers | undefined;

@@ -202,6 +202,36 @@ it('STO-4 what arrives in one turn of the event loop is one batch', async () => 
   expect(rules.batches.map((batch) => batch.length)).toEqual([3]);
 });
 
+it('STO-72 what lets others go first comes behind all that wait, in its own order, and a few of it with every batch', async () => {
+  const { writer, rules } = writerOf(await openMemory());
+  const { shut, open } = gate();
+  rules.gate = shut;
+  const all = [writer.submit('first')];
+  await turn();
+  for (const i of upTo(70)) all.push(writer.submit(`save${i}`, undefined, true));
+  for (const i of upTo(40)) all.push(writer.submit(`c${i}`));
+  expect(writer.waiting).toBe(110);
+  open();
+  await Promise.all(all);
+  const [, next, after] = rules.batches;
+  const messages = (batch: string[] = []): string[] => batch.filter((id) => id.startsWith('c'));
+  expect(next!.slice(0, 21)).toEqual(upTo(21).map((i) => `c${i}`));
+  expect([next!.length, messages(next).length]).toEqual([21 + 32, 21]);
+  expect(messages(after)).toEqual(upTo(19).map((i) => `c${21 + i}`));
+  const saves = rules.batches.flat().filter((id) => id.startsWith('save'));
+  expect(saves).toEqual(upTo(70).map((i) => `save${i}`));
+});
+
+it('STO-72 what lets others go first is not handed to the storage behind a batch that is being written', async () => {
+  const { writer, rules } = writerOf(await openFile());
+  const first = writer.submit('first');
+  await turn();
+  const saves = upTo(20).map((i) => writer.submit(`save${i}`, undefined, true));
+  const message = new Promise((resolve) => setImmediate(resolve)).then(() => writer.submit('message'));
+  await Promise.all([first, ...saves, message]);
+  expect(rules.batches[1]!.slice(0, 2)).toEqual(['message', 'save0']);
+});
+
 it('STO-5 a command whose id is taken harms no neighbour of its batch', async () => {
   const store = await openFile();
   await store.commit([{ events: [messageOf('taken', 'room:general')], rows: [] }]);

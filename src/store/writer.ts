@@ -100,6 +100,8 @@ const WHOLE = 16;
  * up the many whose next requests are already on their way.
  */
 const FEW = 4;
+/** Of what lets others go first, so many commands go along with a batch: whoever comes next waits for no more. */
+const ALONG = 32;
 /** Times that a batch is decided again because of another process, before it is refused. */
 const TRIES = 16;
 
@@ -109,6 +111,8 @@ let runs = 0;
 export class Writer<C, A> {
   readonly #options: WriterOptions<C, A>;
   #waiting: Waiting<C, A>[] = [];
+  /** Those that let the others go first. */
+  readonly #behind: Waiting<C, A>[] = [];
   /** So many of those at the front are batches of their own, none begun before the one before it is answered. */
   #alone = 0;
   /** In the order of their commits. */
@@ -131,20 +135,25 @@ export class Writer<C, A> {
 
   /** Commands that wait for the next batch. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#behind.length;
+  }
+
+  /** A batch may begin at the end of this turn of the event loop. */
+  get due(): boolean {
+    return this.#arriving;
   }
 
   /**
    * Resolves with the answer once it is durable and published. Rejects with MoltnetError for refusals. `stored` is
    * called with the same answer once it is durable, before anything is published: for an answer that leaves the process,
-   * whose sender need not wait until all readers were sent the message. Must not throw.
+   * whose sender need not wait until all readers were sent the message. Must not throw. `behind`: the command lets those
+   * that come without it go first; among its like it keeps its place.
    */
-  submit(command: C, stored?: (answer: A) => void): Promise<A> {
+  submit(command: C, stored?: (answer: A) => void, behind = false): Promise<A> {
     if (this.#closed) return Promise.reject(new MoltnetError('stopping'));
-    if (this.#waiting.length >= limits.writer_queue.value)
-      return Promise.reject(new MoltnetError('overloaded'));
+    if (this.waiting >= limits.writer_queue.value) return Promise.reject(new MoltnetError('overloaded'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ command, stored, resolve, reject });
+      (behind ? this.#behind : this.#waiting).push({ command, stored, resolve, reject });
       if (!this.#running) this.#running = this.#work();
       else if (!this.#arriving && this.#pending.length < DEPTH) {
         this.#arriving = true;
@@ -171,21 +180,24 @@ export class Writer<C, A> {
   async #work(): Promise<void> {
     try {
       // Let everything that arrives in this turn of the event loop join the first batch.
+      this.#arriving = true;
       await turn();
+      this.#arriving = false;
       for (;;) {
         this.#news = Promise.withResolvers();
         while (this.#mayBegin(0)) await this.#begin(0);
         const oldest = this.#pending[0];
         if (oldest?.outcome instanceof Failed) await this.#failed(oldest.outcome.error);
         else if (oldest?.outcome) await this.#stored(oldest, oldest.outcome);
-        else if (oldest || this.#waiting.length > 0) await this.#news.promise;
+        else if (oldest || this.waiting > 0) await this.#news.promise;
         else return;
       }
     } catch (error) {
       // A fault after a commit: what is in memory no longer follows the log, so nothing more may be decided on it.
       // It leaves here as an unhandled rejection, and the next process begins from the log.
       this.#closed = true;
-      for (const { reject } of this.#waiting.splice(0)) reject(new MoltnetError('stopping'));
+      for (const { reject } of [...this.#waiting.splice(0), ...this.#behind.splice(0)])
+        reject(new MoltnetError('stopping'));
       throw error;
     } finally {
       this.#running = undefined;
@@ -195,11 +207,12 @@ export class Writer<C, A> {
   /** @param answering commands whose answers are about to go out */
   #mayBegin(answering: number): boolean {
     const waiting = this.#waiting.length;
-    if (waiting === 0) return false;
     const newest = this.#pending.at(-1);
+    const next = waiting + Math.min(this.#behind.length, ALONG);
+    if (next === 0) return false;
     if (this.#options.store.contended)
-      return !newest && answering === 0 && (this.#alone > 0 || this.#gathering.isOver(waiting));
-    if (!newest) return waiting * FEW > answering;
+      return !newest && answering === 0 && (this.#alone > 0 || this.#gathering.isOver(next));
+    if (!newest) return next * FEW > answering;
     // Behind one that is being written only what is worth a sync of its own; a few wait for the others.
     return (
       this.#pending.length < DEPTH && this.#alone === 0 && newest.draft !== undefined && waiting >= WHOLE
@@ -209,7 +222,8 @@ export class Writer<C, A> {
   /**
    * Takes the next batch of what waits, decides it over what is on its way, and hands it to the storage. Under load
    * that is half of what is under way: the callers of the other half are answered and send again meanwhile, instead of
-   * all of them waiting for the disk and then the disk for all of them.
+   * all of them waiting for the disk and then the disk for all of them. Of those that let others go first a few go along with
+   * each batch: they wait for nobody for ever, and nobody waits for all of them.
    */
   #begin(answering: number): Promise<void> | undefined {
     const over = this.#pending.at(-1);
@@ -218,8 +232,10 @@ export class Writer<C, A> {
     if (alone) this.#alone--;
     const part = this.#options.store.contended ? under : Math.max(Math.ceil(under / 2), WHOLE);
     const take = alone ? 1 : Math.min(part, limits.batch.value);
+    const taken = this.#waiting.splice(0, take);
+    if (!alone) taken.push(...this.#behind.splice(0, Math.min(ALONG, limits.batch.value - taken.length)));
     const batch: Batch<C, A> = {
-      commands: this.#waiting.splice(0, take),
+      commands: taken,
       alone,
       decidedAt: this.#options.position?.() ?? 0,
       after: [],
@@ -372,7 +388,7 @@ export class Writer<C, A> {
       if (!moved || waiting.again > TRIES) waiting.reject(refusal);
       else this.#waiting.push(waiting);
     }
-    if (this.#waiting.length > 0) this.#running ??= this.#work();
+    if (this.waiting > 0) this.#running ??= this.#work();
     this.#news.resolve();
   }
 

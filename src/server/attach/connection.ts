@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
+import type { Pace } from '../../log/pace.ts';
 import type { Identity } from '../../network/identity.ts';
 import type { EndReason } from '../presence.ts';
 import { announcesDelivery, readIdentify, type Identification } from './identify.ts';
@@ -37,6 +38,7 @@ export type EndHandler = (reason: EndReason, error?: string) => void;
 export interface ConnectionHost {
   readonly networkId: string;
   readonly times: AttachTimes;
+  readonly pace: Pick<Pace, 'free' | 'turn'>;
   /** IDENTIFY is there and well-formed. */
   identify(connection: Connection, identification: Identification): void;
   /** The last call: the socket is gone. */
@@ -59,6 +61,14 @@ const PERMANENT: ReadonlySet<string> = new Set([
 ]);
 /** Frames that may come before READY; a client waits for READY with the next one. */
 const EARLY_FRAMES = 64;
+/** Frames that belong together are copied into one piece up to so many bytes: dearer than that is only to copy more. */
+const ONE_PIECE = 65_536;
+
+/** What is written until the end of a burst. */
+interface Burst {
+  frames: Buffer[];
+  bytes: number;
+}
 
 export class Connection implements Ticking {
   /** Who asked for the upgrade; after a claim that minted a token, who holds that. */
@@ -75,7 +85,9 @@ export class Connection implements Ticking {
   #deadline: number;
   #pingAt = Infinity;
   #blockedSince = 0;
-  #early: ClientFrame[] | undefined;
+  /** Frames that wait: for READY, or for their turn. */
+  #waiting: ClientFrame[] | undefined;
+  #burst: Burst | undefined;
   #atEnd: EndHandler[] = [];
   #probe: { heard: (alive: boolean) => void; answer: Promise<boolean> } | undefined;
 
@@ -104,12 +116,17 @@ export class Connection implements Ticking {
 
   /** False once the socket holds more than limits.socket_buffer; the handler's onDrain tells when it is true again. */
   get writable(): boolean {
-    return this.#socket.writableLength < limits.socket_buffer.value;
+    return this.#socket.writableLength + (this.#burst?.bytes ?? 0) < limits.socket_buffer.value;
   }
 
   /** Writes one prepared frame. */
   write(frame: Buffer): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return;
+    if (this.#burst) {
+      this.#burst.frames.push(frame);
+      this.#burst.bytes += frame.length;
+      return;
+    }
     if (!this.#socket.write(frame) && this.#blockedSince === 0) {
       this.#blockedSince = performance.now();
       this.#socket.once('drain', () => {
@@ -121,10 +138,13 @@ export class Connection implements Ticking {
 
   /** Collects what is written until `uncork`, for one system call. */
   cork(): void {
-    this.#socket.cork();
+    this.#burst ??= { frames: [], bytes: 0 };
   }
   uncork(): void {
-    this.#socket.uncork();
+    const { frames, bytes } = this.#burst ?? { frames: [], bytes: 0 };
+    this.#burst = undefined;
+    if (frames.length <= 1 || bytes > ONE_PIECE) for (const frame of frames) this.write(frame);
+    else this.write(Buffer.concat(frames, bytes));
   }
 
   /** READY is about to be written: frames go to the handler from here on. */
@@ -139,10 +159,8 @@ export class Connection implements Ticking {
 
   /** Begins to read: first what came before READY. */
   begin(): void {
-    const early = this.#early ?? [];
-    this.#early = undefined;
+    this.#takeWaiting();
     this.#ws.resume();
-    for (const frame of early) this.#guarded(() => this.#frame(frame));
   }
 
   /** Whether the peer is there: PINGs it and waits for any frame. */
@@ -175,13 +193,17 @@ export class Connection implements Ticking {
   end(reason: EndReason, error?: string): void {
     if (this.#state === 'ended') return;
     this.#over(reason, error);
+    this.uncork();
     this.#ws.resume();
     this.#socket.end();
   }
 
   /** The server stops: close frame 1012, so that every client comes back (wire.md 0.1.5). */
   restart(): void {
+    // What came before counts.
+    if (this.#state === 'attached') this.#takeWaiting();
     if (this.#state === 'ended') return this.#ws.terminate();
+    this.uncork();
     this.#ws.resume();
     this.#ws.close(1012, 'the server is stopping');
     this.#over('request_context_done');
@@ -219,13 +241,16 @@ export class Connection implements Ticking {
     this.#probe?.heard(true);
     try {
       if (binary) throw new MoltnetError('bad_frame', 'a binary frame: send text frames');
-      this.#frame(parseFrame(data));
+      const frame = parseFrame(data);
+      if (this.#state === 'attached' && this.#waits(frame)) return;
+      this.#frame(frame);
     } catch (error) {
       this.fail(error, 'client_error');
     }
   }
 
   closed(code: number): void {
+    if (this.#state === 'attached') this.#takeWaiting();
     this.end(
       code === 1001 ? 'client_going_away' : code === 1006 ? 'read_error' : 'client_closed',
       `the connection closed with ${code}`,
@@ -241,17 +266,45 @@ export class Connection implements Ticking {
         this.delivery = announcesDelivery(frame);
         const identification = readIdentify(frame, this.#host.networkId);
         this.#state = 'identifying';
-        this.#early = [];
+        this.#waiting = [];
         // No more is read than what is here already, until READY.
         this.#ws.pause();
         return this.#host.identify(this, identification);
       }
       case 'identifying':
-        if (this.#early!.push(frame) > EARLY_FRAMES)
+        if (this.#waiting!.push(frame) > EARLY_FRAMES)
           throw new MoltnetError('bad_frame', 'too many frames before READY: wait for it');
         return;
       default:
     }
+  }
+
+  /** Whether the frame waits for its turn, and with it what follows: what makes us write takes turns. */
+  #waits(frame: ClientFrame): boolean {
+    if (this.#waiting) return this.#waiting.push(frame) > 0;
+    if (!writes(frame) || this.#host.pace.free()) return false;
+    this.#waiting = [frame];
+    // No more is read meanwhile than what is here already.
+    this.#ws.pause();
+    void this.#takeTurns();
+    return true;
+  }
+
+  async #takeTurns(): Promise<void> {
+    while (this.#waiting && this.#waiting.length > 0) {
+      await this.#host.pace.turn('frame');
+      const frame = this.#waiting?.shift();
+      if (frame) this.#guarded(() => this.#frame(frame));
+    }
+    if (this.#state !== 'attached') return;
+    this.#waiting = undefined;
+    this.#ws.resume();
+  }
+
+  #takeWaiting(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const frame of waiting) this.#guarded(() => this.#frame(frame));
   }
 
   #attachedFrame(frame: ClientFrame): void {
@@ -278,7 +331,7 @@ export class Connection implements Ticking {
 
   #over(reason: EndReason, error?: string): void {
     this.#state = 'ended';
-    this.#early = undefined;
+    this.#waiting = undefined;
     this.#handler = undefined;
     this.#deadline = performance.now() + this.#host.times.linger;
     this.#probe?.heard(false);
@@ -296,6 +349,10 @@ export class Connection implements Ticking {
     }
   }
 }
+
+/** Whether the frame changes what is stored at once; an ACK alone is written down with others. */
+const writes = ({ op, wake_id }: ClientFrame): boolean =>
+  op === 'WAKE' || op === 'BOOTSTRAP' || (op === 'ACK' && wake_id !== undefined);
 
 /** By socket, so that thousands of sockets share three listeners. */
 const connections = new WeakMap<WebSocket, Connection>();

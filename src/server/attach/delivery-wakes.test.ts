@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { startAttachLab } from '../../../test/support/attach-lab.ts';
 import {
   attach,
@@ -11,6 +11,7 @@ import {
   story,
   wake,
 } from '../../../test/support/delivery-lab.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
 import type { Store } from '../../store/store.ts';
@@ -66,6 +67,40 @@ describe('wakes and crashes', () => {
     broken = false;
     expect(client.has('WAKE')).toBe(false);
     expect(client.has('ERROR')).toBe(true);
+  });
+
+  it('DLV-17 frames that wait for their turn are taken in their order, and what came before the server stops counts', async () => {
+    const at = await lab();
+    const client = await attach(at);
+    await post(at, ids('m', 4));
+    await client.until(() => client.messages.length === 4);
+    // So many others come back that nothing is free.
+    const { pace } = at.tail;
+    let go = Promise.withResolvers<void>();
+    const turn = vi.spyOn(pace, 'turn').mockImplementation(() => go.promise);
+    vi.spyOn(pace, 'free').mockReturnValue(false);
+    const begin = (wake_id: string, cursor: string): void =>
+      void client.send({ op: 'WAKE', wake_id, conversation: 'room:research', cursor, attempt: 1 });
+    const cursor = cursorOf(client, 'm1');
+    begin('w1', cursor);
+    client.ack(cursor, { wake_id: 'w1', outcome: 'ok' });
+    client.send({ op: 'PING' });
+    await eventually(() => turn.mock.calls.length === 1);
+    expect(turn).toHaveBeenCalledWith('frame');
+    expect(client.of('PONG')).toEqual([]);
+    go.resolve();
+    await client.until(() => client.of('PONG').length === 1);
+    expect(client.has('ERROR')).toBe(false);
+    await at.execute('delivery.save', { writes: [] });
+    expect(await at.store.openWakes('alpha')).toEqual([]);
+    expect(await at.store.positions('alpha')).toMatchObject([{ acked_seq: await at.store.eventSeq(cursor) }]);
+
+    go = Promise.withResolvers();
+    turn.mockClear();
+    begin('w2', cursorOf(client, 'm3'));
+    await eventually(() => turn.mock.calls.length === 1);
+    await at.gateway.close();
+    expect(await at.store.openWakes('alpha')).toMatchObject([{ last_seq: at.tail.head }]);
   });
 
   it('DLV-8 a crash before WAKE is stored: the messages come as ordinary ones', async () => {

@@ -159,6 +159,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
   const host: ConnectionHost = {
     networkId: network.settings.id,
     times,
+    pace: tail.pace,
     identify: (connection, identification) => {
       attach(connection, identification).catch((error: unknown) => {
         const { agent_id } = identification;
@@ -183,7 +184,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     const peer = peers.get(connection)!;
     if (isUnknown(identity)) options.rates?.claim(peer);
     // A thousand that come back at once take turns, or those who write wait behind all of them.
-    await tail.pace.turn();
+    await tail.pace.turn('begin');
     if (connection.ended) return;
     const { registration } = await network.execute(
       'agent.register',
@@ -204,7 +205,7 @@ export function createAttachGateway(options: AttachGatewayOptions): AttachGatewa
     // Removed while it waited: `agent.removed` went by before the agent was anybody's.
     if (!network.topology.agent(agent_id)) throw removed(agent_id);
     if (identification.bindings) await options.bindings.set(agent_id, identification.bindings);
-    await tail.pace.turn();
+    await tail.pace.turn('begin');
     const attachment = await open(connection, identification);
     if (connection.ended) return;
     enter(agent_id, attachment, connection);

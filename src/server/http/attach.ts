@@ -83,9 +83,16 @@ export function serveUpgrades(server: Server, context: ServerContext): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     destroyOnError(socket);
     const several = (context.store.peers?.others ?? 0) > 0;
-    if (several) caughtUp(context, () => take(request, socket, head));
-    else take(request, socket, head);
+    if (several) caughtUp(context, () => come(request, socket, head));
+    else come(request, socket, head);
   });
+
+  /** One after the other, when many come at once. */
+  function come(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { pace } = context.tail;
+    if (pace.free()) take(request, socket, head);
+    else void pace.turn('upgrade').then(() => take(request, socket, head));
+  }
 
   function take(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const began = performance.now();
