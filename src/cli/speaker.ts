@@ -111,6 +111,8 @@ export async function findSpeaker(args: Args, io: Io, options: { speaks: boolean
       override ?? attachment.base_url,
       tokenOf(args, io) ?? clientToken(attachment, io.env, dir),
       dir,
+      // An address of the command line stands for itself.
+      override === undefined ? attachment.other_urls : undefined,
     );
   }
   if (override !== undefined && member !== undefined && as === undefined) {
@@ -161,10 +163,9 @@ function asAgent(
   base_url: string,
   token: string | undefined,
   state_dir: string,
+  other_urls?: readonly string[],
 ): Speaker {
   const { member_id, network_id, agent_name } = attachment;
-  // An address of the command line stands for itself.
-  const other_urls = base_url === attachment.base_url ? attachment.other_urls : undefined;
   return {
     base_url,
     ...(other_urls === undefined ? {} : { other_urls }),

@@ -1,13 +1,17 @@
 /** A turn that is run again says nothing twice: the real command in the turns of the Codex adapter. */
 import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import type { Client } from '../../src/client/http.ts';
+import { runTool } from '../../src/runtimes/codex-tool.ts';
 import { startCodexNode, type CodexNodeOptions } from '../support/node-codex.ts';
 import { speaker } from '../support/node-lab.ts';
-import { main } from '../support/process.ts';
+import { attachmentConfig } from '../support/node-lab-config.ts';
+import { freePort, main } from '../support/process.ts';
 import { until } from '../support/runtime-lab.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 
@@ -88,4 +92,51 @@ it('CLI-21 a dead letter that is run again, after other wakes, leaves no double'
   expect(await said()).toEqual(['one', 'between', 'two']);
   const { receipts } = await client.receipts(id);
   expect(receipts[0]).toMatchObject({ wake_id: dead!.wake_id, attempts: 5 });
+});
+
+it('RT-150 what the tool of Codex sends is said by the agent, and once where its turn is run again', async () => {
+  await start();
+  const tool = `[[tool: ${JSON.stringify({ args: ['send', 'room:general', 'by the tool'] })}]]`;
+  const gate = path.join(options.folder, 'workspace/second');
+  const id = await say('room:general', `${tool}[[sh: [ -e ${gate} ] || { touch ${gate}; kill -9 $PPID; }]]`);
+  await until(async () => (await stateOf(id)) === 'answered', 'the wake is over');
+  expect(await said()).toEqual(['by the tool']);
+});
+
+it('RT-152 what a shell writes into the configuration of its workspace leads the tool nowhere else', async () => {
+  const asked: string[] = [];
+  const stranger = createServer((request, response) => {
+    asked.push(request.url!);
+    response.writeHead(500).end();
+  });
+  await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void stranger.close());
+  const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+  // Nothing listens at its own server.
+  const nowhere = await freePort();
+  const folder = path.join(options.folder, 'workspace', '.moltnet');
+  mkdirSync(folder, { recursive: true });
+  const run = async (base_url: string, other_urls: string[]): Promise<string> => {
+    const attachment = {
+      base_url,
+      other_urls,
+      network_id: 'local',
+      member_id: 'alpha',
+      auth: { mode: 'none' },
+    };
+    const file = { version: 'moltnet.client.v1', attachments: [attachment] };
+    writeFileSync(path.join(folder, 'config.json'), JSON.stringify(file), { mode: 0o600 });
+    const at = attachmentConfig(`http://127.0.0.1:${nowhere}`, { agent: { id: 'alpha' } });
+    const signal = new AbortController().signal;
+    const place = {
+      bin: path.join(options.folder, 'bin'),
+      cwd: path.dirname(folder),
+      env: process.env,
+      signal,
+    };
+    return (await runTool(at, place, { args: ['read', 'room:general'] })).text;
+  };
+  expect(await run(url, [])).toContain('no Moltnet server at');
+  expect(await run(`http://127.0.0.1:${nowhere}`, [url])).toContain('no Moltnet server at');
+  expect(asked).toEqual([]);
 });
