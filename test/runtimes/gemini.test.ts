@@ -80,8 +80,14 @@ describe('gemini (real): what is its own', () => {
       path.join(lab.home, '.gemini', 'settings.json'),
       JSON.stringify({
         model: { name: 'x' },
-        tools: { allowed: ['write_file', 'run_shell_command(printenv)'] },
+        tools: { allowed: ['write_file'] },
       }),
+    );
+    const policies = path.join(lab.home, '.gemini', 'policies');
+    mkdirSync(policies);
+    writeFileSync(
+      path.join(policies, 'mine.toml'),
+      '[[rule]]\ntoolName = "run_shell_command"\ncommandPrefix = "printenv"\ndecision = "allow"\npriority = 100\n',
     );
     const second = lab.runtime();
     await deliver(second, wakeOf('write'));

@@ -16,7 +16,9 @@ import { alive, directives, ended, HOME, out, play, record, seenEnv } from './fa
 
 const argv = process.argv.slice(2);
 if (argv.includes('--nope')) {
-  process.stderr.write('Unknown argument: nope\n\nUsage: gemini [options] [command]\n');
+  process.stderr.write(
+    `Unknown argument: nope\n\nUsage: gemini [options] [command]\n${'  --one  of many\n'.repeat(20)}`,
+  );
   process.exit(1);
 }
 const chats = path.join(HOME, '.gemini', 'tmp', 'fake', 'chats');
@@ -46,7 +48,9 @@ function begin(id) {
 }
 function messagesOf(name) {
   let messages = [];
-  for (const line of readFileSync(path.join(chats, name), 'utf8').split('\n').filter(Boolean)) {
+  const lines = readFileSync(path.join(chats, name), 'utf8').split('\n').filter(Boolean);
+  if (!lines.some((line) => 'sessionId' in JSON.parse(line))) return [];
+  for (const line of lines) {
     const entry = JSON.parse(line);
     if (entry.$set?.messages) messages = entry.$set.messages;
     else if (entry.type) messages.push(entry);
@@ -74,12 +78,22 @@ function load(id) {
   };
 }
 
-// As it starts, the real one tidies away what holds no turn, with every file of that id.
-const held = (name) => readFileSync(path.join(chats, name), 'utf8').includes('{"id":');
-for (const name of readdirSync(chats).filter((each) => each.endsWith('.jsonl')))
-  if (existsSync(path.join(chats, name)) && !held(name))
-    for (const other of readdirSync(chats).filter((each) => each.endsWith(name.slice(-14))))
-      rmSync(path.join(chats, other));
+// As it starts, the real one tidies away what holds no turn, with every file of that id, unless it is told not to.
+const { general } = JSON.parse(readFileSync(process.env.GEMINI_CLI_SYSTEM_DEFAULTS_PATH, 'utf8'));
+const settled = path.join(HOME, '.gemini', 'settings.json');
+const own = existsSync(settled) ? JSON.parse(readFileSync(settled, 'utf8')).general : {};
+const holds = (name) => {
+  try {
+    return messagesOf(name).length > 0;
+  } catch {
+    return false;
+  }
+};
+if ((own.sessionRetention ?? general.sessionRetention)?.enabled !== false)
+  for (const name of readdirSync(chats).filter((each) => each.endsWith('.jsonl')))
+    if (existsSync(path.join(chats, name)) && !holds(name))
+      for (const other of readdirSync(chats).filter((each) => each.endsWith(name.slice(-14))))
+        rmSync(path.join(chats, other));
 
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(0));
 
@@ -91,9 +105,10 @@ async function prompt({ sessionId, prompt: [{ text }] }) {
   const has = (name) => directives(text).find((d) => d.name === name);
   save({ id: randomUUID(), type: 'user', content: [{ text }] });
   const cancelled = new Promise((resolve) => (stop = resolve)).then(() => {
-    save({ $set: { messages: messagesOf(path.basename(file)).slice(0, -1) } });
+    takeBack();
     return { stopReason: 'cancelled' };
   });
+  const takeBack = () => save({ $set: { messages: messagesOf(path.basename(file)).slice(0, -1) } });
   const turn = (async () => {
     for (const command of directives(text).filter(({ name }) => name === 'ask')) {
       const options = [
@@ -112,6 +127,7 @@ async function prompt({ sessionId, prompt: [{ text }] }) {
     const http = has('http');
     if (http) {
       const code = Number(http.value);
+      takeBack();
       throw { code, message: JSON.stringify({ error: { code, message: `fake ${code}` } }) };
     }
     if (has('words')) throw { code: 500, message: has('words').value };

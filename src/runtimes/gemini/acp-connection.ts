@@ -101,7 +101,8 @@ export async function connectAcp(
   const gone = (async () => {
     const exit = await child.exited;
     alive = false;
-    ended = new AcpGone(exit, lastWords(child.stderr().replaceAll(NOISE, '')));
+    const stderr = child.stderr();
+    ended = new AcpGone(exit, WRONG.exec(stderr)?.[0] ?? lastWords(stderr.replaceAll(NOISE, '')));
     for (const { reject } of pending.values()) reject(ended);
     pending.clear();
   })();
@@ -134,6 +135,8 @@ export async function connectAcp(
   };
 }
 
+/** What it says of its arguments stands before all that it would have them be. */
+const WRONG = /^(Unknown argument|Invalid values|Not enough arguments)[^\n]*(\n[^\n]*Argument: [^\n]*)?/m;
 /** Lines that it writes to stderr whatever happens. */
 const NOISE = /^.*(Ripgrep is not available|\[STARTUP\]|untrusted folder|folder is not trusted).*$/gm;
 

@@ -39,9 +39,8 @@ export function geminiFailure(error: unknown, args: readonly string[] = []): Fai
 }
 
 function goneFailure({ message, words }: AcpGone, args: readonly string[]): Failed {
-  const [wrong] = /(Unknown argument|Invalid values|Not enough arguments)[^|]*/.exec(words) ?? [];
-  if (wrong !== undefined)
-    return failed(`${oneLine(wrong)} (${args.join(' ')}); correct runtime.args`, 'config', true);
+  if (/^(Unknown argument|Invalid values|Not enough arguments)/.test(words))
+    return failed(`${oneLine(words)} (${args.join(' ')}); correct runtime.args`, 'config', true);
   return failed(words === '' ? message : `${message}: ${words}`, 'crashed', false);
 }
 

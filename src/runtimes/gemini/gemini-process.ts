@@ -5,7 +5,13 @@ import { AcpRefused, connectAcp, objectOf, textOf, type AcpConnection, type Json
 import { GeminiLoggedOut } from './failures.ts';
 import { runsMoltnetOnly } from './moltnet-only.ts';
 import type { GeminiStart } from './place.ts';
-import { keepFromReset, removeEmpty, toolCommand, watchForMessage } from './session-files.ts';
+import {
+  keepFromReset,
+  removeAbandoned,
+  removeEmpty,
+  toolCommand,
+  watchForMessage,
+} from './session-files.ts';
 
 /** Milliseconds in which it begins, or opens, a session. */
 const START_MS = 60_000;
@@ -169,6 +175,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
     });
     version = textOf(objectOf(agentInfo)['version']);
     session = (stored === undefined ? undefined : await load(stored)) ?? (await begin());
+    removeAbandoned(start.env, session);
   } catch (error) {
     await connection.stop();
     throw late ? new Error(`Gemini CLI did not begin a session in ${START_MS / 1000} s`) : error;

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -101,7 +101,41 @@ describe('gemini (stand-in CLI): what is its own', () => {
     ]);
   });
 
+  it('RT-135 a session in which nothing went well yet is kept, whoever starts beside it', async () => {
+    const runtime = lab.runtime();
+    await deliver(runtime, wakeOf('[[http: 500]]'));
+    await deliver(runtime, wakeOf('apart', { conversation: 'dm:x' }));
+    expect(await deliver(runtime, wakeOf('two'))).toMatchObject({ state: 'ok' });
+    await runtime.close();
+    expect(await deliver(lab.runtime(), wakeOf('three'))).toMatchObject({ state: 'ok' });
+    const [first, , second, third] = lab.runs().map((run) => (run as { session?: string }).session);
+    expect([second, third]).toEqual([first, first]);
+    expect(lab.log).toEqual([]);
+  });
+
+  it('RT-135 what its starts have left without a turn goes after an hour, and what holds one stays', async () => {
+    const runtime = lab.runtime();
+    await deliver(runtime, wakeOf('one'));
+    await runtime.close();
+    const [kept] = readdirSync(chats()).filter((name) => name.endsWith('.jsonl'));
+    const left = ['session-2026-01-01T00-00-aaaaaaaa.jsonl', 'session-2026-01-01T00-00-bbbbbbbb.jsonl'];
+    for (const name of left)
+      writeFileSync(path.join(chats(), name), '{"sessionId":"x"}\n{"$set":{"messages":[]}}\n');
+    const old = new Date(Date.now() - 2 * 3_600_000);
+    for (const name of [left[0]!, kept!]) utimesSync(path.join(chats(), name), old, old);
+    await deliver(lab.runtime(), wakeOf('apart', { conversation: 'dm:x' }));
+    const names = readdirSync(chats());
+    expect(names).not.toContain(left[0]);
+    expect(names).toEqual(expect.arrayContaining([left[1], kept]));
+  });
+
   it('RT-135 a session is the same over any number of restarts within the minute it began in', async () => {
+    // As where its user has them tidied.
+    mkdirSync(path.join(lab.home, '.gemini'), { recursive: true });
+    writeFileSync(
+      path.join(lab.home, '.gemini', 'settings.json'),
+      JSON.stringify({ general: { sessionRetention: { enabled: true } } }),
+    );
     for (const text of ['one', 'two', 'three', 'four']) {
       const runtime = lab.runtime();
       expect(await deliver(runtime, wakeOf(text))).toMatchObject({ state: 'ok' });

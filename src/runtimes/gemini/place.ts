@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import type { CliPlace } from '../cli-runtime.ts';
 import { stateFolder } from '../state-folder.ts';
+import { geminiHome } from './session-files.ts';
 
 /**
  * Rules of its policy engine that stand behind all that a user has written, and before its own: every shell command
@@ -40,6 +41,8 @@ const settings = (env: NodeJS.ProcessEnv): object => ({
     enableAutoUpdate: false,
     enableAutoUpdateNotification: false,
     maxAttempts: MODEL_ATTEMPTS,
+    // At each start it would remove the session of another process of this workspace that has no answer in it yet.
+    sessionRetention: { enabled: false },
   },
   privacy: { usageStatisticsEnabled: false },
   telemetry: { enabled: false },
@@ -84,6 +87,8 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
   for (const made of [path.dirname(folder), folder]) ensurePrivateDir(made);
   const policy = path.join(folder, 'policy.toml');
   keep(policy, POLICY);
+  // Those of its user it reads only where no other are named.
+  const policies = [policy, path.join(geminiHome(env), 'policies')].filter(existsSync);
   // Where an administrator has settled what holds on this machine, that holds.
   if (!env[DEFAULTS] && !existsSync(SYSTEM_DEFAULTS)) {
     env[DEFAULTS] = path.join(folder, 'defaults.json');
@@ -92,7 +97,7 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
   return {
     file,
     // The workspace is the one that its user has named for this agent.
-    args: ['--acp', '--skip-trust', '--policy', policy, ...(runtime.args ?? [])],
+    args: ['--acp', '--skip-trust', ...policies.flatMap((one) => ['--policy', one]), ...(runtime.args ?? [])],
     cwd: workspace,
     env: {
       ...env,

@@ -22,10 +22,14 @@ const LAST_TURN = 4 * 1024 * 1024;
 /** Bytes within which the first turn of a session begins. */
 const FIRST_TURN = 1024 * 1024;
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
+export const geminiHome = (env: NodeJS.ProcessEnv): string =>
+  path.join(env['GEMINI_CLI_HOME'] || env['HOME'] || os.homedir(), '.gemini');
+
 export function sessionFiles(env: NodeJS.ProcessEnv, id: string): string[] {
-  const projects = path.join(env['GEMINI_CLI_HOME'] || env['HOME'] || os.homedir(), '.gemini', 'tmp');
+  const projects = path.join(geminiHome(env), 'tmp');
   return list(projects).flatMap((project) => {
     const chats = path.join(projects, project, 'chats');
     return list(chats)
@@ -69,6 +73,16 @@ export function keepFromReset(env: NodeJS.ProcessEnv, id: string, now = Date.now
  */
 export function removeEmpty(env: NodeJS.ProcessEnv, id: string): void {
   for (const file of sessionFiles(env, id)) if (!holdsTurn(file)) rmSync(file, { force: true });
+}
+
+/** Each start leaves a session without a turn. Those of an hour ago go, of the project of this session. */
+export function removeAbandoned(env: NodeJS.ProcessEnv, id: string, now = Date.now()): void {
+  for (const chats of new Set(sessionFiles(env, id).map((file) => path.dirname(file))))
+    for (const name of list(chats).filter((each) => each.startsWith('session-') && each.endsWith('.jsonl'))) {
+      const file = path.join(chats, name);
+      const stat = statSync(file, { throwIfNoEntry: false });
+      if (stat && stat.mtimeMs < now - HOUR && !holdsTurn(file)) rmSync(file, { force: true });
+    }
 }
 
 /** Messages stand alone in a line; what a session begins with does not. */
