@@ -29,7 +29,7 @@ export function createRelayMemory(sessions: Sessions) {
         await sessions.read(SQL.floorRefusals, values);
         await sessions.read(SQL.forgetRefusals, values);
       }
-      for (const row of await sessions.read(SQL.takenOver, [taken + 1]))
+      for (const row of await sessions.read(SQL.takenOver, [taken]))
         await sessions.read(SQL.forgetTaken, [integer(row, 'seq'), text(row, 'owner')]);
     },
     taken: async (network: string, ids: readonly string[]): Promise<string[]> =>

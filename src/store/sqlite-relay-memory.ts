@@ -30,7 +30,7 @@ export function createRelayMemory(db: DatabaseSync): (call: MemoryCall) => numbe
         sql.floorRefusals.run(seq, owner);
         sql.forgetRefusals.run(seq, owner);
       }
-      for (const row of sql.takenOver.all(taken + 1))
+      for (const row of sql.takenOver.all(taken))
         sql.forgetTaken.run(integer(row, 'seq'), text(row, 'owner'));
     });
     return 0;

@@ -142,6 +142,19 @@ export function pairingContract({ open, reopen }: StoreFactory): void {
     expect((await store.relayTaken('net_b', ids)).toSorted()).toEqual(['o0', 'o1', 'o2', 'o3', 'o4']);
     expect(await store.relayTaken('local', ids)).toEqual([]);
     expect(await store.relayTaken('net_c', ids)).toEqual([]);
+    // Each network has its own number.
+    const others = ['net_a', 'net_z'].flatMap((network, n) =>
+      upTo(n + 2).map((i) =>
+        messageOf(`${network}-${i}`, 'room:general', { origin: { network, id: `o${i}` } }),
+      ),
+    );
+    await store.commit([writesOf(...others, messageOf('newest', 'room:general'))]);
+    const end = store.head;
+    await store.commit([rowsOf({ op: 'prune', seqs: upTo(others.length).map((i) => end - 1 - i) })]);
+    await store.forgetRelays({ refusals: 10, taken: 2 });
+    expect((await store.relayTaken('net_b', ids)).toSorted()).toEqual(['o3', 'o4']);
+    expect((await store.relayTaken('net_a', ids)).toSorted()).toEqual(['o0', 'o1']);
+    expect((await store.relayTaken('net_z', ids)).toSorted()).toEqual(['o1', 'o2']);
     await store.forgetRelays({ refusals: 10, taken: 2 });
     expect((await store.relayTaken('net_b', ids)).toSorted()).toEqual(['o3', 'o4']);
   });
