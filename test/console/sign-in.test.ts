@@ -70,6 +70,44 @@ it('CON-16 a session that ends elsewhere leaves nothing on the screen', async ()
   expect(wrong).toEqual([]);
 });
 
+it('CON-16 another person who signs in in another window is shown nothing of the one before, in none', async () => {
+  const bob = { id: 'bob', value: 'bob-secret-token', scopes: ['write'], human: { id: 'bob' } };
+  const server = await bearer({ public_read: true, tokens: [...TOKENS, bob] });
+  const anna = { authorization: 'Bearer anna-secret-token', 'content-type': 'application/json' };
+  const body = {
+    target: { kind: 'dm', dm_id: 'd1', participant_ids: ['anna', 'carl'] },
+    from: { type: 'human', id: 'anna' },
+    parts: [{ kind: 'text', text: 'between anna and carl' }],
+  };
+  const said = await fetch(`${server.url}/v1/messages`, {
+    method: 'POST',
+    headers: anna,
+    body: JSON.stringify(body),
+  });
+  expect(said.status).toBe(202);
+  const { page, shows, write } = await open(server, '/console/?access_token=anna-secret-token');
+  await page.getByText('Signed in as Anna Lee').waitFor();
+  await page.goto(`${server.url}/console/dms/d1`);
+  await shows('between anna and carl');
+
+  // This window sleeps while another one of the browser signs out, and somebody else in.
+  await page.route('**/v1/**', (route) => route.abort());
+  await write('never to be seen by bob');
+  const other = await page.context().newPage();
+  await other.goto(`${server.url}/console/`);
+  await other.getByRole('button', { name: 'Sign out' }).click();
+  await other.getByRole('button', { name: 'Sign in' }).click();
+  await other.getByLabel('Token').fill('bob-secret-token');
+  await other.getByRole('dialog').getByRole('button', { name: 'Sign in' }).click();
+  await other.getByText('Signed in as bob').waitFor();
+  await page.unroute('**/v1/**');
+  await page.getByText('Signed in as bob').waitFor({ timeout: 20_000 });
+  const shown = async () => (await page.locator('body').innerText()).includes('anna and carl');
+  await eventually(shown).toBe(false);
+  expect(await page.locator('body').innerText()).not.toContain('never to be seen');
+  expect(await page.evaluate('JSON.stringify({ ...sessionStorage })')).not.toContain('never to be seen');
+});
+
 it('CON-17 who may only read is offered nothing else', async () => {
   const server = await bearer({ public_read: true });
   const { page, writing, wrong } = await open(server);

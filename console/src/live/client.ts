@@ -100,6 +100,12 @@ export function createClient(): Client {
     if (seenNow() && seen.gathers) for (const key of store.get().onScreen) conversations.keepSeen(key);
   };
 
+  /** Whom the server takes this browser for: another window may have signed somebody else in. */
+  const whoIsIn = () => {
+    const { identity } = store.get();
+    return identity && `${identity.credential} ${identity.human?.id ?? ''}`;
+  };
+
   /** What the person has read in other windows, which the stream tells of only while it is open. */
   const readElsewhere = async () => {
     const reads = await seen.load();
@@ -108,7 +114,9 @@ export function createClient(): Client {
 
   /** Reads the facts that stand beside the messages; with `missed`, also the messages that the stream did not bring. */
   const refresh = async (missed: boolean) => {
+    const before = whoIsIn();
     await facts.all();
+    if (whoIsIn() !== before) return client.restart();
     await readElsewhere();
     if (!missed) return;
     const { timelines, onScreen } = store.get();
@@ -151,7 +159,13 @@ export function createClient(): Client {
     },
     lost() {
       // The stream does not say why: whether this browser is still somebody to the server is asked.
-      if (store.get().identity?.credential === 'session') facts.identify().then(stayOrLeave, () => {});
+      if (store.get().identity?.credential === 'session') {
+        const before = whoIsIn();
+        facts.identify().then(
+          () => whoIsIn() === before || client.restart(),
+          () => {},
+        );
+      }
       lostTimer ??= setTimeout(() => store.update((state) => ({ ...state, connection: 'lost' })), GRACE_MS);
     },
   };
@@ -190,11 +204,6 @@ export function createClient(): Client {
       if (error instanceof ApiError && error.status === 401) leave();
       else otherwise(error);
     };
-  /** A session that ended (its token was taken out, or it was signed out elsewhere) begins anew as whoever is left. */
-  const stayOrLeave = () => {
-    if (store.get().identity?.credential !== 'session') client.restart();
-  };
-
   let booting = false;
   let booted = false;
   const opened = new Map<ConversationKey, OpenOptions>();

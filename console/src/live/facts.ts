@@ -35,6 +35,13 @@ export function createFacts(store: Store<State>, api: Api) {
         }
         remember.setPerson(identity.human.id);
       }
+      // Nor are messages on their way of this window, if another one has signed somebody else in.
+      const { outbox } = store.get();
+      const own = outbox.filter(({ message }) => message.from.id === identity.human?.id);
+      if (identity.human && own.length < outbox.length) {
+        update({ outbox: own });
+        remember.setOutbox(own.length === 0 ? undefined : JSON.stringify(own));
+      }
       update({ identity, me: meOf(identity, remember.name() ?? OPERATOR) });
     },
     async network() {
