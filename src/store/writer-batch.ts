@@ -9,7 +9,7 @@ export interface Waiting<C, A> {
   command: C;
   /** How often it was decided again because its refusal may not hold any more. */
   again?: number;
-  /** An id of it was taken when it came to the storage: it was decided again, knowing by whom. */
+  /** An id of its batch was taken when that came to the storage: it was decided again, knowing by whom. */
   taken?: true;
   stored: ((answer: A) => void) | undefined;
   resolve: (answer: A) => void;

@@ -451,19 +451,31 @@ it('STO-41 what was decided over a batch that the storage did not take is decide
   expect(published.map(({ id }) => id)).toEqual(upTo(16).map((i) => `c${i}`));
 });
 
-it('STO-41 STO-5 STO-6 after a batch with a taken id its commands come one by one, then what was decided over it', async () => {
+it('STO-41 STO-5 STO-6 after a batch with a taken id its commands come once more, then one by one', async () => {
   const { asked, rules, published, first, second, finish } = await stacked();
   finish(new ConstraintError('taken'));
-  // Once more, now that it can be seen by whom it was taken.
-  (await asked())(new ConstraintError('taken'));
-  (await asked())(new ConstraintError('taken'));
-  (await asked())();
-  (await asked())();
-  expect(await outcomes(first)).toEqual(['conflict', 'answer to b']);
+  const ended = outcomes(first);
+  // As a whole, now that it can be seen by whom it was taken; then the first is guilty.
+  for (const _ of upTo(2)) (await asked())(new ConstraintError('taken'));
+  for (const _ of upTo(16)) (await asked())();
+  expect(await ended).toEqual(['conflict', 'answer to b']);
   expect(await outcomes(second)).toEqual(accepted(0, 16));
-  expect(rules.batches.slice(2).map((batch) => batch[0])).toEqual(['a', 'a', 'b', 'c0']);
+  const alone = upTo(14).map((i) => `c${i}`);
+  expect(rules.batches.slice(2)).toEqual([
+    ['a', 'b', ...alone],
+    ...['a', 'b', ...alone].map((one) => [one]),
+    ['c14', 'c15'],
+  ]);
   expect(rules.over.slice(2, 5)).toEqual([undefined, undefined, undefined]);
   expect(published.map(({ id }) => id)).toEqual(['b', ...upTo(16).map((i) => `c${i}`)]);
+});
+
+it('STO-5 what is decided otherwise once it can be seen who took the id makes nobody wait alone', async () => {
+  const { asked, rules, first, second, finish } = await stacked();
+  finish(new ConstraintError('taken'));
+  for (const _ of upTo(2)) (await asked())();
+  expect(await outcomes([...first, ...second])).toEqual(['answer to a', 'answer to b', ...accepted(0, 16)]);
+  expect(rules.batches.map((batch) => batch.length)).toEqual([2, 16, 16, 2]);
 });
 
 it('STO-41 a batch that fails over one that does not is the only one to fail', async () => {

@@ -307,10 +307,9 @@ export class Writer<C, A> {
       }
     }
     this.#moved = 0;
-    const [only, ...others] = commands;
-    if (error instanceof ConstraintError && others.length === 0 && !only!.taken) {
-      // Perhaps by itself, which somebody sent to another server too: then that is the answer.
-      only!.taken = true;
+    if (error instanceof ConstraintError && !commands[0]!.taken) {
+      // Perhaps by itself, which somebody sent to another server too: then that is the answer, and nobody is guilty.
+      for (const command of commands) command.taken = true;
       return this.#again(failed!);
     }
     // Storage that fails is no command's guilt: it is not asked again for each of them.
