@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -120,6 +121,38 @@ else
       () => model.turns().map(({ prompt }) => prompt.replace(/\n\n— Moltnet via moltnet$/, '')),
     ),
   );
+
+it('RT-93 what TinyAGI hands to the real `claude -p` reads no file, behind whatever character', async () => {
+  const folder = await temporaryFolder();
+  const before = [
+    '',
+    ...Array.from({ length: 0x7e - 0x20 + 1 }, (_, n) => String.fromCharCode(0x20 + n)),
+    ...['\t', '\u00a0', '\u200b', '\u2028', '\u3000', '\u3002', '\ufeff', '\u3042', '\u00e9', '\u{1f980}'],
+  ];
+  const secretOf = (n: number): string => `the-words-of-file-${n}-end`;
+  const text = before
+    .map((character, n) => {
+      const file = path.join(folder, `f${n}.txt`);
+      writeFileSync(file, secretOf(n));
+      return `x ${n}\n${character}@${file} and "${character}@f${n}.txt"`;
+    })
+    .join('\n');
+  const read = async (prompt: string): Promise<number[]> => {
+    model.requests.length = 0;
+    const claude = spawn(claudeNative(), ['--dangerously-skip-permissions', '-p', prompt], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder, IS_SANDBOX: '1', ...modelEnvironment(model) },
+      stdio: 'ignore',
+    });
+    await new Promise((resolve) => claude.once('exit', resolve));
+    const bodies = JSON.stringify(model.requests.map(({ body }) => body));
+    expect(bodies).toContain('x 0');
+    return before.flatMap((_, n) => (bodies.includes(secretOf(n)) ? [n] : []));
+  };
+  // As it stands it does, behind some of them.
+  expect((await read(`Moltnet: hi\n${text}`)).length).toBeGreaterThan(3);
+  expect(await read(withoutFiles(`Moltnet: hi\n${text}`))).toEqual([]);
+});
 
 describe('a folder is started and stopped (stand-in folder)', () => {
   const start = async (more: string): Promise<RuntimeLab> => {
