@@ -34,15 +34,15 @@ export function heldProcesses<P extends HoldableProcess>(
 ): HeldProcesses<P> {
   /** The longest unused first. */
   const held = new Map<string, Held<P>>();
-  const ending = new Set<Promise<void>>();
+  const ending = new Map<string, Promise<void>>();
 
   const drop = (key: string): Promise<void> | undefined => {
     const one = held.get(key);
     if (!one) return undefined;
     held.delete(key);
     one.idle.stop();
-    const end = one.process.end().finally(() => ending.delete(end));
-    ending.add(end);
+    const end = one.process.end().finally(() => ending.delete(key));
+    ending.set(key, end);
     return end;
   };
   const keep = (key: string, one: Held<P>): void => {
@@ -60,6 +60,8 @@ export function heldProcesses<P extends HoldableProcess>(
       if (current && current.id !== id) await drop(key);
       let one = current;
       if (one?.process.alive !== true || one.id !== id) {
+        // As below; it may have been let go a moment ago.
+        await ending.get(key);
         const process_ = await open();
         one = { id, process: process_, idle: idleTimer(idleTimeout, () => void drop(key)), waiting: false };
         held.set(key, one);
@@ -79,7 +81,7 @@ export function heldProcesses<P extends HoldableProcess>(
     drop,
     close: async () => {
       for (const key of [...held.keys()]) void drop(key);
-      await Promise.all(ending);
+      await Promise.all(ending.values());
     },
   };
 }

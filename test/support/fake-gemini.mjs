@@ -99,10 +99,12 @@ for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(
 
 let stop;
 let running = false;
+let lingers = 0;
 async function prompt({ sessionId, prompt: [{ text }] }) {
   running = true;
   record({ argv, cwd: process.cwd(), env: seenEnv(), prompt: text, pid: process.pid, session: sessionId });
   const has = (name) => directives(text).find((d) => d.name === name);
+  lingers = Number(has('lingers')?.value ?? lingers);
   save({ id: randomUUID(), type: 'user', content: [{ text }] });
   const cancelled = new Promise((resolve) => (stop = resolve)).then(() => {
     takeBack();
@@ -187,7 +189,7 @@ process.stdin.setEncoding('utf8').on('data', (text) => {
   }
 });
 // In the middle of a turn the real one does not notice.
-process.stdin.on('end', () => running || process.exit(0));
+process.stdin.on('end', () => running || setTimeout(process.exit, lingers, 0));
 
 // A second process on one session is what must never be: it is written down for the test to see.
 function lock(id) {

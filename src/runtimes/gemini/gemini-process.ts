@@ -19,8 +19,11 @@ const START_MS = 60_000;
 const HISTORY_MS = 2000;
 /** Milliseconds in which a turn is broken off before its process is. */
 const CANCEL_MS = 1000;
-/** Milliseconds between two looks at whether the session has the message. */
+/** Milliseconds between two looks at whether the session has the message, and how many there are. */
 const LOOK_MS = 100;
+const LOOKS = 100;
+/** Characters of what it says that are kept. */
+const MAX_TEXT = 1024 * 1024;
 /** Refusals of one turn that are told, and characters of each. */
 const MAX_DENIALS = 20;
 const DENIAL_CHARACTERS = 300;
@@ -95,7 +98,8 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
       running.acted = true;
       running.text = '';
       if (told['status'] === 'failed') policyDenial(told);
-    } else if (kind === 'agent_message_chunk' && !words.startsWith('[MODE_UPDATE] ')) running.text += words;
+    } else if (kind === 'agent_message_chunk' && !words.startsWith('[MODE_UPDATE] '))
+      running.text += words.slice(0, MAX_TEXT - running.text.length);
   };
   const denied = (tool: string, command: string, call?: string): void => {
     if (denials.length < MAX_DENIALS) denials.push({ tool, command, call });
@@ -199,7 +203,11 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
         told = true;
         clearInterval(looking);
       };
-      const looking = setInterval(() => has() && delivered(), LOOK_MS);
+      let looks = 0;
+      const looking = setInterval(() => {
+        if (has()) delivered();
+        if (++looks === LOOKS) clearInterval(looking);
+      }, LOOK_MS);
       const one: Running = { watch, text: '', acted: false, delivered, over: Promise.withResolvers() };
       running = one;
       try {

@@ -36,6 +36,16 @@ describe('gemini (stand-in CLI): what is its own', () => {
     ]);
   });
 
+  it('RT-130 a process that is just ending is waited for before its session is opened again', async () => {
+    const runtime = lab.runtime({ max_idle: 1 });
+    await deliver(runtime, wakeOf('[[lingers: 500]]'));
+    await deliver(runtime, wakeOf('apart', { conversation: 'dm:x' }));
+    expect(await deliver(runtime, wakeOf('two'))).toMatchObject({ state: 'ok' });
+    const [first, , third] = lab.runs();
+    expect(third!.pid).not.toBe(first!.pid);
+    expect(lab.runs().filter((run) => run.two)).toEqual([]);
+  });
+
   it('RT-131 a wake that came to its end is known with its final text, also after a restart', async () => {
     const wake = wakeOf('[[said before]]');
     const first = lab.runtime();
