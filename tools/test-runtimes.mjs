@@ -1,5 +1,5 @@
-// `npm run test:runtimes`: drives the real `codex`, `claude`, `gemini` and `openclaw` from npm against a mock model on the loopback. They
-// weigh 1.5 GB and are no part of the project's own install: test/runtimes has its own lock file, and this installs
+// `npm run test:runtimes`: drives the real `codex`, `claude`, `gemini`, `opencode` and `openclaw` from npm against a mock model on the loopback. They
+// weigh 1.9 GB and are no part of the project's own install: test/runtimes has its own lock file, and this installs
 // it when it is missing. Where the machine allows it, all runs in a network namespace that has only the loopback.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -13,7 +13,7 @@ const run = (command, args, options = {}) =>
 
 const { dependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
 if (!Object.keys(dependencies).every((name) => existsSync(path.join(folder, 'node_modules', name)))) {
-  console.log('test:runtimes: installing the agent CLIs (1.5 GB, once)');
+  console.log('test:runtimes: installing the agent CLIs (1.9 GB, once)');
   // --ignore-scripts: the native programs come as packages of their own, and nothing of them needs to run here.
   const { status } = run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
   if (status !== 0) process.exit(status ?? 1);

@@ -14,6 +14,8 @@ export interface HttpCall {
   signal: AbortSignal;
   /** Milliseconds in all; no limit but the signal when left out. */
   ms?: number;
+  /** Bytes of an answer; 1 MiB when left out. */
+  max_answer?: number;
 }
 
 export interface HttpAnswer {
@@ -36,7 +38,7 @@ export class HttpLost extends Error {
 /** Rejects with an HttpLost. A redirect is an answer like any other: a token goes where it was meant to. */
 export function httpCall(
   url: string,
-  { method, headers = {}, body, signal, ms }: HttpCall,
+  { method, headers = {}, body, signal, ms, max_answer = MAX_ANSWER }: HttpCall,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const limited = ms === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(ms)]);
@@ -59,7 +61,7 @@ export function httpCall(
         let size = 0;
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size > MAX_ANSWER) response.destroy(new Error(`the answer has over ${MAX_ANSWER} bytes`));
+          if (size > max_answer) response.destroy(new Error(`the answer has over ${max_answer} bytes`));
           else chunks.push(chunk);
         });
         response.on('error', lost);

@@ -4,6 +4,7 @@ import { codex } from './codex.ts';
 import { command } from './command.ts';
 import { pi } from './control-url.ts';
 import { gemini } from './gemini/gemini.ts';
+import { opencode } from './opencode/opencode.ts';
 import { openclaw } from './openclaw/openclaw.ts';
 import { picoclaw } from './picoclaw/picoclaw.ts';
 import type { Runtime, RuntimeContext, RuntimeDefinition } from './runtime.ts';
@@ -14,6 +15,7 @@ export const RUNTIMES: readonly RuntimeDefinition[] = [
   codex,
   claudeCode,
   gemini,
+  opencode,
   openclaw,
   picoclaw,
   tinyclaw,

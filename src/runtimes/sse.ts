@@ -7,6 +7,8 @@ export interface EventStream {
   readonly opened: Promise<void>;
   /** It is there. */
   readonly live: boolean;
+  /** Resolves when it is over. */
+  readonly closed: Promise<void>;
   close(): void;
 }
 
@@ -21,10 +23,12 @@ export function watchSse(
   onEvent: (name: string, data: string) => void,
 ): EventStream {
   const opened = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
   let live = false;
   const off = (): void => {
     live = false;
     opened.resolve();
+    closed.resolve();
   };
   const request = (url.startsWith('https:') ? https : http).request(
     url,
@@ -50,6 +54,7 @@ export function watchSse(
   request.end();
   return {
     opened: opened.promise,
+    closed: closed.promise,
     get live() {
       return live;
     },

@@ -4,6 +4,7 @@ import { claudeCode } from '../../src/runtimes/claude-code.ts';
 import { codex } from '../../src/runtimes/codex.ts';
 import { gemini } from '../../src/runtimes/gemini/gemini.ts';
 import { guarded } from '../../src/runtimes/guarded-text.ts';
+import { opencode } from '../../src/runtimes/opencode/opencode.ts';
 import { lastingProgram, programContract, runtimeContract } from '../contract/runtime.ts';
 import { directives, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { runtimeLab } from '../support/runtime-lab.ts';
@@ -12,8 +13,10 @@ import {
   codexCommand,
   geminiCommand,
   modelEnvironment,
+  opencodeCommand,
   prepareCodexHome,
   prepareGeminiHome,
+  prepareOpencodeHome,
   setEnvironment,
 } from './real-clis.ts';
 
@@ -62,6 +65,14 @@ const real = [
       return lab;
     },
     arrives: guarded,
+  },
+  {
+    name: 'opencode (real)',
+    lab: () => {
+      const lab = runtimeLab(opencode, { command: opencodeCommand });
+      prepareOpencodeHome(lab.home, model);
+      return lab;
+    },
   },
 ].map((one) =>
   lastingProgram({ ...one, fake: false, prompts: () => model.turns().map((turn) => turn.prompt) }),

@@ -1,4 +1,4 @@
-/** The real `codex`, `claude` and `gemini` of this folder's own node_modules, set up for a mock model and an empty home. */
+/** The real `codex`, `claude`, `gemini` and `opencode` of this folder's own node_modules, set up for a mock model and an empty home. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import type { MockModel } from '../support/mock-model.ts';
 const bin = (name: string): string => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
 export const codexCommand: string = bin('codex');
 export const claudeCommand: string = bin('claude');
+export const opencodeCommand: string = bin('opencode');
 /** The native program: npm's launcher in front of it works only where install scripts have run. */
 export const claudeNative = (): string => findExecutable(claudeCommand, '/', '', CLAUDE_CLI, 'npm ci');
 export const geminiCommand: string = bin('gemini');
@@ -44,6 +45,31 @@ export function prepareGeminiHome(home: string): void {
   writeFileSync(path.join(folder, 'settings.json'), JSON.stringify(config));
 }
 
+/** Writes opencode's configuration into a home: the mock model, no updates, nothing shared. */
+export function prepareOpencodeHome(home: string, model: MockModel): void {
+  const folder = path.join(home, '.config', 'opencode');
+  mkdirSync(folder, { recursive: true });
+  const provider = {
+    npm: '@ai-sdk/openai-compatible',
+    name: 'Mock',
+    options: { baseURL: `${model.url}/v1`, apiKey: 'mock' },
+    models: { 'mock-model': { name: 'Mock' } },
+  };
+  const named = 'mock/mock-model';
+  const config = {
+    model: named,
+    small_model: named,
+    autoupdate: false,
+    share: 'disabled',
+    provider: { mock: provider },
+  };
+  writeFileSync(path.join(folder, 'opencode.json'), JSON.stringify(config));
+  // It would install its plugin kit from npm beside its configuration, at every start until that is there.
+  mkdirSync(path.join(folder, 'node_modules'));
+  const packages = { '': { dependencies: { '@opencode-ai/plugin': '*' } } };
+  writeFileSync(path.join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages }));
+}
+
 /** What the CLIs need in the environment of the node. */
 export const modelEnvironment = (model: MockModel): Record<string, string> => ({
   MOCK_MODEL_KEY: 'mock',
@@ -55,6 +81,8 @@ export const modelEnvironment = (model: MockModel): Record<string, string> => ({
   DISABLE_TELEMETRY: '1',
   GOOGLE_GEMINI_BASE_URL: model.url,
   GEMINI_API_KEY: 'mock',
+  // It would ask a list of models on the network for a long time.
+  OPENCODE_DISABLE_MODELS_FETCH: '1',
 });
 
 /** Sets variables of this process, from which a runtime takes its environment; returns what takes them back. */

@@ -23,15 +23,22 @@ import {
   codexCommand,
   geminiCommand,
   modelEnvironment,
+  opencodeCommand,
   prepareCodexHome,
   prepareGeminiHome,
+  prepareOpencodeHome,
   setEnvironment,
 } from './real-clis.ts';
 
 const ROOM = 'room:general';
 const answer = (request: Parameters<ModelScript>[0]): ModelAnswer =>
   moltnet(request, ['send', 'room:general', 'an answer']);
-const COMMANDS = { codex: codexCommand, 'claude-code': claudeCommand, gemini: geminiCommand };
+const COMMANDS = {
+  codex: codexCommand,
+  'claude-code': claudeCommand,
+  gemini: geminiCommand,
+  opencode: opencodeCommand,
+};
 type Kind = keyof typeof COMMANDS;
 let model: MockModel;
 let restore: () => void;
@@ -46,6 +53,7 @@ beforeEach(async () => {
   for (const name of ['workspace', 'home']) mkdirSync(path.join(folder, name));
   prepareCodexHome(path.join(folder, 'home'), model);
   prepareGeminiHome(path.join(folder, 'home'));
+  prepareOpencodeHome(path.join(folder, 'home'), model);
 });
 afterEach(async () => {
   for (const node of nodes.splice(0)) await node.stop();
@@ -185,6 +193,7 @@ describe.each(Object.keys(COMMANDS) as Kind[])('RT-64 %s, from a person in a roo
     const back = setEnvironment({ ANTHROPIC_API_KEY: '', GEMINI_API_KEY: '', GOOGLE_GEMINI_BASE_URL: '' });
     try {
       rmSync(path.join(folder, 'home', '.codex', 'config.toml'));
+      rmSync(path.join(folder, 'home', '.config', 'opencode', 'opencode.json'));
       const lab = await start(kind);
       expect(await lab.receipt(await lab.say('hello'))).toMatchObject({
         state: 'failed',
@@ -208,7 +217,7 @@ describe.each(Object.keys(COMMANDS) as Kind[])('RT-64 %s, from a person in a roo
   it('RT-65 no text of a room runs a command, reads a file, loads a skill or leaves its place in the prompt', async () => {
     const secret = path.join(workspace, 'secret.txt');
     writeFileSync(secret, 'the-secret-of-the-workspace');
-    for (const skills of ['.agents/skills', '.claude/skills', '.gemini/skills']) {
+    for (const skills of ['.agents/skills', '.claude/skills', '.gemini/skills', '.opencode/skills']) {
       mkdirSync(path.join(workspace, skills, 'moltnet'), { recursive: true });
       writeFileSync(
         path.join(workspace, skills, 'moltnet', 'SKILL.md'),

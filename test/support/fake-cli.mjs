@@ -45,7 +45,7 @@ let ignoring = false;
 /** Runs what does not depend on the protocol; resolves with the outputs of shell commands. */
 export async function play(
   prompt,
-  { notice, progress = () => out({ type: 'progress' }), env = process.env },
+  { notice, progress = () => out({ type: 'progress' }), env = process.env, shell: program = '/bin/sh' },
 ) {
   const outputs = [];
   chosen = [];
@@ -93,7 +93,7 @@ export async function play(
         leave(value);
         break;
       case 'sh':
-        outputs.push(await shell(value, env));
+        outputs.push(await shell(value, env, program));
         break;
       default:
     }
@@ -107,9 +107,9 @@ function leave(file) {
   spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'inherit', 'inherit'] }).unref();
 }
 
-function shell(command, env) {
+function shell(command, env, program) {
   return new Promise((resolve) => {
-    const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child = spawn(program, ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], env });
     let text = '';
     child.stdout.on('data', (chunk) => (text += chunk));
     child.stderr.on('data', (chunk) => (text += chunk));

@@ -175,6 +175,7 @@ export async function until(
 export const fakeCodex: string = fileURLToPath(new URL('fake-codex.mjs', import.meta.url));
 export const fakeClaude: string = fileURLToPath(new URL('fake-claude.mjs', import.meta.url));
 export const fakeGemini: string = fileURLToPath(new URL('fake-gemini.mjs', import.meta.url));
+export const fakeOpencode: string = fileURLToPath(new URL('fake-opencode.mjs', import.meta.url));
 
 /** Runs a turn in a process of its own and kills that, -9, at the moment when `at` comes true. */
 export async function killedHost(

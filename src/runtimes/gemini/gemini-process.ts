@@ -3,7 +3,7 @@ import { isUuid, type CliTurn } from '../cli-runtime.ts';
 import type { TurnUsage } from '../runtime.ts';
 import { AcpRefused, connectAcp, objectOf, textOf, type AcpConnection, type Json } from './acp-connection.ts';
 import { GeminiLoggedOut } from './failures.ts';
-import { runsMoltnetOnly } from './moltnet-only.ts';
+import { runsMoltnetOnly } from '../moltnet-only.ts';
 import type { GeminiStart } from './place.ts';
 import {
   keepFromReset,
