@@ -230,6 +230,22 @@ it('GUARD-9 one of a paired network, whose turns run there, is answered in anoth
   expect(lab.network.guardStates()).toMatchObject([{ conversation: 'room:out', reason: 'pair' }]);
 });
 
+it('GUARD-9 a turn that a person woke, and that hangs, lets a slow storm elsewhere not go on', async () => {
+  const lab = await stormLab();
+  for (const id of ['z0', 'z1']) await lab.register(id);
+  for (const id of ['own0', 'own1', 'ask']) await lab.createRoom({ id, visibility: 'public' });
+  const open = (row: WakeRow) => lab.execute('delivery.save', { writes: [{ op: 'wake.open', row }] }, server);
+  await lab.send('human:ana', 'room:ask', 'look into it');
+  await open({ ...wakeOf('z0', 'room:ask'), wake_id: 'z0/hangs' });
+  let spoken = 0;
+  for (; spoken < 400 && lab.network.guardStates().length === 0; spoken++) {
+    if (spoken > 0) await open(wakeOf(`z${spoken % 2}`, `room:own${(spoken + 1) % 2}`));
+    await lab.send(`agent:z${spoken % 2}`, `room:own${spoken % 2}`, 'and on');
+    lab.wait(MINUTE);
+  }
+  expect(spoken).toBe(242);
+});
+
 describe('what is no storm', () => {
   it('GUARD-9 two that a person speaks with where they are at it, however long', async () => {
     const lab = await stormLab();

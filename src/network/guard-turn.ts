@@ -113,7 +113,8 @@ function wokenBy(state: State, { key }: Place, { canonical }: Sender): Woken {
     else if (row && agents.size < ADDRESSED)
       agents.set(row.guard_speaker, row.guard_speaker.startsWith(ours) ? 0 : Date.parse(row.last_message_at));
   }
-  return { agents, person };
+  // A turn that a person woke, and that hangs, is no word of theirs on what agents wake.
+  return { agents, person: person && agents.size === 0 };
 }
 
 /** When an agent that still waits for this one last addressed it; 0 when none does. */
