@@ -124,7 +124,7 @@ it('RT-141 an address to ask at may be named beside it: what tells the outcome f
 
 it('RT-141 a callback that says that it works is a sign of life; one that is sent again is none', async () => {
   const working = said({ outcome: undefined, working: true });
-  const { runtime, turn } = await out(lab.runtime({ inactivity_timeout: 1 }));
+  const { runtime, turn } = await out(lab.runtime({ inactivity_timeout: 2 }));
   const now = Math.floor(Date.now() / 1000);
   const works = (later: number) =>
     callBack(at(), { ...working, wake_id: hook.wake['wake_id'], attempt: 1 }, { at: now + later });
@@ -137,7 +137,7 @@ it('RT-141 a callback that says that it works is a sign of life; one that is sen
   await until(async () => {
     const passed = performance.now() - began;
     expect(await works(1 + Math.ceil(passed / 100))).toMatchObject({ status: 200 });
-    return passed > 1500;
+    return passed > 2500;
   }, 'it is kept over its limit');
   await callBack(at(), said());
   expect(await next.turn).toMatchObject({ state: 'ok' });
