@@ -114,7 +114,7 @@ const HeldItem = z.object({
   guard_window: z.string(),
   held_at: Time,
   held_messages: z.number(),
-  held_by: z.string(),
+  held_by: z.string().regex(/^(?:turns|hour|pair) \d+~?(?: .+)?$/, 'is no hold of the storm guard'),
 });
 /**
  * A pairing without what we send: two copies must not speak with one token. Paired again it goes on where it stood. Numbers

@@ -185,6 +185,14 @@ describe('export and import', () => {
     expect(broken({ write_policy: '' })).toThrow('row.write_policy: is none of members');
     expect(broken({ id: '../../x\n' })).toThrow('row.id: is no id');
 
+    const held = items.find((item) => item.kind === 'held')!;
+    for (const held_by of ['', 'turns', 'somebody 3', 'turns x'])
+      expect(() => parseItem(JSON.stringify({ ...held, held_by }), 3), held_by).toThrow(
+        'line 3 is not as an export has it: held_by: is no hold',
+      );
+    for (const held_by of ['turns 3', 'hour 200', 'pair 3 a b', 'pair 12~ a b'])
+      expect(parseItem(JSON.stringify({ ...held, held_by }), 3)).toMatchObject({ held_by });
+
     const [head] = items;
     const foreign = (item: object) => importItems(copy, stream([head!, item as Item]));
     let copy = await openMemory();
