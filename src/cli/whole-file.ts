@@ -22,13 +22,18 @@ export function wholeFile(
   target: string,
   { force, storage }: { force: boolean; storage: string | undefined },
 ): WholeFile {
+  const folder = path.dirname(target);
+  if (!existsSync(folder))
+    throw new Failure(`the folder ${folder} does not exist`, {
+      hint: 'make it first, or name another place',
+    });
   const there = statSync(target, { throwIfNoEntry: false });
   if (there?.isDirectory()) throw new Failure(`${target} is a folder`, { hint: 'name a file in it' });
   const own = BESIDE.map((end) => storage && statSync(`${storage}${end}`, { throwIfNoEntry: false }));
   if (there && own.some((stat) => stat && stat.ino === there.ino && stat.dev === there.dev))
     throw new Failure(`${target} is the storage itself`, { hint: 'name another file' });
   if (there && !force) throw exists(target);
-  const aside = path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}.part`);
+  const aside = path.join(folder, `.${path.basename(target)}.${process.pid}.part`);
   const remove = (): void => rmSync(aside, { force: true });
   remove();
   // Half a file that nobody knows of would hold every DM.

@@ -34,7 +34,7 @@ it('CLI-80 what the system says of a file is told in words, with what to do', as
   writeFileSync(path.join(cwd, 'file'), '');
   await (await openFile(path.join(cwd, '.moltnet', 'moltnet.db'))).close();
   expect(await told('export', 'nowhere/x.jsonl')).toMatch(
-    /nowhere.*no such file or folder\n {2}.*make the folder/,
+    /the folder .*nowhere does not exist\n {2}make it first/,
   );
   expect(await told('backup', 'file/x.db')).toMatch(/a part of this path is a file/);
   expect(await told('import', '.')).toMatch(/is a folder\n {2}name the file/);
