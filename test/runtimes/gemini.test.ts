@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gemini } from '../../src/runtimes/gemini/gemini.ts';
@@ -113,6 +113,16 @@ describe('gemini (real): what is its own', () => {
     expect(seen).not.toMatch(/GEMINI_API_KEY|SOME_TOKEN|the-secret-of-the-node/);
   });
 
+  it('RT-134 its report of a failed request, with the conversation in it, is for its agent alone', async () => {
+    model.script = () => ({ http: 400 });
+    expect(await deliver(lab.runtime(), wakeOf('a word in confidence'))).toMatchObject({ state: 'failed' });
+    const folder = path.join(lab.home, '.moltnet', 'gemini', 'tmp');
+    const reports = readdirSync(folder).filter((name) => name.startsWith('gemini-client-error-'));
+    expect(reports).toHaveLength(1);
+    expect(readFileSync(path.join(folder, reports[0]!), 'utf8')).toContain('a word in confidence');
+    expect(statSync(folder).mode & 0o077).toBe(0);
+  });
+
   it('RT-131 after kill -9 of the node its turn is ended, and begun anew in the same session', async () => {
     const dead = Promise.withResolvers<void>();
     model.script = (request) =>
@@ -128,7 +138,8 @@ describe('gemini (real): what is its own', () => {
     await killedHost(lab, wake, () => model.waitFor(({ prompt }) => prompt === 'cut off'));
     expect(processesOf(lab.folder)).not.toEqual([]);
     const runtime = lab.runtime();
-    expect(await deliver(runtime, wake)).toMatchObject({ state: 'ok' });
+    // Nothing of the history that it tells as it opens the session.
+    expect(await deliver(runtime, wake)).toMatchObject({ state: 'ok', final_text: 'done' });
     dead.resolve();
     expect(model.turns().filter(({ prompt }) => prompt === 'cut off')).toHaveLength(2);
     expect(model.turns().at(-1)!.history.join('\n')).toMatch(/before\nlater\ncut off\ncut off/);

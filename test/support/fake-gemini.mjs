@@ -102,7 +102,15 @@ let running = false;
 let lingers = 0;
 async function prompt({ sessionId, prompt: [{ text }] }) {
   running = true;
-  record({ argv, cwd: process.cwd(), env: seenEnv(), prompt: text, pid: process.pid, session: sessionId });
+  record({
+    argv,
+    cwd: process.cwd(),
+    env: seenEnv(),
+    prompt: text,
+    pid: process.pid,
+    tmp: process.env.TMPDIR,
+    session: sessionId,
+  });
   const has = (name) => directives(text).find((d) => d.name === name);
   lingers = Number(has('lingers')?.value ?? lingers);
   save({ id: randomUUID(), type: 'user', content: [{ text }] });

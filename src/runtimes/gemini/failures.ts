@@ -39,6 +39,12 @@ export function geminiFailure(error: unknown, args: readonly string[] = []): Fai
 }
 
 function goneFailure({ message, words }: AcpGone, args: readonly string[]): Failed {
+  if (/^Unknown argument.*\b(acp|skip-trust|policy)\b/.test(words))
+    return failed(
+      `${oneLine(words)}: this Gemini CLI is too old; install 0.61 or newer with \`npm install -g @google/gemini-cli\``,
+      'config',
+      true,
+    );
   if (/^(Unknown argument|Invalid values|Not enough arguments)/.test(words))
     return failed(`${oneLine(words)} (${args.join(' ')}); correct runtime.args`, 'config', true);
   return failed(words === '' ? message : `${message}: ${words}`, 'crashed', false);

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -111,6 +119,19 @@ describe('gemini (stand-in CLI): what is its own', () => {
     ]);
   });
 
+  it('RT-134 what it writes of failed requests is kept from others, and for a day', async () => {
+    await deliver(lab.runtime(), wakeOf('hi'));
+    const folder = path.join(lab.home, '.moltnet', 'gemini', 'tmp');
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect((lab.runs()[0] as { tmp?: string }).tmp).toBe(folder);
+    const [old, young] = ['1', '2'].map((one) => path.join(folder, `gemini-client-error-${one}.json`));
+    for (const file of [old!, young!]) writeFileSync(file, '{}');
+    const before = new Date(Date.now() - 2 * 86_400_000);
+    utimesSync(old!, before, before);
+    await deliver(lab.runtime(), wakeOf('apart', { conversation: 'dm:x' }));
+    expect([old, young].map((file) => existsSync(file!))).toEqual([false, true]);
+  });
+
   it('RT-135 a session in which nothing went well yet is kept, whoever starts beside it', async () => {
     const runtime = lab.runtime();
     await deliver(runtime, wakeOf('[[http: 500]]'));
@@ -169,6 +190,19 @@ describe('gemini (stand-in CLI): what is its own', () => {
     expect(lab.log.map(({ message }) => message)).toEqual([
       'Gemini CLI cannot open the session of this conversation; a new one begins',
     ]);
+  });
+
+  it('RT-15 a Gemini CLI that does not know our own arguments is too old', async () => {
+    const command = path.join(lab.folder, 'old');
+    writeFileSync(command, "#!/bin/sh\necho 'Unknown arguments: skip-trust, skipTrust' >&2\nexit 1\n", {
+      mode: 0o755,
+    });
+    expect(await lab.runtime({ command }).probe()).toMatchObject({
+      ready: false,
+      permanent: true,
+      cause: 'config',
+      reason: expect.stringMatching(/too old; install/),
+    });
   });
 
   it('RT-136 where it waits for a login it is ended at once, in a turn and in a probe', async () => {

@@ -1,5 +1,5 @@
 /** What Gemini CLI is started with: its arguments, its environment, and two files of ours that these name. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import type { CliPlace } from '../cli-runtime.ts';
@@ -34,6 +34,9 @@ priority = 1
 
 /** How often it asks its model in one turn: it would go on for five minutes, and the node tries again itself. */
 const MODEL_ATTEMPTS = 2;
+
+/** Milliseconds for which its reports of failed requests are kept. */
+const KEPT = 86_400_000;
 
 /** Beneath all that a user has written. */
 const settings = (env: NodeJS.ProcessEnv): object => ({
@@ -84,7 +87,9 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
   // It names a place in the home that this process has.
   if (runtime.home_path !== undefined) delete env['GEMINI_CLI_HOME'];
   const folder = path.join(stateFolder(context.attachment), 'gemini');
-  for (const made of [path.dirname(folder), folder]) ensurePrivateDir(made);
+  const temporary = path.join(folder, 'tmp');
+  for (const made of [path.dirname(folder), folder, temporary]) ensurePrivateDir(made);
+  removeReports(temporary);
   const policy = path.join(folder, 'policy.toml');
   keep(policy, POLICY);
   // Those of its user it reads only where no other are named.
@@ -106,8 +111,18 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
       // A login is asked for in a terminal, not in a window that opens by itself.
       NO_BROWSER: 'true',
       NO_COLOR: '1',
+      // Of a request that failed it leaves a report with the whole conversation, for everybody to read.
+      TMPDIR: temporary,
     },
   };
+}
+
+function removeReports(folder: string): void {
+  for (const name of readdirSync(folder).filter((each) => each.startsWith('gemini-client-error-'))) {
+    const file = path.join(folder, name);
+    if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < Date.now() - KEPT)
+      rmSync(file, { force: true });
+  }
 }
 
 function keep(file: string, content: string): void {
