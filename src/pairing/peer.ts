@@ -264,10 +264,10 @@ export class Peer {
     this.#become(status, {
       checked_at: new Date(this.#checked).toISOString(),
       ...(version && { remote_version: shownOf(version, 100) }),
-      ...(id && { remote_network_id: id }),
+      ...(id && { remote_network_id: shownOf(id) }),
       remote_protocols: protocols,
       ...(reason !== undefined && { reason }),
-      ...(message !== undefined && { message }),
+      ...(message !== undefined && { message: shownOf(message) }),
     });
     return document;
   }

@@ -96,7 +96,14 @@ it('RLY-78: nobody is led elsewhere, and what it says is told in few words', asy
   await becomes(async () => expect((await net.pairing('net_b')).status).toBe('error'));
   expect(elsewhere.asked).toEqual([]);
   expect(await net.relays(id)).toMatchObject([{ state: 'waiting' }]);
+  // Nor is a terminal steered by the name that it says it has.
+  answers.set('/v1/network', { ...DOCUMENT, id: 'net\u001b[2J\n_b' });
+  await ask(net.server.url, 'GET', '/v1/pairings/net_b/network', OPERATOR);
+  const { diagnostics } = await net.pairing('net_b');
+  expect(diagnostics).toMatchObject({ remote_network_id: 'net [2J _b', reason: 'network_id_mismatch' });
+  expect(diagnostics!.message).toBe('the network there is net [2J _b, not net_b');
   answers.set('/v1/network', DOCUMENT);
+  await ask(net.server.url, 'GET', '/v1/pairings/net_b/network', OPERATOR);
   answers.set('/v1/relay', raw(JSON.stringify({ code: 'c'.repeat(1e6), error: 'e'.repeat(1e6) }), 400));
   await becomes(async () => expect(await net.relays(id)).toMatchObject([{ state: 'refused' }]));
   answers.set('/v1/relay', raw(JSON.stringify({ code: 'broken', error: 'e'.repeat(1e6) }), 500));
