@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Actor } from '../../../src/protocol/actors.ts';
-import { actorName, plainName } from './names.ts';
+import { actorName, agentName, plainName } from './names.ts';
 
 const named = (id: string, name?: string): string =>
   actorName({ type: 'agent', id, ...(name === undefined ? {} : { name }) } as Actor);
@@ -19,6 +19,9 @@ it('CON-4 a name that is not of its id is shown with it: anybody may take any na
   expect(named('alpha2', '\u0430lpha')).toBe('\u0430lpha (@alpha2)');
   expect(named('alpha-evil', 'Alpha')).toBe('Alpha (@alpha-evil)');
   expect(named('alpha')).toBe('alpha');
+  // Also where it is removed, or given a token.
+  expect(agentName({ id: 'mallory', name: 'Alpha' })).toBe('Alpha (@mallory)');
+  expect(agentName({ id: 'alpha', name: '' })).toBe('alpha');
 });
 
 it('CON-4 nothing in a name hides, turns or leaves its line', () => {

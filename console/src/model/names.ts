@@ -11,9 +11,11 @@ const STACKED = /(\p{M}{3})\p{M}+/gu;
 export const plainName = (text: string): string => text.replace(DECEIVING, '').replace(STACKED, '$1').trim();
 
 /** The name to show for a sender: with the id where it is not the name's own, because anybody may take any name. */
-export function actorName(actor: Actor): string {
-  const [name, id] = [plainName(actor.name ?? ''), plainName(actor.id)];
-  if (!name) return id || '?';
+export const actorName = (actor: Actor): string =>
+  shownName(plainName(actor.name ?? ''), plainName(actor.id)) || '?';
+
+function shownName(name: string, id: string): string {
+  if (!name) return id;
   return isNameOf(name, id) ? name : `${name} (@${id})`;
 }
 
@@ -34,8 +36,9 @@ function isNameOf(name: string, id: string): boolean {
 export const actorKey = (actor: Actor): string =>
   `${actor.type}|${actor.fqid ?? `${actor.network_id ?? ''}/${actor.id}`}`;
 
+/** As that of a sender. */
 export const agentName = (agent: Pick<AgentSummary, 'id' | 'name'>): string =>
-  plainName(agent.name ?? '') || agent.id;
+  shownName(plainName(agent.name ?? ''), agent.id);
 
 /** A person of this console as a sender, as the server will know them. */
 export function personActor({ id, name }: { id: string; name: string }, networkId: string): Actor {

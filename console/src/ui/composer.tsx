@@ -5,7 +5,7 @@ import { useApp, useClient } from '../live/client.ts';
 import { remember } from '../live/remember.ts';
 import type { ConversationKey } from '../model/conversation.ts';
 import { insertMention, mentionAt, mentionCandidates, type MentionQuery } from '../model/mentions.ts';
-import { agentActorKey, agentKey, agentName } from '../model/names.ts';
+import { agentActorKey, agentKey, agentName, plainName } from '../model/names.ts';
 import { texts } from '../texts.ts';
 import styles from './composer.module.css';
 import { Avatar, Hidden } from './controls.tsx';
@@ -143,7 +143,7 @@ export function Composer({ conversation, target, name, returned, onSent }: Compo
               onMouseEnter={() => setChosen(index)}
             >
               <Avatar name={agentName(agent)} id={agentActorKey(agent)} type="agent" small />
-              <bdi className={styles.agent}>{agentName(agent)}</bdi>
+              <bdi className={styles.agent}>{plainName(agent.name ?? '') || agent.id}</bdi>
               {agentName(agent) !== agent.id && <bdi className={styles.id}>@{agent.id}</bdi>}
               <span className={cx(styles.presence, agent.connected && styles.connected)}>
                 {agent.connected ? texts.connected : texts.offline}
