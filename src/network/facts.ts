@@ -145,6 +145,9 @@ export class Facts implements State {
   pairsOf(agent: string): Iterable<PairRow> {
     return this.#base.pairsOf(agent);
   }
+  pairsAwaiting(agent: string): Iterable<PairRow> {
+    return this.#base.pairsAwaiting(agent);
+  }
   wakesOf(agent_id: string): ReadonlyMap<string, ConversationKey> {
     return this.#base.wakesOf(agent_id);
   }

@@ -20,6 +20,8 @@ import type { Place } from './target.ts';
 const ADDRESSED = 8;
 /** Pairs of one agent that begin anew at one word of a person: more would make it dear. */
 const BEGUN = 64;
+/** And so many are looked at for that: one that writes to everybody has more. */
+const LOOKED_AT = 512;
 
 export function hear(
   state: State,
@@ -51,8 +53,9 @@ const begun = <T extends Pick<PairRow, 'turns'>>(pair: T): T => ({ ...pair, turn
 /** Pairs of the speaker that count anew though this is no turn of theirs. */
 function others(state: State, speaker: string, turns: readonly PairRow[]): PairRow[] {
   const found: PairRow[] = [];
+  let looked = 0;
   for (const row of state.pairsOf(speaker)) {
-    if (found.length === BEGUN) break;
+    if (found.length === BEGUN || looked++ === LOOKED_AT) break;
     if (runOf(row.turns) > 0 && !turns.some(({ pair }) => pair === row.pair)) found.push(row);
   }
   return found;
@@ -120,7 +123,7 @@ function wokenBy(state: State, { key }: Place, { canonical }: Sender): Woken {
 /** When an agent that still waits for this one last addressed it; 0 when none does. */
 function waitedSince(state: State, speaker: string): number {
   let since = 0;
-  for (const pair of state.pairsOf(speaker)) if (pair.speaker !== speaker && pair.at > since) since = pair.at;
+  for (const { at } of state.pairsAwaiting(speaker)) if (at > since) since = at;
   return since;
 }
 

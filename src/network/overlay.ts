@@ -119,6 +119,11 @@ export class Overlay implements State, Foldable {
   pair(key: string): PairRow | undefined {
     return this.#pairs.get(key) ?? this.#below.pair(key);
   }
+  *pairsAwaiting(agent: string): Iterable<PairRow> {
+    const own = this.#pairs.of(agent);
+    for (const row of this.#below.pairsAwaiting(agent)) if (!own.has(row.pair)) yield row;
+    yield* this.#pairs.awaiting(agent).values();
+  }
   *pairsOf(agent: string): Iterable<PairRow> {
     const own = this.#pairs.of(agent);
     for (const row of this.#below.pairsOf(agent)) if (!own.has(row.pair)) yield row;

@@ -13,6 +13,9 @@ export class Pairs {
   /** The same by either agent (FQID). */
   readonly #byAgent = new Map<string, Map<string, PairRow>>();
 
+  /** The same by the agent whose turn it is: the other had the last one. */
+  readonly #awaiting = new Map<string, Map<string, PairRow>>();
+
   get(pair: string): PairRow | undefined {
     return this.#rows.get(pair);
   }
@@ -22,13 +25,18 @@ export class Pairs {
     return this.#byAgent.get(agent) ?? NONE;
   }
 
+  /** Those of them in which the other had the last turn: few, also of one that writes to everybody. */
+  awaiting(agent: string): ReadonlyMap<string, PairRow> {
+    return this.#awaiting.get(agent) ?? NONE;
+  }
+
   put(row: PairRow): void {
     this.#rows.delete(row.pair);
     this.#rows.set(row.pair, row);
     for (const agent of row.pair.split(' ')) {
-      const own = this.#byAgent.get(agent);
-      if (own) own.set(row.pair, row);
-      else this.#byAgent.set(agent, new Map([[row.pair, row]]));
+      add(this.#byAgent, agent, row);
+      if (agent === row.speaker) remove(this.#awaiting, agent, row.pair);
+      else add(this.#awaiting, agent, row);
     }
     for (const [pair, { at }] of this.#rows) {
       if (at >= row.at - KEPT && this.#rows.size <= CAPACITY) return;
@@ -39,9 +47,22 @@ export class Pairs {
   #forget(pair: string): void {
     this.#rows.delete(pair);
     for (const agent of pair.split(' ')) {
-      const own = this.#byAgent.get(agent);
-      own?.delete(pair);
-      if (own?.size === 0) this.#byAgent.delete(agent);
+      remove(this.#byAgent, agent, pair);
+      remove(this.#awaiting, agent, pair);
     }
   }
+}
+
+type ByAgent = Map<string, Map<string, PairRow>>;
+
+function add(to: ByAgent, agent: string, row: PairRow): void {
+  const own = to.get(agent);
+  if (own) own.set(row.pair, row);
+  else to.set(agent, new Map([[row.pair, row]]));
+}
+
+function remove(from: ByAgent, agent: string, pair: string): void {
+  const own = from.get(agent);
+  own?.delete(pair);
+  if (own?.size === 0) from.delete(agent);
 }

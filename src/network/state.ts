@@ -57,6 +57,8 @@ export interface State {
   pair(key: string): PairRow | undefined;
   /** All that is known of the pairs of one agent (FQID). */
   pairsOf(agent: string): Iterable<PairRow>;
+  /** Those of them in which the other had the last turn. */
+  pairsAwaiting(agent: string): Iterable<PairRow>;
   /** The turns of a registered agent that run, or are to be run again, since this process runs: by the wake's id, as it is stored. */
   wakesOf(agent_id: string): ReadonlyMap<string, ConversationKey>;
   pause(scope: PauseScope): PauseRow | undefined;

@@ -147,6 +147,9 @@ export class Topology implements Foldable {
   pairsOf(agent: string): Iterable<PairRow> {
     return this.#pairs.of(agent).values();
   }
+  pairsAwaiting(agent: string): Iterable<PairRow> {
+    return this.#pairs.awaiting(agent).values();
+  }
   get hasPairings(): boolean {
     return this.#pairings.size > 0 || this.settings.pairings.size > 0;
   }
