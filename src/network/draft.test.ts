@@ -92,11 +92,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: room.map((room_id): Step => ['room.remove', { room_id }]) },
   {
     weight: 2,
+    // By attaching an agent lets the others go first (STO-72): that is another order.
     arbitrary: fc
-      .tuple(agent, fc.constantFrom('http' as const, 'attach' as const), fc.constantFrom('Name', undefined))
-      .map(([requested_id, via, name]): Step => [
+      .tuple(agent, fc.constantFrom('Name', undefined))
+      .map(([requested_id, name]): Step => [
         'agent.register',
-        { requested_id, via, ...(name && { name }) },
+        { requested_id, via: 'http', ...(name && { name }) },
       ]),
   },
   { weight: 1, arbitrary: agent.map((agent_id): Step => ['agent.remove', { agent_id }]) },
