@@ -120,10 +120,16 @@ export function watchEvents(options: {
       const stream = watchSse(`${url}/event`, headers, signal, onEvent);
       await stream.opened;
       opened.resolve();
-      // What cannot be asked now is asked when the stream has broken off again; a turn has its limits.
-      if (stream.live && !first) await catchUp().catch(() => {});
+      // Others of its connections may have broken too.
+      for (let told = first; stream.live && !told;) {
+        told = await catchUp().then(
+          () => true,
+          () => false,
+        );
+        if (!told) await pause();
+      }
       await stream.closed;
-      await new Promise((done) => setTimeout(done, AGAIN_MS));
+      await pause();
     }
   };
   const events: OpencodeEvents = {
@@ -139,6 +145,8 @@ export function watchEvents(options: {
   void watch();
   return events;
 }
+
+const pause = (): Promise<void> => new Promise((done) => setTimeout(done, AGAIN_MS));
 
 const onRetry = ({ attempt, message, next }: NonNullable<Fields['status']>, to: Listener): void =>
   to.retry(Number(attempt), message ?? '', next === undefined ? 0 : Math.max(0, (next - Date.now()) / 1000));

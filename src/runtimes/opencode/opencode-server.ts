@@ -130,13 +130,18 @@ export async function startOpencode(options: {
   /** The connection broke, not the process: what became of the turn stands in its session, once nothing runs there. */
   const settled = async ({ session, message }: Listener, signal: AbortSignal): Promise<OpencodeMessage> => {
     for (;;) {
-      const status = (await get('/session/status', signal)) as Record<string, unknown>;
-      const turn = turnOf((await messages(session, signal)) ?? [], message);
-      if (turn?.over) return turn.last;
-      const idle = status[session] === undefined;
-      if (idle && turn?.last.info.finish !== undefined) return turn.last;
-      if (idle)
-        throw new OpencodeGone('opencode broke off the turn when its connection to the node was lost');
+      try {
+        const status = (await get('/session/status', signal)) as Record<string, unknown>;
+        const turn = turnOf((await messages(session, signal)) ?? [], message);
+        if (turn?.over) return turn.last;
+        const idle = status[session] === undefined;
+        if (idle && turn?.last.info.finish !== undefined) return turn.last;
+        if (idle)
+          throw new OpencodeGone('opencode broke off the turn when its connection to the node was lost');
+      } catch (error) {
+        // Others of its connections may have broken too.
+        if (!(error instanceof HttpLost) || signal.aborted || !alive) throw error;
+      }
       await new Promise((done) => setTimeout(done, LOOK_MS));
     }
   };
@@ -183,12 +188,10 @@ export async function startOpencode(options: {
         return answered(answer) as OpencodeMessage;
       } catch (error) {
         if (signal.aborted || !(error instanceof HttpLost)) throw error;
-        if (alive) {
-          const end = await settled(one, signal).catch((lost: unknown) => lost);
-          if (!(end instanceof HttpLost)) {
-            if (end instanceof Error) throw end;
-            return end as OpencodeMessage;
-          }
+        try {
+          if (alive) return await settled(one, signal);
+        } catch (lost) {
+          if (!(lost instanceof HttpLost)) throw lost;
         }
         if (signal.aborted) throw error;
         throw new OpencodeGone(endOf(await child.exited, child, []), { cause: error });

@@ -13,6 +13,7 @@ import {
 } from '../cli-runtime.ts';
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import { WAKE_ENV } from '../../config/wake-folder.ts';
+import type { NpmCli } from '../executable.ts';
 import { heldProcesses } from '../held-processes.ts';
 import { leftoverGone } from '../program-turn.ts';
 import { defineRuntime, type Runtime, type RuntimeContext, type TurnOutcome } from '../runtime.ts';
@@ -25,16 +26,19 @@ import { OpencodeGone, OpencodeRefused, startOpencode, type OpencodeServer } fro
 import { beginTurn, tellDelivered, type Progress } from './turn.ts';
 
 const platform = process.platform === 'win32' ? 'windows' : process.platform;
+/** As npm installs it. */
+export const OPENCODE_CLI: NpmCli = {
+  package: 'opencode-ai',
+  native: ['', '-musl', '-baseline', '-baseline-musl'].map((variant) => ({
+    package: `opencode-${platform}-${process.arch}${variant}`,
+    file: process.platform === 'win32' ? 'bin/opencode.exe' : 'bin/opencode',
+  })),
+};
+
 const PROGRAM: CliProgram = {
   kind: 'opencode',
   command: 'opencode',
-  npm: {
-    package: 'opencode-ai',
-    native: ['', '-musl', '-baseline', '-baseline-musl'].map((variant) => ({
-      package: `opencode-${platform}-${process.arch}${variant}`,
-      file: process.platform === 'win32' ? 'bin/opencode.exe' : 'bin/opencode',
-    })),
-  },
+  npm: OPENCODE_CLI,
   advice: 'install opencode with `npm install -g opencode-ai`, or write its path into runtime.command',
   capabilities: {
     wake_idle: true,
