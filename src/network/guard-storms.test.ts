@@ -181,14 +181,19 @@ describe.each(Object.keys(ELSEWHERE))(
       ]);
     });
 
-    it('GUARD-9 slow, a turn a minute: four times as many without a person, and as many again after a resume', async () => {
-      const { lab } = await storm(MINUTE);
+    it('GUARD-9 GUARD-12 slow, a turn a minute: four times as many without a person, which the meters tell, and as many again after a resume', async () => {
+      let meters: unknown;
+      const { lab } = await storm(MINUTE, async (at, spoken) => {
+        const place = ELSEWHERE[where]!(spoken - 1).split('@')[0] as 'room:r';
+        if (spoken === 200) ({ meters } = await at.network.guardState(place));
+      });
+      expect(meters).toMatchObject({ pair: 199, pair_limit: 240, pair_without_person: true });
       expect(freed(lab)).toBe(241);
       const [state] = lab.network.guardStates();
       expect(state).toMatchObject({
         reason: 'pair',
         detail: '240 turns of z0 and z1 without a person',
-        meters: { pair: 240, pair_limit: 240 },
+        meters: { pair: 240, pair_limit: 240, pair_without_person: true },
       });
       await lab.execute('guard.resume', { conversation: state!.conversation as 'room:r' });
       expect(lab.network.guardStates()).toEqual([]);

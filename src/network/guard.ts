@@ -203,16 +203,22 @@ function metersOf(
   hold: Hold | undefined,
   pairs: readonly PairRow[],
 ): GuardMeters {
-  const busiest = pairs
-    .map(({ pair, turns }) => ({ pair, turns: turnsIn(turns, TEN_MINUTES, now) }))
-    .sort((a, b) => b.turns - a.turns)[0];
-  const shown = hold?.pair === undefined ? busiest : { pair: hold.pair, turns: hold.turns };
+  // Of both counts the one that is nearer to its limit.
+  const share = ({ turns, run }: { turns: number; run?: boolean }): number => turns / (run ? RUNS : 1);
+  const nearest = pairs
+    .flatMap(({ pair, turns }): { pair: string; turns: number; run?: true }[] => [
+      { pair, turns: turnsIn(turns, TEN_MINUTES, now) },
+      { pair, turns: runOf(turns), run: true },
+    ])
+    .sort((a, b) => share(b) - share(a))[0];
+  const shown = hold?.pair === undefined ? nearest : { pair: hold.pair, turns: hold.turns, run: hold.run };
   return {
     turns: row.guard_turns,
     turns_limit: max.turns,
     hour: turnsIn(row.guard_window, HOUR, now),
     hour_limit: max.hour_turns,
     ...(shown && shown.turns > 0 && { pair: shown.turns, pair_agents: shown.pair.split(' ') }),
-    pair_limit: pairLimit(max, hold?.run),
+    pair_limit: pairLimit(max, shown?.run),
+    ...(shown?.run && { pair_without_person: true as const }),
   };
 }

@@ -75,9 +75,15 @@ export const GuardMeters = z.object({
     .int()
     .optional()
     .describe(
-      'turns, anywhere in ten minutes, of the pair that holds it, else of the busiest pair of whoever spoke last',
+      'turns, anywhere, of the pair that holds it, else of the pair of whoever spoke last that is nearest to a limit',
     ),
   pair_limit: TurnLimit,
+  pair_without_person: z
+    .literal(true)
+    .optional()
+    .describe(
+      'they are those since a person spoke where the pair is at it, however slow; else those of ten minutes',
+    ),
   pair_agents: z.array(z.string()).optional().describe('FQIDs of that pair'),
 });
 export type GuardMeters = z.infer<typeof GuardMeters>;

@@ -50,7 +50,9 @@ function stateLines(state: GuardState, color: Paint): string {
     `${meters.hour} of ${meters.hour_limit} in an hour`,
     ...(meters.pair === undefined
       ? []
-      : [`${meters.pair} of ${meters.pair_limit} in ten minutes${pair ? ` between ${safeLine(pair)}` : ''}`]),
+      : [
+          `${meters.pair} of ${meters.pair_limit} ${meters.pair_without_person ? 'without a person' : 'in ten minutes'}${pair ? ` between ${safeLine(pair)}` : ''}`,
+        ]),
   ];
   return `${first}\n    ${color.dim(rows.join(', '))}`;
 }
