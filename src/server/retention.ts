@@ -108,6 +108,8 @@ async function prune(
       if (going.length === 0) continue;
       if (config.retention?.archive !== undefined) archive(config.retention.archive, name, going);
       await network.execute('history.prune', { seqs: going.map(({ seq }) => seq) }, server);
+      // Nobody is handed what is removed.
+      tail.shared.clear();
       removed += going.length;
       await delay(PAUSE, undefined, { signal }).catch(() => {});
     }

@@ -14,7 +14,7 @@ async function follow(url: string): Promise<{ location: string; cookie: string |
   return { location: response.headers.get('location') ?? '', cookie: response.headers.get('set-cookie') };
 }
 
-it('CLI-51: prints an address that signs in once, and holds no token', async () => {
+it('CLI-52: prints an address that signs in once, and holds no token', async () => {
   const lab = await accessLab('bearer');
   const { code, stdout: out } = await lab.here('console', '--print', '--as', 'olga');
   expect(code).toBe(0);
@@ -44,7 +44,7 @@ it('CLI-51: prints an address that signs in once, and holds no token', async () 
   expect((await follow(about.url)).cookie).toMatch(/HttpOnly/);
 });
 
-it('CLI-51: hands the address to the browser, and says so without the ticket', async () => {
+it('CLI-52: hands the address to the browser, and says so without the ticket', async () => {
   const { url } = await cliLab();
   const folder = await temporaryFolder();
   const [browser, seen] = [path.join(folder, 'browser'), path.join(folder, 'seen')];
@@ -70,7 +70,7 @@ it('CLI-51: hands the address to the browser, and says so without the ticket', a
   ]);
 });
 
-it('CLI-51: says what is wrong: no server, another network, a token that is not known', async () => {
+it('CLI-52: says what is wrong: no server, another network, a token that is not known', async () => {
   const lab = await accessLab('bearer');
   const away = await lab.there('console', '--print', '--base-url', 'http://127.0.0.1:9');
   expect([away.code, away.stderr]).toEqual([expect.any(Number), expect.stringContaining('moltnet start')]);

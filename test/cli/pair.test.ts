@@ -1,4 +1,4 @@
-/** Two networks paired from the command line: two commands, as anybody would (CLI-70). */
+/** Two networks paired from the command line: two commands, as anybody would (CLI-72). */
 import { expect, it } from 'vitest';
 import type { Pairing, PairingInvite } from '../../src/protocol/pairings.ts';
 import { cli } from '../support/cli-io.ts';
@@ -34,7 +34,7 @@ const send = (url: string, id: string): Promise<Response> =>
     }),
   });
 
-it('CLI-70 invite prints one line to copy, accept pairs, list and show tell, share and revoke change', async () => {
+it('CLI-72 invite prints one line to copy, accept pairs, list and show tell, share and revoke change', async () => {
   const [a, b] = [await network('net_a'), await network('net_b')];
   const invited = await a.run('pair', 'invite', '--room', 'general', '--plain');
   const code = /^ {2}moltnet pair accept '(moltnet-pair:[\w-]+)'$/m.exec(invited.stdout)?.[1];
@@ -70,7 +70,7 @@ it('CLI-70 invite prints one line to copy, accept pairs, list and show tell, sha
   });
 });
 
-it('CLI-70 a code is listed without its secret, and revoked', async () => {
+it('CLI-72 a code is listed without its secret, and revoked', async () => {
   const { run } = await network('net_a');
   const { id, code } = (
     await run('pair', 'invite', '--room', 'general', '--expires', '30m')
@@ -95,7 +95,7 @@ it.each([
   [['pair', 'backfill', 'net_b'], /which room/],
   [['pair', 'backfill', 'net_b', '--room', 'general', '--count', 'x'], /not a number of messages/],
   [['pair', 'share', 'general', '--with', 'nobody'], /there is no pairing "nobody"/],
-])('CLI-70 %j says what is wrong', async (words, problem) => {
+])('CLI-72 %j says what is wrong', async (words, problem) => {
   const { run } = await network('net_a');
   const { stderr, code } = await run(...words);
   expect(stderr).toMatch(problem);

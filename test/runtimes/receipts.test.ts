@@ -128,7 +128,7 @@ const answering =
         ? { say: 'this is printed, and must reach nobody' }
         : answer(request);
 
-describe.each(Object.keys(COMMANDS) as Kind[])('RT-64 %s, from a person in a room to the receipt', (kind) => {
+describe.each(Object.keys(COMMANDS) as Kind[])('RT-66 %s, from a person in a room to the receipt', (kind) => {
   it('answers by `moltnet send`, and goes on with its session at the next message', async () => {
     model.script = answering();
     const lab = await start(kind);
