@@ -35,6 +35,8 @@ export interface AttachmentOptions {
   workspaceMax: () => number;
   /** Another attachment of the node has the same token_path. */
   sharesToken: () => boolean;
+  /** Environment variables with secrets of the node's other attachments; asked for each turn. */
+  withheld: () => readonly string[];
   log: RuntimeContext['log'];
   /** Called when it cannot go on, and again when it can (undefined). */
   stuck: (problems: string[] | undefined) => void;
@@ -215,6 +217,7 @@ export class Attachment {
       this.#runtime ??= this.#options.runtime({
         attachment: this.config,
         moltnet_bin: this.#options.moltnetBin,
+        withheld: this.#options.withheld,
         log: (level, message, fields) => this.#log(level, message, fields),
       });
     } catch (error) {

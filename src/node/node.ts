@@ -144,6 +144,7 @@ class Node implements RunningNode {
       times: { ...nodeTimes, ...times },
       workspaceMax: () => this.#workspaceMax.get(workspaceKey(config)) ?? 1,
       sharesToken: () => this.#sharesToken(config),
+      withheld: () => this.#secretsOfOthers(config),
       log: this.#log,
       stuck: (problems) => {
         if (this.#attachments.get(config.agent.id) !== one) return;
@@ -161,6 +162,11 @@ class Node implements RunningNode {
     return this.#config.attachments.some(
       (other) => other.agent.id !== agent.id && other.auth.token_path === auth.token_path,
     );
+  }
+
+  #secretsOfOthers(config: AttachmentConfig): string[] {
+    const own = new Set(secretVariables(config));
+    return this.#config.attachments.flatMap(secretVariables).filter((name) => !own.has(name));
   }
 
   /** One after the other: each finds what the one before it left. */
@@ -247,3 +253,9 @@ const stderrLog: NodeLog = (level, message, fields) => {
 };
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Environment variables in which its token and the secrets of its runtime stand. */
+const secretVariables = ({ auth, runtime }: AttachmentConfig): string[] =>
+  [['token_env', auth.token_env] as const, ...Object.entries(runtime)].flatMap(([name, value]) =>
+    name.endsWith('_env') && typeof value === 'string' ? [value] : [],
+  );

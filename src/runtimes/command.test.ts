@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runtimeContract } from '../../test/contract/runtime.ts';
 import { deliver, runtimeLab, wakeOf, type RuntimeLab } from '../../test/support/runtime-lab.ts';
 import { command } from './command.ts';
@@ -55,6 +55,15 @@ describe('command: what is its own', () => {
       MOLTNET_ATTEMPT: '1',
       MY_NAME: 'x y',
     });
+  });
+
+  it("RT-153 the program is not given secrets of other attachments, nor a server's", async () => {
+    for (const name of ['THEIR_TOKEN', 'MY_TOKEN', 'MOLTNET_POSTGRES_DSN', 'MOLTNET_PAIRINGS_JSON'])
+      vi.stubEnv(name, 'secret');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await deliver(command.create({ ...lab.context(), withheld: () => ['THEIR_TOKEN'] }), wakeOf('hello'));
+    const names = Object.keys(lab.runs()[0]!.env);
+    expect(names.filter((name) => /TOKEN|DSN|JSON/.test(name))).toEqual(['MY_TOKEN']);
   });
 
   it.each([

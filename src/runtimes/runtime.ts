@@ -135,6 +135,8 @@ export interface RuntimeContext<C extends RuntimeConfig = RuntimeConfig> {
   attachment: AttachmentConfig & { runtime: C };
   /** Absolute folder that holds the `moltnet` launcher, put first on the agent's PATH. */
   moltnet_bin: string;
+  /** Environment variables that hold secrets of other attachments: this agent's programs are not given them. */
+  withheld?: () => readonly string[];
   log: (level: 'debug' | 'info' | 'warn', message: string, fields?: Record<string, unknown>) => void;
 }
 export type RuntimeFactory = (context: RuntimeContext) => Runtime;

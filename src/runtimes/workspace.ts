@@ -22,7 +22,8 @@ export function requireWorkspace(workspace: string): void {
 
 /**
  * The environment of an agent's CLI: what this process has, as a person's terminal would have it. `npm run` and an
- * agent that started this process leave variables that would change the CLI: those go. PATH begins with the folder
+ * agent that started this process leave variables that would change the CLI: those go, and so do secrets of others: a
+ * server's that runs from the same environment, and those of other attachments (RT-153). PATH begins with the folder
  * of `moltnet`, and MOLTNET_CLIENT_CONFIG names the file that the node keeps in the workspace; with a `home_path` HOME
  * is that.
  */
@@ -32,6 +33,7 @@ export function agentEnvironment(
 ): NodeJS.ProcessEnv & { PATH: string } {
   const env: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(process.env)) if (!FOREIGN.test(name)) env[name] = value;
+  for (const name of context.withheld?.() ?? []) delete env[name];
   const home = context.attachment.runtime.home_path;
   if (home) {
     env['HOME'] = path.resolve(home);
@@ -57,4 +59,4 @@ export function agentEnvironment(
 }
 
 const FOREIGN =
-  /^(npm_.*|INIT_CWD|CLAUDECODE|CLAUDE_CODE_(SESSION_ID|ENTRYPOINT)|CODEX_(THREAD_ID|SESSION_ID|CI|SANDBOX.*|TOOL_CALL_ID|VERSION)|MOLTNET_(PROCESS_TAG|WAKE))$/;
+  /^(npm_.*|INIT_CWD|CLAUDECODE|CLAUDE_CODE_(SESSION_ID|ENTRYPOINT)|CODEX_(THREAD_ID|SESSION_ID|CI|SANDBOX.*|TOOL_CALL_ID|VERSION)|MOLTNET_(PROCESS_TAG|WAKE|POSTGRES_DSN|PAIRINGS_JSON))$/;

@@ -3,13 +3,15 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
-import { ok, speaker, startLabNode } from '../support/node-lab.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { Facts, FakeRuntime, ok, speaker, startLabNode, type AgentConfig } from '../support/node-lab.ts';
 import { startScriptedServer, eventFrame } from '../support/node-attach-server.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 import { judge } from '../../src/node/preflight.ts';
 import { backoffMs } from '../../src/node/backoff.ts';
 import { createRuntime } from '../../src/runtimes/registry.ts';
+import type { RuntimeContext } from '../../src/runtimes/runtime.ts';
 
 const rooms = [{ id: 'general', members: [], visibility: 'public', write_policy: 'registered_agents' }];
 const network = (changes: Record<string, unknown> = {}) =>
@@ -63,6 +65,40 @@ it('NODE-2 one bad attachment does not stop the others', async () => {
   expect((await lab.logged('cannot attach', 'tokenless')).message).toContain('NOT_SET');
   await speaker(url).say('room:general', 'hello');
   await lab.until(() => lab.runtime('good').turns.length === 1);
+});
+
+it('RT-153 a runtime is told which environment variables are secrets of the others, and not its own', async () => {
+  const { url } = await startTestServer({ rooms });
+  const withheld = new Map<string, RuntimeContext['withheld']>();
+  const token = (token_env: string): Partial<AgentConfig> => ({
+    auth: { mode: 'bearer', static_token: false, token_env },
+  });
+  for (const name of ['A_TOKEN', 'SHARED_TOKEN']) vi.stubEnv(name, 'none');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await startLabNode(
+    url,
+    [
+      { agent: { id: 'a' }, ...token('A_TOKEN') },
+      { agent: { id: 'b' }, ...token('SHARED_TOKEN') },
+      {
+        agent: { id: 'c' },
+        ...token('SHARED_TOKEN'),
+        runtime: { kind: 'webhook', secret_env: 'HOOK_SECRET' },
+      },
+    ],
+    {
+      runtime: (context) => {
+        withheld.set(context.attachment.agent.id, context.withheld);
+        return new FakeRuntime(new Facts());
+      },
+    },
+  );
+  await eventually(() => withheld.size === 3);
+  expect(['a', 'b', 'c'].map((id) => withheld.get(id)!().toSorted())).toEqual([
+    ['HOOK_SECRET', 'SHARED_TOKEN', 'SHARED_TOKEN'],
+    ['A_TOKEN', 'HOOK_SECRET'],
+    ['A_TOKEN'],
+  ]);
 });
 
 it('NODE-2 when no attachment can go on, the node ends and says why', async () => {

@@ -106,6 +106,7 @@ async function startAccount(
     turns,
     times,
     workspaceMax: () => config.runtime.max_turns ?? 1,
+    withheld: () => [],
     sharesToken: () => sharesToken(runtime.config.current(), accountId, { stateDir }),
     log: (level, message, fields) => context.log?.[level]?.(logLine(message, fields)),
     stuck: (problems) => tell({ lastError: problems?.join('; ') ?? null }),
