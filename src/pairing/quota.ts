@@ -1,7 +1,8 @@
 /**
  * How much one pairing may bring: messages in a minute, bytes in a day (UTC). Counted in the store before it is used, in
  * shares: a restart gives no fresh day, and servers of one database share the count. What a server has in hand of a share
- * when it ends is lost to the pairing: at most a 64th of a day, or of a minute. RLY-35.
+ * when it ends is lost to the pairing. So the first share is small, and each next one is twice the one before: a server
+ * that ends again and again loses no more than it has used, and none a day by it. RLY-35.
  */
 import { spaceFor } from '../network/sharing.ts';
 import type { RoomState } from '../network/state.ts';
@@ -14,7 +15,9 @@ import type { Store } from '../store/store.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-const SHARES = 64;
+/** The first share that a server takes of a span, and the largest: the span's amount through these. */
+const FIRST = 4_096;
+const LARGEST = 64;
 
 /** Bytes that a message takes beside what it says: rows and indexes, and the conversation that it may begin. */
 const ROW = 512;
@@ -117,6 +120,8 @@ class Count {
   readonly #length: number;
   #span = -1;
   #left = 0;
+  /** How much is asked for next. */
+  #share = 0;
   /** Nobody has more of this span. */
   #spent = false;
   #asking: Promise<unknown> = Promise.resolve();
@@ -146,7 +151,8 @@ class Count {
   async #ask(amount: number, at: number): Promise<boolean> {
     const span = Math.floor(at / this.#length);
     if (span === this.#span && this.#use(amount)) return true;
-    const wanted = Math.max(Math.ceil(this.#most / SHARES), amount);
+    const wanted = Math.max(this.#share, amount);
+    this.#share = Math.min(2 * this.#share, Math.ceil(this.#most / LARGEST));
     const granted = await this.#store.reserve({ name: this.#name, span, amount: wanted, most: this.#most });
     if (span !== this.#span) return granted >= amount;
     this.#left += granted;
@@ -159,6 +165,7 @@ class Count {
     // A clock that goes back gives nothing anew.
     if (span <= this.#span) return;
     this.#span = span;
+    this.#share = Math.ceil(this.#most / FIRST);
     this.#left = 0;
     this.#spent = false;
   }
