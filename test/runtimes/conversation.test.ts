@@ -17,7 +17,13 @@ import { processesOf } from '../contract/runtime.ts';
 import { moltnet as speak, startMockModel, type MockModel, type ModelScript } from '../support/mock-model.ts';
 import { freePort } from '../support/process.ts';
 import { until } from '../support/runtime-lab.ts';
-import { codexCommand, modelEnvironment, prepareCodexHome } from './real-clis.ts';
+import {
+  codexCommand,
+  modelEnvironment,
+  prepareCodexHome,
+  prepareGeminiHome,
+  prepareOpencodeHome,
+} from './real-clis.ts';
 import { prepareGateway, startGateway, type RealGateway } from './real-openclaw.ts';
 
 /** Each answers the one before it, round and round. */
@@ -25,16 +31,18 @@ const RING = [
   ['alpha', 'codex'],
   ['beta', 'claude-code'],
   ['gamma', 'openclaw'],
+  ['delta', 'gemini'],
+  ['epsilon', 'opencode'],
 ] as const;
 const agentOf = (turn: number): string => RING[(turn - 1) % RING.length]![0];
 /** The agents answer each other until this one, which nobody answers. */
-const LAST = 8;
+const LAST = 10;
 /** The message in whose making the node is killed, with Codex in the middle of it. */
-const CODEX_CUT = 4;
+const CODEX_CUT = 6;
 /** The one in whose making server and node are killed, with Claude in the middle of it. */
-const CLAUDE_CUT = 5;
+const CLAUDE_CUT = 7;
 /** The one in whose making the node is killed, with OpenClaw in the middle of it. */
-const OPENCLAW_CUT = 6;
+const OPENCLAW_CUT = 8;
 
 const launcher = fileURLToPath(new URL('../../bin/moltnet', import.meta.url));
 let folder: string;
@@ -52,6 +60,8 @@ beforeEach(async () => {
   mkdirSync(home);
   model = await startMockModel();
   prepareCodexHome(home, model);
+  prepareGeminiHome(home);
+  prepareOpencodeHome(home, model);
   const bin = path.join(folder, 'gateway-bin');
   mkdirSync(bin);
   symlinkSync(launcher, path.join(bin, 'moltnet'));
@@ -125,7 +135,7 @@ const numberIn = (text: string): number =>
 /** Whom a wake is for. */
 const agentIn = (text: string): string | undefined => /for you, @(\w+), in/.exec(text)?.[1];
 
-it('RT-60 a person wakes Codex, it, Claude Code and OpenClaw answer each other, and kill -9 of server and node loses nothing', async () => {
+it('RT-60 a person wakes Codex, it, Claude Code, OpenClaw, Gemini CLI and opencode answer each other, and kill -9 of server and node loses nothing', async () => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   writeFileSync(
