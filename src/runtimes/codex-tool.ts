@@ -97,11 +97,11 @@ function run(
   return new Promise((resolve) => {
     const child = spawn(path.join(bin, 'moltnet'), args, { cwd, env, signal, killSignal: 'SIGKILL' });
     let text = '';
-    const add = (chunk: Buffer): void => {
-      if (text.length <= MAX_OUTPUT) text += chunk.toString('utf8');
+    const add = (chunk: string): void => {
+      if (text.length <= MAX_OUTPUT) text += chunk;
     };
-    child.stdout.on('data', add);
-    child.stderr.on('data', add);
+    child.stdout.setEncoding('utf8').on('data', add);
+    child.stderr.setEncoding('utf8').on('data', add);
     // It may end without having read.
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);

@@ -53,7 +53,10 @@ export const agentActorKey = (agent: { id: string; fqid?: string }): string => `
 
 /** What stands in the round or square mark of a sender: one or two letters. */
 export function initials(name: string): string {
-  const words = name.split(/[\s._-]+/).filter(Boolean);
+  const words = name
+    .replace(/ \(@[^()]*\)$/, '')
+    .split(/[\s._-]+/)
+    .filter(Boolean);
   const letters = words.length > 1 ? [words[0]!, words[1]!].map(first) : [...(words[0] ?? '?')].slice(0, 2);
   return letters.join('').toLocaleUpperCase();
 }

@@ -30,6 +30,7 @@ it('CON-6 agents whose id begins with what is typed come first, connected ones b
 it('CON-4 a name keeps none of the characters that deceive', () => {
   expect(plainName('\u202Ead\u200Bmin\u2066\n')).toBe('admin');
   expect(initials('claude-review')).toBe('CR');
+  expect(initials('Codex (@codex-impl)')).toBe('CO');
   expect(initials('😀')).toBe('😀');
 });
 

@@ -51,7 +51,7 @@ export function AgentPage({ id }: { id: string }) {
   return (
     <>
       <PageHeader
-        title={name}
+        title={plainName(agent.name ?? '') || agent.id}
         mark={<Icon name="agents" />}
         about={`@${plainName(agent.id)} · ${presenceWords(agent)}`}
       >

@@ -91,7 +91,8 @@ function AgentItem({ agent }: { agent: AgentSummary }) {
       <div className={styles.what}>
         <p className={styles.head}>
           <Link href={paths.agent(agent.id)} className={styles.name}>
-            <bdi>{name}</bdi>
+            {/* The id stands beside it. */}
+            <bdi>{plainName(agent.name ?? '') || agent.id}</bdi>
           </Link>
           <bdi className={styles.id}>@{plainName(agent.id)}</bdi>
         </p>

@@ -122,8 +122,8 @@ export function toolCommand(env: NodeJS.ProcessEnv, id: string, call: string): s
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 function read(file: string, from: number, most: number): string[] {
-  const bytes = Buffer.alloc(Math.min(most, sizeOf(file) - from));
   try {
+    const bytes = Buffer.alloc(Math.min(most, sizeOf(file) - from));
     const fd = openSync(file, 'r');
     try {
       return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, from)).split('\n');

@@ -1,7 +1,7 @@
 /** What opencode tells while a turn runs: its event stream, and what was missed of it while that was away. */
 import { objectOf } from '../http-call.ts';
 import { watchSse } from '../sse.ts';
-import type { OpencodeError, OpencodeMessage } from './messages.ts';
+import { messagesPath, type OpencodeError, type OpencodeMessage } from './messages.ts';
 import { mayDo, type Asked, type Rule } from './permissions.ts';
 
 /** Milliseconds until a stream that broke off is opened again. */
@@ -112,7 +112,7 @@ export function watchEvents(options: {
     questions?.forEach(dismiss);
     const { listener } = events;
     if (!listener) return;
-    const messages = (await get(`/session/${listener.session}/message`)) as OpencodeMessage[];
+    const messages = (await get(messagesPath(listener.session))) as OpencodeMessage[];
     for (const { info } of messages) onMessage(info, listener);
   };
   const watch = async (): Promise<void> => {

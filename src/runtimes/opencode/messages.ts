@@ -86,3 +86,6 @@ export const textOf = ({ parts }: OpencodeMessage): string =>
     .map(({ text }) => text ?? '')
     .join('\n')
     .trim();
+
+/** Where the messages of a session are asked for: the newest 200; every step of a turn is one. */
+export const messagesPath = (session: string): string => `/session/${session}/message?limit=200`;

@@ -8,13 +8,11 @@ import { lastWords } from '../cli-runtime.ts';
 import { HttpLost, httpCall, objectOf, type HttpAnswer } from '../http-call.ts';
 import { agentOf, requireChosenModel, type OpencodeConfig } from './chosen-model.ts';
 import { watchEvents, type Denial, type Listener } from './events.ts';
-import { turnOf, type OpencodeMessage } from './messages.ts';
+import { messagesPath, turnOf, type OpencodeMessage } from './messages.ts';
 import { SESSION_RULES, type Rule } from './permissions.ts';
 
 /** Bytes of an answer: a page of a session's messages has the output of their tools in it. */
 const MAX_ANSWER = 64 * 1024 * 1024;
-/** Messages of a session that are looked at: every step of a turn is one. */
-const MESSAGES = 200;
 /** Milliseconds for an answer that no model stands behind. */
 const ANSWER_MS = 30_000;
 /** Milliseconds in which a turn is broken off before its process is. */
@@ -123,8 +121,7 @@ export async function startOpencode(options: {
     throw new OpencodeRefused(answer.status, String(data?.message ?? answer.body.slice(0, 300)));
   };
   const messages = async (session: string, signal: AbortSignal): Promise<OpencodeMessage[] | undefined> => {
-    const path = `/session/${session}/message?limit=${MESSAGES}`;
-    const answer = await call('GET', path, undefined, signal, ANSWER_MS);
+    const answer = await call('GET', messagesPath(session), undefined, signal, ANSWER_MS);
     return answer.status === 404 ? undefined : (answered(answer) as OpencodeMessage[]);
   };
   /** The connection broke, not the process: what became of the turn stands in its session, once nothing runs there. */
