@@ -13,6 +13,9 @@ const SLICE = 0.5;
 const KINDS = ['frame', 'read', 'begin', 'upgrade'] as const;
 export type Work = (typeof KINDS)[number];
 
+/** What was taken is let go when it is so much, and half of the queue. */
+const TAKEN = 1_024;
+
 /** First in, first out. */
 class Queue {
   #waiting: (() => void)[] = [];
@@ -28,6 +31,9 @@ class Queue {
     const next = this.#waiting[this.#at];
     if (next && ++this.#at === this.#waiting.length) {
       this.#waiting = [];
+      this.#at = 0;
+    } else if (this.#at >= TAKEN && this.#at * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#at);
       this.#at = 0;
     }
     return next;

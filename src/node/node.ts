@@ -72,6 +72,8 @@ class Node implements RunningNode {
   readonly #finished = Promise.withResolvers<{ ended: EndedAttachment[] }>();
   readonly #attachments = new Map<string, Attachment>();
   #config: NodeConfig;
+  /** Variables that hold secrets, also of what a reload took out of the file: they are as secret as before. */
+  readonly #secrets = new Set<string>();
   #workspaceMax: Map<string, number>;
   #control: NodeControl | undefined;
   #stopping: Promise<void> | undefined;
@@ -81,6 +83,7 @@ class Node implements RunningNode {
     this.#options = options;
     this.#log = options.log ?? stderrLog;
     this.#config = config;
+    this.#keepSecrets(config);
     this.#turns = new Turns(config.max_turns);
     this.#workspaceMax = sharedLimits(config.attachments);
   }
@@ -164,9 +167,13 @@ class Node implements RunningNode {
     );
   }
 
+  #keepSecrets({ attachments }: NodeConfig): void {
+    for (const name of attachments.flatMap(secretVariables)) this.#secrets.add(name);
+  }
+
   #secretsOfOthers(config: AttachmentConfig): string[] {
     const own = new Set(secretVariables(config));
-    return this.#config.attachments.flatMap(secretVariables).filter((name) => !own.has(name));
+    return [...this.#secrets].filter((name) => !own.has(name));
   }
 
   /** One after the other: each finds what the one before it left. */
@@ -187,6 +194,7 @@ class Node implements RunningNode {
       throw new Error('the file names no attachment any more: stop the node if that is meant');
     const { added, removed, changed } = changedAttachments(this.#config, next);
     this.#config = { ...next, ...(this.#config.path === undefined ? {} : { path: this.#config.path }) };
+    this.#keepSecrets(next);
     this.#workspaceMax = sharedLimits(next.attachments);
     this.#turns.max = next.max_turns;
 
@@ -255,7 +263,10 @@ const stderrLog: NodeLog = (level, message, fields) => {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Environment variables in which its token and the secrets of its runtime stand. */
-const secretVariables = ({ auth, runtime }: AttachmentConfig): string[] =>
-  [['token_env', auth.token_env] as const, ...Object.entries(runtime)].flatMap(([name, value]) =>
+const secretVariables = ({ auth, runtime }: AttachmentConfig): string[] => [
+  ...[['token_env', auth.token_env] as const, ...Object.entries(runtime)].flatMap(([name, value]) =>
     name.endsWith('_env') && typeof value === 'string' ? [value] : [],
-  );
+  ),
+  // Read by it where the file says no other.
+  ...(runtime.kind === 'openclaw' ? ['OPENCLAW_GATEWAY_TOKEN'] : []),
+];

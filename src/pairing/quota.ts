@@ -152,9 +152,9 @@ class Count {
     const span = Math.floor(at / this.#length);
     if (span === this.#span && this.#use(amount)) return true;
     const wanted = Math.max(this.#share, amount);
-    this.#share = Math.min(2 * this.#share, Math.ceil(this.#most / LARGEST));
     const granted = await this.#store.reserve({ name: this.#name, span, amount: wanted, most: this.#most });
     if (span !== this.#span) return granted >= amount;
+    this.#share = Math.min(2 * this.#share, Math.ceil(this.#most / LARGEST));
     this.#left += granted;
     this.#spent = granted < wanted;
     return this.#use(amount);

@@ -152,7 +152,6 @@ export function createStateReads(sessions: Sessions) {
         agent_id: text(row, 'agent_id'),
         bindings: text(row, 'bindings'),
       })),
-    handedUpTo: async (agent_id: string) => Number((await all('handedUpTo', agent_id))[0]?.['seq'] ?? 0),
     answerAfter: async (conversation: ConversationKey, seq: number, sender: string) =>
       (await all('answerAfter', conversation, seq, sender))[0]?.['id'] as string | undefined,
     countMessages: async (conversation: ConversationKey, after: number, upTo: number, most: number) =>

@@ -210,7 +210,6 @@ class PostgresStore implements Store {
   wake = (wakeId: string) => this.#read(() => this.#state.wake(wakeId));
   allOpenWakes = (limit: number) => this.#read(() => this.#state.allOpenWakes(limit));
   bindings = () => this.#read(() => this.#state.bindings());
-  handedUpTo = (agent_id: string) => this.#read(() => this.#state.handedUpTo(agent_id));
   answerAfter = (conversation: ConversationKey, seq: number, sender: string) =>
     this.#read(() => this.#state.answerAfter(conversation, seq, sender));
   countMessages = (conversation: ConversationKey, after: number, upTo: number, most: number) =>

@@ -28,7 +28,6 @@ export const DELIVERY_SQL = {
   allOpenWakes: `SELECT * FROM wakes INDEXED BY wakes_open WHERE state = 'open' ORDER BY agent_id, opened_at, wake_id LIMIT ?`,
   skipsFrom: `SELECT after_seq, reason, at FROM skips WHERE agent_id = ? AND conversation = ? AND last_seq >= ? ORDER BY last_seq LIMIT ${SKIPS}`,
   handedAt: 'SELECT at FROM handed WHERE agent_id = ? AND seq = ?',
-  handedUpTo: 'SELECT max(seq) AS seq FROM handed WHERE agent_id = ?',
   positionOf: 'SELECT acked_seq FROM delivery_positions WHERE agent_id = ? AND conversation = ?',
   scopeOf: 'SELECT start_seq, settled_seq FROM delivery_scopes WHERE agent_id = ? AND scope = ?',
   allBindings: 'SELECT agent_id, bindings FROM bindings ORDER BY agent_id',
@@ -83,7 +82,6 @@ export function createDeliveryReads(db: DatabaseSync) {
       sql.allBindings
         .all()
         .map((row) => ({ agent_id: text(row, 'agent_id'), bindings: text(row, 'bindings') })),
-    handedUpTo: (agent_id: string): number => Number(sql.handedUpTo.get(agent_id)?.['seq'] ?? 0),
     answerAfter: (conversation: ConversationKey, seq: number, sender: string): string | undefined =>
       sql.answerAfter.get(conversation, seq, sender)?.['id'] as string | undefined,
     countMessages: (conversation: ConversationKey, after: number, up_to: number, most: number): number =>

@@ -225,7 +225,6 @@ class SqliteStore implements Store {
   bindings = () => this.#read(() => this.#deliveries.bindings());
   countMessages = (conversation: ConversationKey, after: number, upTo: number, most: number) =>
     this.#read(() => this.#deliveries.countMessages(conversation, after, upTo, most));
-  handedUpTo = (agent_id: string) => this.#read(() => this.#deliveries.handedUpTo(agent_id));
   answerAfter = (conversation: ConversationKey, seq: number, sender: string) =>
     this.#read(() => this.#deliveries.answerAfter(conversation, seq, sender));
   threadsOf = (sender: string, after: string, limit: number) =>

@@ -140,8 +140,6 @@ export interface Store {
   /** Of at most 500 agents, in their order. */
   deliveryFacts(place: MessagePlace, agents: readonly string[]): Promise<DeliveryFacts[]>;
   wake(wake_id: string): Promise<WakeRow | undefined>;
-  /** seq of the newest message that a client of the agent, which decides wakes itself, is known to have; 0 for none. */
-  handedUpTo(agent_id: string): Promise<number>;
   /** By agent. */
   allOpenWakes(limit: number): Promise<WakeRow[]>;
   /** Of every agent that attached with bindings, for start-up. */

@@ -57,15 +57,6 @@ export function wakesContract({ open }: StoreFactory): void {
     expect(await store.answerAfter('room:nowhere', 0, fqid('beta'))).toBeUndefined();
   });
 
-  it('RCPT-6 the newest message that a client is known to have', async () => {
-    const store = await open();
-    const at = '2026-11-30T00:00:00.000Z';
-    expect(await store.handedUpTo('alpha')).toBe(0);
-    const handed = (agent_id: string, seq: number) => ({ op: 'handed', agent_id, seq, at }) as const;
-    await store.commit([{ events: [], rows: [handed('alpha', 7), handed('alpha', 5), handed('beta', 9)] }]);
-    expect(await store.handedUpTo('alpha')).toBe(7);
-  });
-
   it('STO-29 who has posted in which threads, with the seq of the first message there', async () => {
     const store = await open();
     const say = (id: string, thread: string, sender: string) =>

@@ -5,7 +5,15 @@ import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { Facts, FakeRuntime, ok, speaker, startLabNode, type AgentConfig } from '../support/node-lab.ts';
+import {
+  attachmentConfig,
+  Facts,
+  FakeRuntime,
+  ok,
+  speaker,
+  startLabNode,
+  type AgentConfig,
+} from '../support/node-lab.ts';
 import { startScriptedServer, eventFrame } from '../support/node-attach-server.ts';
 import { startTestServer, temporaryFolder } from '../support/server.ts';
 import { judge } from '../../src/node/preflight.ts';
@@ -75,7 +83,7 @@ it('RT-153 a runtime is told which environment variables are secrets of the othe
   });
   for (const name of ['A_TOKEN', 'SHARED_TOKEN']) vi.stubEnv(name, 'none');
   onTestFinished(() => void vi.unstubAllEnvs());
-  await startLabNode(
+  const lab = await startLabNode(
     url,
     [
       { agent: { id: 'a' }, ...token('A_TOKEN') },
@@ -95,10 +103,15 @@ it('RT-153 a runtime is told which environment variables are secrets of the othe
   );
   await eventually(() => withheld.size === 3);
   expect(['a', 'b', 'c'].map((id) => withheld.get(id)!().toSorted())).toEqual([
-    ['HOOK_SECRET', 'SHARED_TOKEN', 'SHARED_TOKEN'],
+    ['HOOK_SECRET', 'SHARED_TOKEN'],
     ['A_TOKEN', 'HOOK_SECRET'],
     ['A_TOKEN'],
   ]);
+  await lab.node.reload({
+    attachments: [attachmentConfig(url, { agent: { id: 'a' }, ...token('A_TOKEN') })],
+    max_turns: 4,
+  });
+  expect(withheld.get('a')!().toSorted()).toEqual(['HOOK_SECRET', 'SHARED_TOKEN']);
 });
 
 it('NODE-2 when no attachment can go on, the node ends and says why', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { AttachClient } from '../../../test/support/attach-client.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { attach, bind, end, got, say, wake, wakeLab, watch } from '../../../test/support/wake-lab.ts';
@@ -157,29 +156,6 @@ describe('states', () => {
     const receipt = (await second.receipts('m0'))['alpha']!;
     expect(receipt.state).toBe('handed');
     expect(receipt.at).toBeDefined();
-  });
-
-  it('RCPT-6 what was acknowledged just before a crash is known again from the cursor of the client that comes back', async () => {
-    const path = `${labFolder()}/moltnet.db`;
-    const first = await lab(path);
-    const client = await attach(first);
-    await say(first, 'm0', '@alpha look');
-    await say(first, 'aside', 'hm');
-    await first.send('human:me', 'dm:d', {
-      id: 'd0',
-      target: { kind: 'dm', dm_id: 'd', participant_ids: ['alpha', 'me'] },
-    });
-    const cursor = await got(client, 'd0');
-    await first.crash();
-    const second = await lab(path);
-    expect((await second.receipts('m0'))['alpha']!.state).toBe('stored');
-    await say(second, 'm1', '@alpha and this');
-    const again = await AttachClient.attach({ url: second.url, agent: 'alpha', cursor });
-    await got(again, 'm1');
-    await second.stop();
-    const third = await lab(path);
-    const states = await Promise.all(['m0', 'd0', 'm1'].map((id) => third.receipts(id)));
-    expect(states.map((receipts) => receipts['alpha']!.state)).toEqual(['handed', 'handed', 'stored']);
   });
 
   it('RCPT-7 what the guard holds is held, with the time of the hold', async () => {

@@ -51,9 +51,6 @@ interface WakeMark {
   reason: WireWakeReason;
 }
 
-/** Events before a cursor among which is looked for what was acknowledged and not written down: many times what 200 ms bring. */
-const LOOK_BACK = 10_000;
-
 const OBSERVERS_ONLY: ReadonlySet<string> = new Set<EventType>([
   'conversation.held',
   'conversation.resumed',
@@ -99,8 +96,6 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
       await this.#sendGap(cursor);
       return this.#reader.start(this.#head);
     }
-    await this.#remember(seq);
-    if (this.#connection.ended) return;
     const [event] = await store.events({ all: true }, seq - 1, 1);
     if (event?.seq === seq && event.held && event.conversation !== undefined) {
       const row =
@@ -207,25 +202,6 @@ export class StreamAttachment implements FrameHandler, ReaderSink {
     this.#corked = false;
     this.#connection.uncork();
   };
-
-  /** Its cursor says that it has everything up to there: also what it acknowledged just before a server ended (RCPT-6). */
-  async #remember(seq: number): Promise<void> {
-    const { store, agent_id, handed } = this.#options;
-    const after = Math.max(await store.handedUpTo(agent_id), seq - LOOK_BACK);
-    const [mentions, ofDms] = await Promise.all([
-      store.mentionsAfter(agent_id, undefined, after, limits.outstanding.value),
-      store.events({ rooms: [], participant: agent_id }, after, limits.outstanding.value),
-    ]);
-    const found = await Promise.all(
-      mentions.filter((at) => at.seq <= seq).map((at) => store.events({ all: true }, at.seq - 1, 1)),
-    );
-    for (const event of [...found.flat(), ...ofDms]) {
-      // What was held came later, whatever the cursor says.
-      if (event.seq > seq || event.held || this.#options.paused(event.room_id ?? '') !== undefined) continue;
-      const entry = new Entry(event);
-      if (this.#wants(entry) && this.#wakeMark(entry)) handed.add(agent_id, event.seq);
-    }
-  }
 
   /** Of what the reader may give it, what an attachment is sent. */
   #wants({ event, message }: LogEntry): boolean {
