@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { processesOf } from '../../../test/contract/runtime.ts';
 import {
   deliver,
@@ -18,6 +18,7 @@ beforeEach(() => {
   lab = runtimeLab(opencode, { command: fakeOpencode });
 });
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await lab.close();
 });
 const prompts = (): string[] => lab.runs().map((run) => run.prompt);
@@ -109,16 +110,25 @@ it('RT-123 a model of its own settings, of its agent, of `runtime`, last picked,
   }
 });
 
-it('RT-124 its shells do not have the password of its server, and have the shell of its user', async () => {
-  for (const config of [{ model: 'fake/model' }, { model: 'fake/model', shell: '/bin/sh' }]) {
+it('RT-124 its shells do not have the password of its server, and have the shell of its user or none', async () => {
+  const model = 'fake/model';
+  const chosen = { model, shell: '/bin/sh' };
+  const cases: [object, string | undefined, string?][] = [
+    [{ model }, '/bin/bash'],
+    [{ model }, undefined],
+    [chosen, '/bin/bash', chosen.shell],
+  ];
+  for (const [config, shell, runs] of cases) {
+    vi.stubEnv('SHELL', shell);
     settings({ config });
     const runtime = lab.runtime();
     const outcome = await deliver(runtime, wakeOf('[[sh: env; echo "by $0"]]'));
     const { final_text } = outcome as { final_text: string };
     expect(final_text).toContain('MOLTNET_WAKE=');
     expect(final_text).not.toContain('OPENCODE_SERVER');
-    expect(final_text).toContain(`SHELL=${process.env['SHELL'] ?? ''}`);
-    if (config.shell) expect(final_text).toContain(`by ${config.shell}`);
+    if (shell) expect(final_text).toContain(`SHELL=${shell}\n`);
+    else expect(final_text).not.toMatch(/^SHELL=/m);
+    if (runs) expect(final_text).toContain(`by ${runs}`);
     await runtime.close();
   }
 });
