@@ -16,7 +16,7 @@ export interface Reconnect {
   missed: number;
 }
 export interface Reconnected {
-  /** The first try to connect, in milliseconds since 1970. */
+  /** The first try to connect, in milliseconds of the machine's clock (hrtime). */
   began: number;
   /** For each agent, milliseconds from the first try to connect until it had all. */
   had: number[];
@@ -30,6 +30,8 @@ const frame = (op: string, more: object): string =>
   JSON.stringify({ op, version: ATTACH_PROTOCOL, capabilities: {}, ...more });
 let sockets: WebSocket[] = [];
 let refused = 0;
+/** Milliseconds. The same in every process: what a process takes for 1970 is not. */
+const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 process.on('message', (given: Reconnect) => void reconnect(given));
 
@@ -37,12 +39,12 @@ async function reconnect(given: Reconnect): Promise<void> {
   for (const socket of sockets) socket.terminate();
   sockets = [];
   refused = 0;
-  const began = performance.now();
+  const began = now();
   const all = await Promise.all(
     Array.from({ length: given.agents }, (_, i) => agent(`agent-${i}`, given, began)),
   );
   process.send!({
-    began: performance.timeOrigin + began,
+    began,
     had: all.map(({ had }) => had),
     ended: all.map(({ ended }) => ended),
     refused,
@@ -77,7 +79,7 @@ function connection(
     };
     const finish = (): void => {
       sockets.push(socket);
-      resolve({ had, ended: performance.now() - began });
+      resolve({ had, ended: now() - began });
     };
     socket.on('error', () => {});
     socket.on('close', () => resolve(undefined));
@@ -87,7 +89,7 @@ function connection(
       if (text.startsWith('{"op":"EVENT"')) {
         last.set(between(text, '"room_id":"'), between(text, '"cursor":"'));
         if (++received !== missed) return;
-        had = performance.now() - began;
+        had = now() - began;
         for (const [room, cursor] of last)
           socket.send(
             frame('WAKE', {
@@ -117,7 +119,7 @@ function connection(
           }),
         );
       } else if (text.startsWith('{"op":"READY"') && missed === 0) {
-        had = performance.now() - began;
+        had = now() - began;
         finish();
       }
     });

@@ -15,7 +15,7 @@ export interface Write {
   every: number;
 }
 export interface Written {
-  /** Of each message: when it was sent, in milliseconds since 1970, and how long its 202 took. */
+  /** Of each message: when it was sent, in milliseconds of the machine's clock (hrtime), and how long its 202 took. */
   sent: { at: number; took: number }[];
   /** Milliseconds by which each rest was too long. */
   late: { at: number; took: number }[];
@@ -37,7 +37,7 @@ async function write({ url, room_id, writers, every }: Write): Promise<void> {
   });
   const request = prepared(url, 'POST', '/v1/messages', body);
   const written: Written = { sent: [], late: [] };
-  const now = (): number => performance.timeOrigin + performance.now();
+  const now = (): number => Number(process.hrtime.bigint()) / 1e6;
   await Promise.all(
     Array.from({ length: writers }, async () => {
       let answered: (status: number) => void = () => {};

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { Pace, type Work } from './pace.ts';
+
+afterEach(() => void vi.restoreAllMocks());
 
 /** Work that takes so many milliseconds. */
 const busy = (ms: number): void => {
@@ -86,4 +88,53 @@ it('LOG-10 a slice lets what is due in this turn of the event loop go first, but
   );
   expect(at[1]! - at[0]!).toBe(2);
   expect(at[2]! - at[1]!).toBe(2);
+});
+
+/** Turns of the event loop that passed before each piece of work of a crowd, after the first. */
+async function turnsBetween(pace: Pace, crowd: number): Promise<number[]> {
+  let turns = 0;
+  let counting = true;
+  const count = (): void => void (counting && (turns++, setImmediate(count)));
+  pace.free();
+  busy(2);
+  setImmediate(count);
+  const at: number[] = [];
+  await Promise.all(
+    Array.from({ length: crowd }, async () => {
+      await pace.turn('read');
+      at.push(turns);
+      busy(2);
+    }),
+  );
+  counting = false;
+  return at.slice(1).map((turn, i) => turn - at[i]!);
+}
+
+it('LOG-10 while somebody writes a crowd rests between two slices; a few do not, and nobody does when none writes', async () => {
+  const writing = new Pace(undefined, () => true);
+  const rested = await turnsBetween(writing, 30);
+  // A rest is many turns of a loop that has nothing else to do, and that the machine lets run; the last 15 are no crowd any more.
+  expect(rested.slice(1, 13).filter((turns) => turns > 2).length).toBeGreaterThan(6);
+  expect(rested.slice(-14)).toEqual(Array.from({ length: 14 }, () => 1));
+  expect(await turnsBetween(writing, 10)).toEqual(Array.from({ length: 9 }, () => 1));
+  expect(await turnsBetween(new Pace(), 30)).toEqual(Array.from({ length: 29 }, () => 1));
+});
+
+it('LOG-10 a crowd rests for five seconds at most, and the next one again', async () => {
+  const { now } = performance;
+  let passed = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + passed);
+  const pace = new Pace(undefined, () => {
+    // Asked at each slice of a crowd: at the third one the time is over.
+    passed += 2_600;
+    return true;
+  });
+  const turns = await turnsBetween(pace, 30);
+  const rests = turns.filter((count) => count > 2).length;
+  expect(rests).toBeGreaterThan(0);
+  expect(rests).toBeLessThan(4);
+  // The run of slices is over one turn after its last work.
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  expect((await turnsBetween(pace, 30)).some((count) => count > 2)).toBe(true);
 });

@@ -8,6 +8,14 @@
  */
 /** Milliseconds of one slice. */
 const SLICE = 0.5;
+/**
+ * Milliseconds between two slices while somebody writes and so many wait. Without them the process and the machine
+ * would be busy all the time, and a message would wait at each of its steps. A crowd is slowed so for some seconds at
+ * most: what is longer is over sooner without.
+ */
+const REST = 4;
+const CROWD = 16;
+const RESTING = 5_000;
 
 /** The first before the last: what clients say, what readers missed, attachments that begin, and those that come. */
 const KINDS = ['frame', 'read', 'begin', 'upgrade'] as const;
@@ -21,8 +29,8 @@ class Queue {
   #waiting: (() => void)[] = [];
   #at = 0;
 
-  get empty(): boolean {
-    return this.#at === this.#waiting.length;
+  get length(): number {
+    return this.#waiting.length - this.#at;
   }
   push(resume: () => void): void {
     this.#waiting.push(resume);
@@ -43,6 +51,7 @@ class Queue {
 export class Pace {
   readonly #queues = KINDS.map(() => new Queue());
   readonly #due: () => boolean;
+  readonly #writing: () => boolean;
   /** A slice is open, or one is to come. */
   #running = false;
   #until = 0;
@@ -51,9 +60,16 @@ export class Pace {
   /** So many kinds, from the first on, had no turn yet in this slice. */
   #owed = 0;
 
-  /** `due`: whether something is about to begin in this turn of the event loop that goes before all of this. */
-  constructor(due: () => boolean = () => false) {
+  /** When a crowd was first met in this run of slices. */
+  #crowdSince: number | undefined;
+
+  /**
+   * `due`: whether something is about to begin in this turn of the event loop that goes before all of this. `writing`:
+   * whether somebody writes, so that slices have rests between them.
+   */
+  constructor(due: () => boolean = () => false, writing: () => boolean = () => false) {
     this.#due = due;
+    this.#writing = writing;
   }
 
   /**
@@ -82,20 +98,32 @@ export class Pace {
   }
 
   get #idle(): boolean {
-    return this.#queues.every(({ empty }) => empty);
+    return this.#waiting === 0;
+  }
+
+  get #waiting(): number {
+    return this.#queues.reduce((sum, { length }) => sum + length, 0);
   }
 
   readonly #slice = (): void => {
     this.#running = !this.#idle;
-    if (!this.#running) return;
-    setImmediate(this.#slice);
+    if (!this.#running) return void (this.#crowdSince = undefined);
     // What begins behind us in this same turn is awaited: the slice is the next turn's.
     this.#skipped = !this.#skipped && this.#due();
-    if (this.#skipped) return;
-    this.#until = performance.now() + SLICE;
+    if (this.#skipped) return void setImmediate(this.#slice);
+    const now = performance.now();
+    if (this.#rests(now)) setTimeout(this.#slice, REST);
+    else setImmediate(this.#slice);
+    this.#until = now + SLICE;
     this.#owed = KINDS.length;
     this.#next();
   };
+
+  #rests(now: number): boolean {
+    if (this.#waiting < CROWD) return false;
+    this.#crowdSince ??= now;
+    return now - this.#crowdSince < RESTING && this.#writing();
+  }
 
   readonly #grantedOne = (): void => {
     queueMicrotask(() => {
@@ -118,6 +146,6 @@ export class Pace {
       if (resume) return resume;
     }
     if (performance.now() >= this.#until) return undefined;
-    return this.#queues.find(({ empty }) => !empty)?.shift();
+    return this.#queues.find(({ length }) => length > 0)?.shift();
   }
 }

@@ -57,6 +57,8 @@ export interface TailOptions {
   ringBytes?: number;
   /** Whether something begins in this turn of the event loop that goes before those who read what they missed. */
   due?: () => boolean;
+  /** Whether somebody writes: then those who read what they missed leave time between them. */
+  writing?: () => boolean;
   /** A live reader could not be given an event at once, and reads it from the log instead: for metrics. */
   onBehind?: () => void;
   /** Told every volatile fact of this process, for other servers; `elsewhere`: whether there are any. */
@@ -118,7 +120,7 @@ export class Tail {
     this.#elsewhere = options.elsewhere ?? (() => false);
     this.countBehind = options.onBehind ?? (() => {});
     this.#head = options.store.head;
-    this.pace = new Pace(options.due);
+    this.pace = new Pace(options.due, options.writing);
     this.shared = new SharedReads({
       store: options.store,
       entryOf: (event) => this.entryOf(event),

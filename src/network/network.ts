@@ -175,6 +175,11 @@ export class Network {
     return this.#writer.due;
   }
 
+  /** Somebody wrote a moment ago; what attachments write by themselves does not count. */
+  get writing(): boolean {
+    return this.#writer.busy;
+  }
+
   /** Refuses new commands, and resolves when the accepted ones are answered. Idempotent. The store stays open. */
   close(): Promise<void> {
     return this.#writer.close();

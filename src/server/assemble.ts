@@ -65,6 +65,7 @@ export async function assemble(
   const tail = new Tail({
     store,
     due: () => counted.network?.due === true,
+    writing: () => counted.network?.writing === true,
     ...(peers && {
       onFact: (fact) => peers.tell(JSON.stringify(fact)),
       elsewhere: () => peers.others > 0,

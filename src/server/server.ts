@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import { assemble, type ServerOptions } from './assemble.ts';
 import { buildApp } from './http/app.ts';
 import { serveUpgrades } from './http/attach.ts';
+import { widenFileTable } from './file-table.ts';
 import { authority, createHttpServer, listen } from './listen.ts';
 import { createLog, type Logger } from './log.ts';
 import { endPauses } from './pauses.ts';
@@ -116,6 +117,7 @@ async function startOn(
     serveUpgrades(server, context);
     // What others did while this one started.
     await store.catchUp();
+    widenFileTable();
     const port = await listen(server, address.host, address.port);
     const url = `http://${authority(address.host)}:${port}`;
     context.listening({ host: address.host, port }, url);

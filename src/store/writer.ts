@@ -64,6 +64,8 @@ const WHOLE = 16;
 const FEW = 4;
 /** Of what lets others go first, so many commands go along with a batch: whoever comes next waits for no more. */
 const ALONG = 32;
+/** Who wrote so many milliseconds ago is taken to write on. */
+const WRITES_ON = 250;
 /** Times that a batch is decided again because of another process, before it is refused. */
 const TRIES = 16;
 
@@ -85,6 +87,8 @@ export class Writer<C, A> {
   #moved = 0;
   #running: Promise<void> | undefined;
   #news = Promise.withResolvers<void>();
+  /** When the last command came that lets nobody go first. */
+  #cameAt = -Infinity;
   /** The turn of the event loop in which commands came is not over. */
   #arriving = false;
   #closed = false;
@@ -105,6 +109,11 @@ export class Writer<C, A> {
     return this.#arriving;
   }
 
+  /** Commands come, or came a moment ago, that let nobody go first. */
+  get busy(): boolean {
+    return this.#waiting.length > 0 || performance.now() - this.#cameAt < WRITES_ON;
+  }
+
   /**
    * Resolves with the answer once it is durable and published. Rejects with MoltnetError for refusals. `stored` is
    * called with the same answer once it is durable, before anything is published: for an answer that leaves the process,
@@ -114,6 +123,7 @@ export class Writer<C, A> {
   submit(command: C, stored?: (answer: A) => void, behind = false): Promise<A> {
     if (this.#closed) return Promise.reject(new MoltnetError('stopping'));
     if (this.waiting >= limits.writer_queue.value) return Promise.reject(new MoltnetError('overloaded'));
+    if (!behind) this.#cameAt = performance.now();
     return new Promise((resolve, reject) => {
       (behind ? this.#behind : this.#waiting).push({ command, stored, resolve, reject });
       if (!this.#running) this.#running = this.#work();
