@@ -133,10 +133,13 @@ async function notifyPings(dsn: string): Promise<number[]> {
   const sent = new Map<string, number>();
   to.on('notification', ({ payload }) => times.push(performance.now() - sent.get(payload!)!));
   await to.query('LISTEN bench_ping');
+  const asked: Promise<unknown>[] = [];
   await paced((i) => {
     sent.set(String(i), performance.now());
-    void from.query('SELECT pg_notify($1, $2)', ['bench_ping', String(i)]);
+    asked.push(from.query('SELECT pg_notify($1, $2)', ['bench_ping', String(i)]));
   });
+  // The notification of one may come before its answer.
+  await Promise.all(asked);
   while (times.length < MESSAGES) await new Promise((resolve) => setTimeout(resolve, 5));
   await Promise.all([from.end(), to.end()]);
   return times;

@@ -22,6 +22,11 @@ const PAUSE = 250;
 /** While it is another server's turn: at first, and at most. */
 const WAIT = 3;
 const LONGEST_WAIT = 12;
+/**
+ * After another server's commit so many of ours in a row show that it commits no more. One is not enough: of two that
+ * are busy one comes twice in a row now and then, and would go on in halves of what waits.
+ */
+const CONTENDED = 4;
 /** Writes of a batch from which on its server is busy. */
 const MANY = 8;
 
@@ -29,6 +34,12 @@ const PARAMETERS = 13 + EVENT_COLUMNS.length + 4;
 const COMMIT_SQL: Statement = {
   name: 'moltnet_commit_2',
   text: `SELECT * FROM moltnet_commit_2(${Array.from({ length: PARAMETERS }, (_, i) => `$${i + 1}`).join(', ')})`,
+};
+/** In the place of what its server has taken over: the answer says nothing of what was missed, which is asked for apart. */
+const APART = Number.MAX_SAFE_INTEGER;
+const MISSED_SQL: Statement = {
+  name: 'moltnet_commit_missed',
+  text: 'SELECT moltnet_missed_2($1, $2, h.stamp) AS missed FROM log_head h',
 };
 const RESOLVE_SQL: Statement = {
   name: 'moltnet_resolve_2',
@@ -50,6 +61,8 @@ interface Asked {
   /** What the server had taken over when it was sent. */
   applied: number;
   answer: Promise<Outcome>;
+  /** What was missed, when it was asked for apart. */
+  missed: Promise<string | null> | undefined;
 }
 
 /** A batch that waits for its turn, or is on its way. */
@@ -84,16 +97,16 @@ export class Commits {
   #failedRun: { run: number; sure: boolean } | undefined;
   /** Commits in a row that others were faster than: it gets its turn. */
   #moved = 0;
-  /** Stamp of the newest commit of ours, and whether another server committed between that and the one before it. */
+  /** Stamp of the newest commit of ours, and how many more of them it takes until no other server is expected between. */
   #newest = 0;
-  #contended = false;
+  #contended = 0;
 
   constructor(options: CommitsOptions) {
     this.#options = options;
   }
 
   get contended(): boolean {
-    return this.#contended;
+    return this.#contended > 0;
   }
 
   /** Resolves with the head from before the batch, after the commits before it (STO-42). */
@@ -168,7 +181,8 @@ export class Commits {
       switch (outcome.verdict) {
         case 'done':
           this.#moved = 0;
-          this.#contended = outcome.after_stamp > this.#newest + 1 && this.#newest > 0;
+          if (outcome.after_stamp > this.#newest + 1 && this.#newest > 0) this.#contended = CONTENDED;
+          else if (this.#contended > 0) this.#contended--;
           this.#newest = outcome.after_stamp;
           feed.own(outcome.after_stamp, outcome.before + pending.packed.count);
           return outcome.before;
@@ -196,6 +210,8 @@ export class Commits {
       packed;
     const batch = randomUUID();
     const checks = decides && decidedAt !== undefined;
+    // The next in line is another server: it need not wait until what it wrote before is written out for us.
+    const apart = this.contended && !sessions.pooled;
     const answer = run(
       client,
       COMMIT_SQL,
@@ -204,7 +220,7 @@ export class Commits {
         follows,
         server,
         decidedAt ?? 0,
-        applied,
+        apart ? APART : applied,
         checks,
         this.#moved,
         many,
@@ -221,7 +237,13 @@ export class Commits {
       ],
       !sessions.pooled,
     ).then(({ rows }) => rows[0] as Outcome);
-    const asked: Asked = { batch, run: ofRun, client, applied, answer };
+    const missed = apart
+      ? run(client, MISSED_SQL, [server, applied], true).then(
+          ({ rows }) => rows[0]!['missed'] as string | null,
+          () => null,
+        )
+      : undefined;
+    const asked: Asked = { batch, run: ofRun, client, applied, answer, missed };
     this.#ahead = asked;
     const answered = (): void => {
       if (this.#ahead === asked) this.#ahead = undefined;
@@ -231,7 +253,7 @@ export class Commits {
   }
 
   /** What became of it, when what was missed before it was taken over. */
-  async #outcome({ answer, client, batch, applied }: Asked): Promise<Outcome> {
+  async #outcome({ answer, client, batch, applied, missed: apart }: Asked): Promise<Outcome> {
     const { sessions, feed } = this.#options;
     let outcome: Outcome;
     try {
@@ -252,8 +274,9 @@ export class Commits {
       if (outcome.verdict === 'void') feed.own(outcome.after_stamp, 0);
       return outcome;
     }
-    const { verdict, after_stamp, missed } = outcome;
+    const { verdict, after_stamp } = outcome;
     if (verdict === 'after') return outcome;
+    const missed = apart ? await apart : outcome.missed;
     // Everything before our own commit, and nothing of it: that is the caller's to make the state.
     const upTo = verdict === 'done' ? after_stamp - 1 : after_stamp;
     await this.#before(() => feed.take(missed, upTo, applied));

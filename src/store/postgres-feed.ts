@@ -125,7 +125,8 @@ export class Feed {
   async take(missed: string | null, upTo: number, seen: number): Promise<void> {
     if (upTo <= this.#applied) return;
     if (missed === null && upTo > seen) return this.#readUpTo(upTo);
-    for (const batch of missed === null ? [] : (JSON.parse(missed) as MissedBatch[])) this.#apply(batch);
+    for (const batch of missed === null ? [] : (JSON.parse(missed) as MissedBatch[]))
+      if (batch.stamp <= upTo) this.#apply(batch);
     this.#requireAll(upTo);
   }
 

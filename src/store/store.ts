@@ -66,7 +66,7 @@ export interface Store {
   catchUp(): Promise<void> | undefined;
   /** Milliseconds for which it is not known that there is nothing new from other servers; 0 where there are none. */
   readonly behind: number;
-  /** Another server committed between the newest two commits of this one; false where there are no others. */
+  /** Other servers commit too: one did between the newest few commits of this one. False where there are no others. */
   readonly contended: boolean;
 
   /** Sessions that expire after this time (RFC 3339), the first to expire first. */

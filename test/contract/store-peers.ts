@@ -134,7 +134,7 @@ export function peersContract({ open, another }: StoreFactory): void {
     );
   });
 
-  it('STO-4 a server knows whether another one committed meanwhile', async () => {
+  it('STO-4 a server knows that another one commits too, until several of its own came in a row', async () => {
     const [a, b] = await two();
     const say = ({ store }: typeof a, id: string) => store.commit([writesOf(messageOf(id, 'room:general'))]);
     for (const id of ['m1', 'm2']) await say(a, id);
@@ -143,7 +143,29 @@ export function peersContract({ open, another }: StoreFactory): void {
     await say(a, 'm4');
     expect(a.store.contended).toBe(true);
     await say(a, 'm5');
+    expect(a.store.contended).toBe(true);
+    for (const id of ['m6', 'm7', 'm8']) await say(a, id);
     expect(a.store.contended).toBe(false);
+  });
+
+  it('STO-54 what another one committed before a commit of ours is taken over with it, while both commit and after that', async () => {
+    const [a, b] = await two();
+    const say = ({ store }: Followed, id: string) => store.commit([writesOf(messageOf(id, 'room:general'))]);
+    const given = ({ batches }: Followed): string[] =>
+      batches.flatMap(({ events }) => events.map(({ id }) => id));
+    // One between, now and then two; then several, after which nobody is expected; then one again.
+    for (const [i, between] of [1, 1, 2, 1, 6, 1, 2].entries()) {
+      for (const n of upTo(between)) await say(b, `b${i}_${n}`);
+      await say(a, `a${i}`);
+      expect(given(a).at(-1)).toBe(`evt_b${i}_${between - 1}`);
+      if (between === 6) for (const n of upTo(6)) await say(a, `c${n}`);
+    }
+    await Promise.all(upTo(40).flatMap((i) => [say(a, `x${i}`), say(b, `y${i}`)]));
+    await Promise.all([a.store.catchUp(), b.store.catchUp()]);
+    const of = (server: Followed, letter: string): string[] =>
+      given(server).filter((id) => id.startsWith(`evt_${letter}`));
+    expect(of(a, 'y')).toEqual(upTo(40).map((i) => `evt_y${i}`));
+    expect(of(b, 'x')).toEqual(upTo(40).map((i) => `evt_x${i}`));
   });
 
   it('STO-56 catchUp waits for what was committed before it; behind says since when that is not known', async () => {
