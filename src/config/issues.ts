@@ -62,16 +62,20 @@ export function didYouMean(word: string, known: readonly string[]): string | und
   return best;
 }
 
+/** Letters to add, leave out or change, or pairs of neighbours to swap (Damerau), so that one becomes the other. */
 function editDistance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 40) return Infinity;
+  let last: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const replace = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, row[j]! + 1, next[j - 1]! + 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swapped ? last[j - 2]! + 1 : Infinity;
+      next.push(Math.min(replace, swap, row[j]! + 1, next[j - 1]! + 1));
     }
-    row = next;
+    [last, row] = [row, next];
   }
   return row[b.length]!;
 }

@@ -73,6 +73,12 @@ it('CFG-4 the nearest known word, if it is near', () => {
   expect(didYouMean('x', ['id'])).toBeUndefined();
 });
 
+it('CFG-4 two letters that are swapped are one slip', () => {
+  expect(didYouMean('stauts', ['start', 'status', 'stop'])).toBe('status');
+  expect(didYouMean('tsatus', ['start', 'status'])).toBe('status');
+  expect(didYouMean('di', ['add', 'id'])).toBe('id');
+});
+
 it('CFG-3 several YAML documents in one file: said in words of YAML', () => {
   expect(() => yamlSource('f', 'a: 1\n---\nb: 2\n')).toThrow(
     'holds several YAML documents (a line --- begins another); keep one',

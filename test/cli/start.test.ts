@@ -138,6 +138,7 @@ describe('the entry', () => {
 
   it.each([
     [['sned'], 'moltnet: unknown command "sned"; did you mean send?\n  see: moltnet help\n'],
+    [['stauts'], 'moltnet: unknown command "stauts"; did you mean status?\n  see: moltnet help\n'],
     [
       ['admin'],
       'moltnet: moltnet admin needs one of: room members add, room members remove, room list, room create, room remove, agent invite, agent rotate-token, agent remove\n  see: moltnet help\n',
