@@ -16,6 +16,7 @@ import { leases } from './migrations/0010-leases.ts';
 import { relayMemory } from './migrations/0011-relay-memory.ts';
 import { commits } from './migrations/0012-commits.ts';
 import { reads } from './migrations/0013-reads.ts';
+import { knownSchema } from './migrations/0014-known-schema.ts';
 import { StorageError } from './errors.ts';
 
 export interface Migration {
@@ -45,7 +46,11 @@ export const migrations: readonly Migration[] = [
   relayMemory,
   commits,
   reads,
+  knownSchema,
 ];
+
+/** The newest schema that this program knows. */
+export const newestSchema = migrations.at(-1)!.version;
 
 /** Key of `meta` that says whose database this is. */
 const NETWORK_ID = 'store.network_id';

@@ -53,7 +53,7 @@ export const EVENT_COLUMNS = [
 
 export const COMMIT_FUNCTIONS = `
 -- What servers other than this one have committed between two stamps, as one JSON array; null when it is much.
-CREATE FUNCTION moltnet_missed_2(own BIGINT, seen BIGINT, upto BIGINT) RETURNS TEXT LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION moltnet_missed_2(own BIGINT, seen BIGINT, upto BIGINT) RETURNS TEXT LANGUAGE plpgsql AS $$
 DECLARE
   found JSON;
   bytes BIGINT;
@@ -73,11 +73,12 @@ END $$;
 -- Commits one batch. \`seen\`: the stamp up to which its decision knew what others have changed; \`checks\`: refuse it when
 -- that is not enough. \`applied\`: the stamp up to which it has everything already. \`follows\`: the batch over which it was
 -- decided, when that had no answer yet: it came just before on this connection. \`attempt\`: how often it was refused in a
--- row; \`many\`: its server is busy. \`channel\`: null when nobody else is there.
--- Answers 'done'; 'moved': nothing was stored, because something that the decision is about has changed since; 'wait':
+-- row; \`many\`: its server is busy. \`channel\`: null when nobody else is there. \`knows\`: the newest schema that the
+-- server's program knows.
+-- Answers 'done'; 'old': nothing was stored, because the program must not write any more; 'moved': nothing was stored, because something that the decision is about has changed since; 'wait':
 -- nothing was stored, it is another server's turn; or 'after': nothing was stored, because the batch before it was not.
 -- All say what was missed: null when it is much.
-CREATE FUNCTION moltnet_commit_2(own_batch UUID, follows UUID, own BIGINT, seen BIGINT, applied BIGINT, checks BOOLEAN, attempt INTEGER,
+CREATE OR REPLACE FUNCTION moltnet_commit_3(knows BIGINT, own_batch UUID, follows UUID, own BIGINT, seen BIGINT, applied BIGINT, checks BOOLEAN, attempt INTEGER,
     many BOOLEAN, moves BOOLEAN, channel TEXT, count BIGINT, in_threads BOOLEAN, in_dms BOOLEAN,
     ${EVENT_COLUMNS.map((name) => `${name} TEXT[]`).join(', ')},
     conversations_json JSON, pairs_json JSON, groups_json JSON, changed TEXT,
@@ -101,14 +102,17 @@ BEGIN
   SELECT * INTO STRICT head FROM log_head h WHERE h.one = 1;
   before := head.seq;
   after_stamp := head.stamp;
+  missed := '[]';
+  IF head.min_reader > knows THEN
+    verdict := 'old';
+    RETURN;
+  END IF;
   IF follows IS NOT NULL AND current_setting('moltnet.batch', true) IS DISTINCT FROM follows::TEXT THEN
     verdict := 'after';
-    missed := '[]';
     RETURN;
   END IF;
   -- The newest commit of another server.
   others := CASE WHEN head.run_by = own THEN head.run_from - 1 ELSE head.stamp END;
-  missed := '[]';
   -- Turns: the oldest one that has not lapsed goes first. A batch of many keeps its server's turn for a while: it has
   -- more where those came from, and each change of turns is a batch decided in vain.
   SELECT max(t.since) FILTER (WHERE t.server = own), min(t.since) FILTER (WHERE t.server <> own), max(t.began) FILTER (WHERE t.server = own)
@@ -228,7 +232,7 @@ END $$;
 
 -- What became of a batch whose answer was lost. One that is not there is marked, so that a commit of it that is still
 -- under way somewhere fails: the answer is for good.
-CREATE FUNCTION moltnet_resolve_2(own_batch UUID, own BIGINT, channel TEXT, OUT verdict TEXT, OUT before BIGINT, OUT after_stamp BIGINT)
+CREATE OR REPLACE FUNCTION moltnet_resolve_2(own_batch UUID, own BIGINT, channel TEXT, OUT verdict TEXT, OUT before BIGINT, OUT after_stamp BIGINT)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE

@@ -40,7 +40,7 @@ async function heldCommits(): Promise<{ store: Store; admin: pg.Client; sent: ()
   const query = vi.spyOn(pg.Client.prototype, 'query');
   onTestFinished(() => query.mockRestore());
   const sent = () =>
-    query.mock.calls.filter(([statement]) => (statement as { name?: string }).name === 'moltnet_commit_2')
+    query.mock.calls.filter(([statement]) => (statement as { name?: string }).name === 'moltnet_commit_3')
       .length;
   await admin.query('BEGIN; SELECT * FROM log_head FOR UPDATE');
   return { store, admin, sent };

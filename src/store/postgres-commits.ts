@@ -9,6 +9,7 @@ import type { Client } from 'pg';
 import { StateMovedError, StorageError } from './errors.ts';
 import { EVENT_COLUMNS } from './postgres-commit-sql.ts';
 import { asStoreError, isAway, isLostStatement, isReadOnly, isUnsure } from './postgres-errors.ts';
+import { newestSchema } from './migrations.ts';
 import { newServerId, type Feed } from './postgres-feed.ts';
 import { createPacker, type PackedBatch } from './postgres-packing.ts';
 import { drop, run, type Sessions, type Statement } from './postgres-sessions.ts';
@@ -30,10 +31,10 @@ const CONTENDED = 4;
 /** Writes of a batch from which on its server is busy. */
 const MANY = 8;
 
-const PARAMETERS = 13 + EVENT_COLUMNS.length + 4;
+const PARAMETERS = 14 + EVENT_COLUMNS.length + 4;
 const COMMIT_SQL: Statement = {
-  name: 'moltnet_commit_2',
-  text: `SELECT * FROM moltnet_commit_2(${Array.from({ length: PARAMETERS }, (_, i) => `$${i + 1}`).join(', ')})`,
+  name: 'moltnet_commit_3',
+  text: `SELECT * FROM moltnet_commit_3(${Array.from({ length: PARAMETERS }, (_, i) => `$${i + 1}`).join(', ')})`,
 };
 /** In the place of what its server has taken over: the answer says nothing of what was missed, which is asked for apart. */
 const APART = Number.MAX_SAFE_INTEGER;
@@ -47,7 +48,7 @@ const RESOLVE_SQL: Statement = {
 };
 
 interface Outcome {
-  verdict: 'done' | 'moved' | 'wait' | 'after' | 'void';
+  verdict: 'done' | 'moved' | 'wait' | 'after' | 'void' | 'old';
   before: number;
   after_stamp: number;
   missed: string | null;
@@ -193,6 +194,8 @@ export class Commits {
           await Promise.race([delay(wait), feed.turn]);
           wait = Math.min(2 * wait, LONGEST_WAIT);
           continue;
+        case 'old':
+          throw feed.outdated();
         case 'after':
           // It named an attempt at the one before it that was not the one that was stored.
           continue;
@@ -216,6 +219,7 @@ export class Commits {
       client,
       COMMIT_SQL,
       [
+        newestSchema,
         batch,
         follows,
         server,
@@ -275,7 +279,7 @@ export class Commits {
       return outcome;
     }
     const { verdict, after_stamp } = outcome;
-    if (verdict === 'after') return outcome;
+    if (verdict === 'after' || verdict === 'old') return outcome;
     const missed = apart ? await apart : outcome.missed;
     // Everything before our own commit, and nothing of it: that is the caller's to make the state.
     const upTo = verdict === 'done' ? after_stamp - 1 : after_stamp;

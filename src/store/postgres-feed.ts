@@ -7,6 +7,7 @@ import { drop, type Sessions, type Statement } from './postgres-sessions.ts';
 import type { ChangedRow } from './postgres-packing.ts';
 import { EVENT, logEvent, type Row } from './sqlite-rows.ts';
 import { StorageError } from './errors.ts';
+import { newestSchema } from './migrations.ts';
 import type { ForeignBatch, ForeignRow } from './peers.ts';
 
 /** Milliseconds between two polls: while NOTIFY tells of everything, and while it does not. */
@@ -31,7 +32,7 @@ interface MissedBatch {
 
 const NEWS: Statement = {
   name: 'moltnet_feed_news',
-  text: `SELECT h.stamp,
+  text: `SELECT h.stamp, h.min_reader,
     CASE WHEN h.run_by = $1 AND h.run_from - 1 <= $2 THEN '[]' ELSE moltnet_missed_2($1, $2, h.stamp) END AS missed,
     (SELECT json_agg(c.stamp ORDER BY c.stamp) FROM changes c WHERE c.stamp > $2 AND c.server = $1) AS own FROM log_head h`,
 };
@@ -75,7 +76,7 @@ export class Feed {
   /** Resolved when a commit of ours is answered. */
   #answered = Promise.withResolvers<void>();
   #turn = Promise.withResolvers<void>();
-  /** A gap that cannot be closed any more. */
+  /** Why this server cannot go on: a gap that cannot be closed any more, or a schema that it does not know. */
   #lost: StorageError | undefined;
   #timer: NodeJS.Timeout | undefined;
   #fastUntil = 0;
@@ -168,13 +169,24 @@ export class Feed {
   /** Each commit has a stamp: one that is missing was forgotten, and what is in memory cannot go on without it. */
   #requireAll(upTo: number): void {
     if (this.#applied >= upTo) return;
+    throw this.#end(
+      'this server was away for so long that it cannot follow what the others did: start it again',
+    );
+  }
+
+  /** A newer program has changed the schema so that this one must not go on (STO-13). Ends the server. */
+  outdated(): StorageError {
+    return this.#end(
+      `a newer version of moltnet has changed the database so that this one, which knows schema ${newestSchema}, must not go on with it. Update moltnet.`,
+    );
+  }
+
+  #end(why: string): StorageError {
     if (!this.#lost) {
-      this.#lost = new StorageError(
-        'this server was away for so long that it cannot follow what the others did: start it again',
-      );
+      this.#lost = new StorageError(why);
       this.#options.fault(this.#lost);
     }
-    throw this.#lost;
+    return this.#lost;
   }
 
   #apply({ stamp, after_seq, last_seq, rows, events }: MissedBatch): void {
@@ -225,7 +237,13 @@ export class Feed {
     const at = performance.now();
     const seen = this.#applied;
     const [row] = await this.#options.sessions.read(NEWS, [this.server, seen]);
-    const { stamp, missed, own } = row as { stamp: number; missed: string | null; own: number[] | null };
+    const { stamp, min_reader, missed, own } = row as {
+      stamp: number;
+      min_reader: number;
+      missed: string | null;
+      own: number[] | null;
+    };
+    if (min_reader > newestSchema) throw this.outdated();
     if (stamp > this.#applied && this.#told < stamp && missed !== '[]') this.#fastUntil = at + FAST_FOR;
     // A commit of ours that is not answered yet comes first: its answer will go on from there.
     const unanswered = own?.find((each) => each > this.#applied);

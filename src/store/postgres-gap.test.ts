@@ -48,7 +48,7 @@ const allIds = async (store: Store): Promise<string[]> => {
   await store.catchUp();
   return (await store.events({ all: true }, 0, 500)).map(({ id }) => id);
 };
-const isCommit = (data: Buffer): boolean => data.includes('moltnet_commit_2');
+const isCommit = (data: Buffer): boolean => data.includes('moltnet_commit_3');
 
 /** Says it under the same id until it is stored, as clients do. */
 async function sayUntilStored(store: Store, id: string): Promise<StorageError[]> {

@@ -34,6 +34,10 @@ export async function migratePostgres(
         step.min_reader,
       ]);
     }
+    // Servers that run see it with their next commit or look for news.
+    await client.query(
+      'UPDATE log_head SET min_reader = m.newest FROM (SELECT max(min_reader) AS newest FROM schema_versions) m WHERE log_head.min_reader < m.newest',
+    );
     await client.query('INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
       NETWORK_ID,
       networkId,

@@ -2,6 +2,7 @@
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
+import { faults } from '../../test/support/faults.ts';
 import { openPostgres, testPostgres } from '../../test/support/postgres-open.ts';
 import { messageOf, writesOf } from '../../test/support/store-writes.ts';
 import { startProxy } from '../../test/support/tcp-proxy.ts';
@@ -32,7 +33,7 @@ async function startTeller(dsn: string): Promise<Teller> {
     let last: Buffer | undefined;
     client.on('data', (data) => {
       const text = (data as Buffer).toString('latin1');
-      of = text.includes('moltnet_commit_2')
+      of = text.includes('moltnet_commit_3')
         ? 'commit'
         : text.includes('moltnet_feed_news')
           ? 'news'
@@ -54,19 +55,6 @@ async function startTeller(dsn: string): Promise<Teller> {
   url.port = String((server.address() as AddressInfo).port);
   const teller: Teller = { dsn: url.href, held: [], holds: false, instead: undefined };
   return teller;
-}
-
-/** Faults of this test, which would end a server. */
-function faults(): string[] {
-  const found: string[] = [];
-  const others = process.listeners('unhandledRejection');
-  process.removeAllListeners('unhandledRejection');
-  process.on('unhandledRejection', (error) => void found.push(String(error)));
-  onTestFinished(() => {
-    process.removeAllListeners('unhandledRejection');
-    for (const other of others) process.on('unhandledRejection', other);
-  });
-  return found;
 }
 
 it('STO-54 STO-56 news that are read between the answers of two commits under way wait for the second, and whoever waits for news waits with them', async () => {

@@ -2,6 +2,8 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { openPostgres, testPostgres } from '../../test/support/postgres-open.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { faults } from '../../test/support/faults.ts';
 import { messageOf, roomOf, upTo, writesOf } from '../../test/support/store-writes.ts';
 import { migrations, type Migration } from './migrations.ts';
 import { migratePostgres } from './postgres-migrations.ts';
@@ -28,7 +30,7 @@ async function downgrade(dsn: string): Promise<void> {
   await postgres.query(
     dsn,
     `ALTER TABLE events DROP COLUMN newer; ALTER TABLE messages DROP COLUMN newer; DROP TABLE newer;
-     DELETE FROM schema_versions WHERE version = ${newest + 1}`,
+     DELETE FROM schema_versions WHERE version = ${newest + 1}; UPDATE log_head SET min_reader = ${newest}`,
   );
 }
 
@@ -72,3 +74,25 @@ it('STO-11 STO-13 an update that older programs may not write after keeps them f
   );
   await downgrade(dsn);
 });
+
+it.each(['a commit', 'a look for news'])(
+  'STO-13 a server that still runs when an update does not let it write any more stores nothing more and ends: %s finds that',
+  async (how) => {
+    const dsn = await postgres.fresh();
+    const found = faults();
+    const older = await openPostgres(dsn);
+    await older.commit([writesOf(roomOf('general'))]);
+    await upgrade(dsn, newest + 1);
+    if (how === 'a commit')
+      await expect(older.commit([writesOf(messageOf('m1', 'room:general'))])).rejects.toThrow(
+        'Update moltnet.',
+      );
+    else older.follow(() => {});
+    await eventually(() => found.length > 0);
+    expect(found[0]).toMatch(/a newer version of moltnet has changed the database/);
+    expect(found).toHaveLength(1);
+    await expect(older.catchUp()).rejects.toThrow('Update moltnet.');
+    expect(await postgres.query(dsn, 'SELECT id FROM messages')).toEqual([]);
+    await downgrade(dsn);
+  },
+);

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
+import { faults } from '../../test/support/faults.ts';
 import { openFile, openMemory } from '../../test/support/store-open.ts';
 import { messageOf, upTo } from '../../test/support/store-writes.ts';
 import { MoltnetError } from '../protocol/errors.ts';
@@ -555,19 +556,6 @@ it('STO-41 a fault of the rules in what was decided over a batch is told after t
   expect(published).toHaveLength(16);
 });
 
-/** What leaves as an unhandled rejection during this test. */
-function unhandled(): unknown[] {
-  const faults: unknown[] = [];
-  const others = process.listeners('unhandledRejection');
-  process.removeAllListeners('unhandledRejection');
-  process.on('unhandledRejection', (error) => faults.push(error));
-  onTestFinished(() => {
-    process.removeAllListeners('unhandledRejection');
-    for (const listener of others) process.on('unhandledRejection', listener);
-  });
-  return faults;
-}
-
 it('STO-30 storage that takes what was decided over a batch that it refused stops the writer, and all are answered', async () => {
   const real = await openFile();
   let commits = 0;
@@ -580,16 +568,14 @@ it('STO-30 storage that takes what was decided over a batch that it refused stop
     },
   });
   const { writer } = writerOf(wrong);
-  const faults = unhandled();
+  const found = faults();
   const first = writer.submit('a');
   await turn();
   const second = upTo(16).map((i) => writer.submit(`c${i}`));
   expect(await outcomes([first, ...second])).toEqual(['storage_unavailable', ...accepted(0, 16)]);
   expect(await outcomes([writer.submit('late')])).toEqual(['stopping']);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(faults.map(String)).toEqual([
-    'Error: the storage took what was decided over a batch that it refused',
-  ]);
+  expect(found).toEqual(['Error: the storage took what was decided over a batch that it refused']);
 });
 
 it('STO-30 a fault after the commit answers what is on disk, and stops the writer', async () => {
@@ -599,7 +585,7 @@ it('STO-30 a fault after the commit answers what is on disk, and stops the write
       throw new Error('the tail is broken');
     },
   });
-  const faults = unhandled();
+  const found = faults();
   const ended = await outcomes(upTo(100).map((i) => writer.submit(`c${i}`)));
   // The first batch, and the one that was on its way when the fault came: both are stored.
   const stored = ended.filter((outcome) => outcome.startsWith('answer to'));
@@ -608,7 +594,7 @@ it('STO-30 a fault after the commit answers what is on disk, and stops the write
   expect(ended.slice(store.head)).toEqual(upTo(100 - store.head).map(() => 'stopping'));
   expect(await outcomes([writer.submit('late')])).toEqual(['stopping']);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(faults.map(String)).toEqual(['Error: the tail is broken']);
+  expect(found).toEqual(['Error: the tail is broken']);
 });
 
 it('STO-2 what is published is what the log holds', async () => {
