@@ -85,11 +85,11 @@ export class Connection implements Ticking {
   #deadline: number;
   #pingAt = Infinity;
   #blockedSince = 0;
-  /** Frames that wait: for READY, or for their turn. */
+  /** Frames that wait: for READY, or for their turn. While it is there, no more is read, though more may be there. */
   #waiting: ClientFrame[] | undefined;
   #burst: Burst | undefined;
   #atEnd: EndHandler[] = [];
-  #probe: { heard: (alive: boolean) => void; answer: Promise<boolean> } | undefined;
+  #probe: { ask: () => void; heard: (alive: boolean) => void; answer: Promise<boolean> } | undefined;
 
   constructor(host: ConnectionHost, ws: WebSocket, socket: Duplex, identity: Identity) {
     this.#host = host;
@@ -160,22 +160,30 @@ export class Connection implements Ticking {
   /** Begins to read: first what came before READY. */
   begin(): void {
     this.#takeWaiting();
-    this.#ws.resume();
+    this.#read();
   }
 
-  /** Whether the peer is there: PINGs it and waits for any frame. */
+  /**
+   * Whether the peer is there: PINGs it and waits for any frame. One whose frame waits here was heard, though its PONG
+   * is not read now; one that is not read yet is asked when it is.
+   */
   probe(): Promise<boolean> {
     if (this.#state === 'ended') return Promise.resolve(false);
+    if (this.#state === 'attached' && this.#waiting && this.#waiting.length > 0) return Promise.resolve(true);
     if (this.#probe) return this.#probe.answer;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => heard(false), this.#host.times.probe);
+    let timer: NodeJS.Timeout | undefined;
     const heard = (alive: boolean): void => {
       clearTimeout(timer);
       this.#probe = undefined;
       resolve(alive);
     };
-    this.#probe = { heard, answer: promise };
-    this.write(PING);
+    const ask = (): void => {
+      timer ??= setTimeout(() => heard(false), this.#host.times.probe);
+      this.write(PING);
+    };
+    this.#probe = { ask, heard, answer: promise };
+    if (!this.#waiting) ask();
     return promise;
   }
 
@@ -201,7 +209,7 @@ export class Connection implements Ticking {
   /** The server stops: close frame 1012, so that every client comes back (wire.md 0.1.5). */
   restart(): void {
     // What came before counts.
-    if (this.#state === 'attached') this.#takeWaiting();
+    this.#takeWaiting();
     if (this.#state === 'ended') return this.#ws.terminate();
     this.uncork();
     this.#ws.resume();
@@ -218,10 +226,11 @@ export class Connection implements Ticking {
   tick(now: number): void {
     if (now >= this.#deadline) {
       if (this.#state === 'ended') this.#ws.terminate();
-      else if (this.#state !== 'identifying') this.drop('read_timeout', 'nothing was heard from the client');
+      else if (!this.#waiting) this.drop('read_timeout', 'nothing was heard from the client');
       return;
     }
     if (this.#blockedSince !== 0 && now - this.#blockedSince > this.#host.times.blocked) {
+      this.#takeWaiting();
       this.drop('event_write_failed', 'the client does not read');
       return;
     }
@@ -245,12 +254,14 @@ export class Connection implements Ticking {
       if (this.#state === 'attached' && this.#waits(frame)) return;
       this.#frame(frame);
     } catch (error) {
+      // What came before counts: an ACK that waits is of work that was done.
+      this.#takeWaiting();
       this.fail(error, 'client_error');
     }
   }
 
   closed(code: number): void {
-    if (this.#state === 'attached') this.#takeWaiting();
+    this.#takeWaiting();
     this.end(
       code === 1001 ? 'client_going_away' : code === 1006 ? 'read_error' : 'client_closed',
       `the connection closed with ${code}`,
@@ -296,15 +307,24 @@ export class Connection implements Ticking {
       const frame = this.#waiting?.shift();
       if (frame) this.#guarded(() => this.#frame(frame));
     }
-    if (this.#state !== 'attached') return;
-    this.#waiting = undefined;
-    this.#ws.resume();
+    this.#read();
   }
 
+  /** Of an attachment: all at once, in their order. */
   #takeWaiting(): void {
+    if (this.#state !== 'attached') return;
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     for (const frame of waiting) this.#guarded(() => this.#frame(frame));
+  }
+
+  /** Goes on to read. That nothing was heard meanwhile was our doing. */
+  #read(): void {
+    if (this.#state !== 'attached') return;
+    this.#waiting = undefined;
+    this.#deadline = performance.now() + this.#host.times.silence;
+    this.#ws.resume();
+    this.#probe?.ask();
   }
 
   #attachedFrame(frame: ClientFrame): void {
