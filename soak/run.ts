@@ -5,6 +5,10 @@
  * its settling, everything that was ever said looked through after each. A line for each round, a table at the end; the
  * exit code is 0 when nothing was broken. The folder is kept when something was. With `--servers` they share a Postgres,
  * which is killed and stopped for seconds as well.
+ *
+ * A settling is mostly the turns of one agent, one after the other: the line says of the one that was in turns the longest
+ * for how long, and how long it waited between tries. `kept waiting` is the longest that any agent had something open, was
+ * in no turn and waited for no try: that is the servers' and the nodes' time, about the life of a lease at most.
  */
 import {
   appendFileSync,
@@ -78,6 +82,7 @@ let wrong: string[] = [];
 let rounds = 0;
 let messages = 0;
 let slowest = 0;
+let idlest = 0;
 let peak = 0;
 try {
   do {
@@ -91,8 +96,10 @@ try {
     peak = Math.max(peak, rss());
     messages = [...record.conversations.values()].reduce((sum, each) => sum + each.messages.length, 0);
     const { accepted, turns, retries, kills, frozen, pauses } = chaos.counts();
+    const { busiest, idle } = chaos.spent();
+    idlest = Math.max(idlest, idle.longest);
     say(
-      `${minutes()} min  round ${rounds}: ${messages} messages in ${record.conversations.size} conversations (${accepted} of people), ${turns} turns, ${retries} retries; killed ${kills.server} servers, ${kills.node} nodes, ${kills.runtime} runtimes, ${frozen} frozen, ${pauses} pauses; settled in ${settled.toFixed(1)} s; server ${(rss() / MB).toFixed(0)} MB, database ${(database() / MB).toFixed(1)} MB; ${wrong.length} violations`,
+      `${minutes()} min  round ${rounds}: ${messages} messages in ${record.conversations.size} conversations (${accepted} of people), ${turns} turns, ${retries} retries; killed ${kills.server} servers, ${kills.node} nodes, ${kills.runtime} runtimes, ${frozen} frozen, ${pauses} pauses; settled in ${settled.toFixed(1)} s (${busiest.agent} in turns ${busiest.turns.toFixed(1)} s, between tries ${busiest.backoff.toFixed(1)} s; kept waiting ${idle.longest.toFixed(1)} s at most); server ${(rss() / MB).toFixed(0)} MB, database ${(database() / MB).toFixed(1)} MB; ${wrong.length} violations`,
     );
   } while (
     wrong.length === 0 &&
@@ -119,6 +126,7 @@ const table: [string, string | number][] = [
   ['processes frozen', frozen],
   ['pauses', pauses],
   ['slowest settling', `${slowest.toFixed(1)} s`],
+  ['kept waiting at most', `${idlest.toFixed(1)} s`],
   ['server memory at most', `${(peak / MB).toFixed(0)} MB`],
   ...(postgres ? [['Postgres killed or stopped', postgres.troubles()] as [string, number]] : []),
   ['violations', wrong.length],

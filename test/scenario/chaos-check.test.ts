@@ -1,6 +1,7 @@
 /** The checker of the chaos runs sees every kind of violation: each is done here to a record that keeps all promises. */
 import { describe, expect, it } from 'vitest';
 import { check } from '../support/chaos/check.ts';
+import { spentOn } from '../support/chaos/spent.ts';
 import type {
   ChaosRecord,
   Fact,
@@ -269,5 +270,43 @@ describe.each<[string, (draft: Draft) => void, RegExp]>([
     const draft = good();
     spoil(draft);
     expect(check(draft)).toContainEqual(expect.stringMatching(told));
+  });
+});
+
+it('what a settling was spent on: turns, waits between tries, and what was open while nothing ran', () => {
+  const busy = (agent: string, what: 'turn' | 'backoff', from: number, to: number): Fact => ({
+    t: 'busy',
+    agent,
+    what,
+    from,
+    to,
+  });
+  const look = (at: number, open: Record<string, string[]>) => ({
+    at,
+    open: new Map(Object.entries(open).map(([agent, ids]) => [agent, new Set(ids)])),
+  });
+  const facts = [
+    // Begun before the first look, and one beside the other.
+    busy('cx', 'turn', 5_000, 12_000),
+    busy('cx', 'turn', 11_000, 14_000),
+    busy('cx', 'backoff', 13_000, 15_000),
+    busy('cl', 'turn', 10_000, 10_500),
+    busy('cl', 'backoff', 17_000, 18_000),
+  ];
+  const looks = [
+    look(10_000, { cx: ['m1'], cl: ['m1'] }),
+    look(13_000, { cx: ['m1'], cl: ['m1', 'm2'] }),
+    look(16_000, { cl: ['m2'] }),
+    // Another message: what was open before it came is not known.
+    look(19_000, { cl: ['m3'] }),
+    look(20_000, { cl: ['m3'] }),
+  ];
+  expect(spentOn(facts, looks, ['cx', 'cl'])).toEqual({
+    busiest: { agent: 'cx', turns: 4, backoff: 1 },
+    idle: { agent: 'cl', longest: 5.5 },
+  });
+  expect(spentOn([], [], ['cx'])).toEqual({
+    busiest: { agent: '', turns: 0, backoff: 0 },
+    idle: { agent: '', longest: 0 },
   });
 });

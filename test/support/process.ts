@@ -1,6 +1,6 @@
 /** Moltnet as a real child process, run from source: what is killed, traced and restarted in scenario tests. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,9 +39,12 @@ export async function writeServerConfig(folder: string, more = ''): Promise<{ ur
   return { url: `http://127.0.0.1:${port}`, config };
 }
 
-/** Starts `moltnet start` on a config file and resolves when /readyz answers 200. `wrap` puts a program before it (strace). */
+/**
+ * Starts `moltnet start` on a config file and resolves when /readyz answers 200; `log`: the file that what it logs is added
+ * to. `wrap` puts a program before it (strace).
+ */
 export async function startServerProcess(
-  at: { url: string; config: string },
+  at: { url: string; config: string; log?: string },
   wrap: string[] = [],
 ): Promise<ServerProcess> {
   const [command, ...args] = [
@@ -56,7 +59,10 @@ export async function startServerProcess(
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let stderr = '';
-  child.stderr!.on('data', (data: Buffer) => (stderr = (stderr + data.toString()).slice(-4_000)));
+  child.stderr!.on('data', (data: Buffer) => {
+    stderr = (stderr + data.toString()).slice(-4_000);
+    if (at.log !== undefined) appendFileSync(at.log, data);
+  });
   const gone = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   for (;;) {
     if (child.exitCode !== null) throw new Error(`moltnet start ended with ${child.exitCode}: ${stderr}`);

@@ -4,6 +4,7 @@ import { everyItem } from '../../../src/client/http.ts';
 import type { Message } from '../../../src/protocol/messages.ts';
 import { FINAL, messagesFor } from './check.ts';
 import type { ChaosAgent, StoredConversation, StoredMessage, StoredReceipt } from './record.ts';
+import type { Look } from './spent.ts';
 import { ROOMS } from './world.ts';
 
 export interface Left {
@@ -74,7 +75,8 @@ export async function collect(
   client: Client,
   agents: readonly ChaosAgent[],
   known: Known,
-): Promise<Left & { pending: string[] }> {
+): Promise<Left & { pending: string[]; look: Look }> {
+  const look = { at: Date.now(), open: new Map<string, Set<string>>() };
   const conversations = await conversationsOf(client, known);
   const pending: string[] = [];
   const missing: { id: string; key: string; wanted: string[] }[] = [];
@@ -93,10 +95,12 @@ export async function collect(
     const open = wanted.filter(
       (agent) => !FINAL.has(all.find(({ agent_id }) => agent_id === agent)?.state ?? ''),
     );
-    for (const agent of open)
+    for (const agent of open) {
       pending.push(
         `${id} in ${key} for ${agent}: ${all.find(({ agent_id }) => agent_id === agent)?.state ?? 'no receipt'}`,
       );
+      look.open.set(agent, (look.open.get(agent) ?? new Set()).add(id));
+    }
     // What failed may be retried, and is asked again.
     if (open.length === 0 && all.every(({ state }) => state !== 'failed')) known.receipts.set(id, all);
   };
@@ -106,5 +110,5 @@ export async function collect(
       for (const one of queue) await ask(one);
     }),
   );
-  return { conversations, receipts, pending };
+  return { conversations, receipts, pending, look };
 }

@@ -1,6 +1,6 @@
 /**
  * A node as a process of its own, there to be killed: the real adapters, whose CLIs are the stand-ins. Argument: JSON of
- * NodeSettings. Notes each turn that is run again, and writes its log beside.
+ * NodeSettings. Notes each turn that is run again and when it was in turns, and writes its log beside.
  */
 import { appendFileSync } from 'node:fs';
 import path from 'node:path';
@@ -29,8 +29,13 @@ const node = await startNode(
     times: { reconnect: 50, reconnect_max: 400, retry: 100, retry_max: 600 },
     log: (level, message, fields = {}) => {
       appendFileSync(log, `${new Date().toISOString()} ${level} ${message} ${JSON.stringify(fields)}\n`);
-      if (message.startsWith('turn failed, it is tried again'))
-        file.add({ t: 'retry', agent: String(fields['agent']), wake: String(fields['wake_id']) });
+      const agent = String(fields['agent']);
+      const now = Date.now();
+      if (message.startsWith('turn ended: '))
+        file.add({ t: 'busy', agent, what: 'turn', from: now - Number(fields['took_ms']), to: now });
+      if (!message.startsWith('turn failed, it is tried again')) return;
+      file.add({ t: 'retry', agent, wake: String(fields['wake_id']) });
+      file.add({ t: 'busy', agent, what: 'backoff', from: now, to: now + Number(fields['in_ms']) });
     },
   },
 );

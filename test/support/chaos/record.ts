@@ -28,6 +28,8 @@ export type Fact =
   | { t: 'said'; agent: string; wake: string; id: string; key: string; target: string }
   /** A turn of this wake is run again, because one had failed: by the node, or because an operator said so. */
   | { t: 'retry'; agent: string; wake: string }
+  /** An agent was in a turn, or waits before its next try. Milliseconds since 1970. */
+  | { t: 'busy'; agent: string; what: 'turn' | 'backoff'; from: number; to: number }
   /** It is gone, and not there again yet. */
   | { t: 'kill'; what: 'server' | 'node' | 'runtime'; name: string }
   /** `*`, `agent:ID` or `room:ID`; not for long. */

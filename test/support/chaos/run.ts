@@ -13,6 +13,7 @@ import { peopleOf, type People } from './people.ts';
 import { chances, type Chances } from './random.ts';
 import { attachedReader, streamReader, type FollowingReader } from './readers.ts';
 import { openFacts, type ChaosRecord, type FactFile, type StoredConversation } from './record.ts';
+import { spentOn, type Look, type Spent } from './spent.ts';
 import { HALL, ROOMS, type ChaosServer, type World } from './world.ts';
 
 export interface ChaosOptions {
@@ -45,6 +46,8 @@ export interface Chaos {
   /** Everything runs and nothing is paused: resolves with what is left when all has come to an end. Rejects after `ms`. */
   settle(ms: number): Promise<ChaosRecord>;
   counts(): ChaosCounts;
+  /** What the last settling was spent on. */
+  spent(): Spent;
   /** Ends all processes. */
   close(): Promise<void>;
 }
@@ -94,6 +97,7 @@ class Run implements Chaos {
   #frozen = 0;
   /** In half of all runs: then existing clients see another order (check.ts). */
   readonly #pausesRooms: boolean;
+  #looks: Look[] = [];
   #fault: unknown;
 
   constructor(parts: Parts) {
@@ -260,6 +264,7 @@ class Run implements Chaos {
   async settle(ms: number): Promise<ChaosRecord> {
     const { world, nodes, people, readers, facts } = this.#of;
     const end = performance.now() + ms;
+    this.#looks = [];
     await Promise.all(world.servers.map((server) => server.start()));
     for (const node of nodes) node.start();
     // Twice nothing open, and nothing said in between: what is read first may be older than what is read last.
@@ -268,9 +273,10 @@ class Run implements Chaos {
       for (const { scope } of await people.ask((client) => client.pauses()))
         await people.ask((client) => client.endPause(scope)).catch(notThereYet);
       await this.#letGo();
-      const { pending, conversations, receipts } = await people.ask((client) =>
+      const { pending, conversations, receipts, look } = await people.ask((client) =>
         collect(client, AGENTS, this.#known),
       );
+      this.#looks.push(look);
       const count = [...conversations.values()].reduce((sum, { messages }) => sum + messages.length, 0);
       if (pending.length === 0 && count === quiet && !retried) {
         retried = true;
@@ -308,6 +314,11 @@ class Run implements Chaos {
       pauses: this.#pauses,
       frozen: this.#frozen,
     };
+  }
+
+  spent(): Spent {
+    const ids = AGENTS.map(({ id }) => id);
+    return spentOn(this.#of.facts.read(), this.#looks, ids);
   }
 
   async close(): Promise<void> {

@@ -64,6 +64,7 @@ async function serverIn(folder: string, name: string, storage: string): Promise<
     { mode: 0o600 },
   );
   const url = `http://127.0.0.1:${port}`;
+  const log = path.join(folder, 'log.jsonl');
   let running: ServerProcess | undefined;
   const end = async <T>(how: (server: ServerProcess) => Promise<T>): Promise<T | null> => {
     const server = running;
@@ -79,7 +80,7 @@ async function serverIn(folder: string, name: string, storage: string): Promise<
     get up() {
       return running !== undefined;
     },
-    start: async () => void (running ??= await startServerProcess({ url, config })),
+    start: async () => void (running ??= await startServerProcess({ url, config, log })),
     kill: async () => void (await end((server) => server.kill())),
     stop: () => end((server) => server.stop()),
   };
