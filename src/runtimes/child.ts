@@ -10,6 +10,8 @@ import { splitLines } from './line-splitter.ts';
 const MAX_LINE = 8 * 1024 * 1024;
 /** Characters of stderr that are kept for reasons, at its beginning and at its end. */
 const STDERR_KEPT = 4096;
+/** Milliseconds that a process whose stdin was closed may take to end. */
+const END_MS = 5000;
 /** Milliseconds between SIGINT, SIGTERM and SIGKILL. */
 const STEP_MS = 3000;
 /** Milliseconds that output may still come in when all of ours has ended: a stranger may hold the pipe open. */
@@ -31,6 +33,8 @@ export interface ChildOptions {
   onTooLong: () => void;
   /** It wrote to stderr. */
   onStderr?: (text: string) => void;
+  /** It is gone, as `exited` says; before anybody who waits for that. */
+  onExit?: (exit: Exit) => void;
 }
 
 export interface Exit {
@@ -38,8 +42,13 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+export const howEnded = ({ code, signal: name }: Exit): string =>
+  name ? `by ${name}` : `with exit code ${code}`;
+
 export interface Child {
   readonly pid: number;
+  /** False once it has ended or is being ended. */
+  readonly alive: boolean;
   write(text: string): void;
   /** Closes stdin: a CLI that reads it finishes its work and ends. */
   endInput(): void;
@@ -47,6 +56,8 @@ export interface Child {
   readonly exited: Promise<Exit>;
   /** The beginning and the end of what it wrote to stderr. */
   stderr(): string;
+  /** Closes stdin, which lets it finish; stops it after 5 s. Resolves as `exited`. */
+  end(): Promise<Exit>;
   /** SIGINT, after 3 s SIGTERM to the group, after another 3 s SIGKILL to all; resolves as `exited`. Idempotent. */
   stop(): Promise<Exit>;
 }
@@ -79,21 +90,37 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   // The CLI may end before it has read its input; its exit says why.
   child.stdin.on('error', () => {});
 
+  let alive = true;
   const exited = ended(child).then(async (exit) => {
     running.delete(pid);
     await sweep(tag, pid);
     await drained(child);
     lines.end();
+    alive = false;
+    options.onExit?.(exit);
     return exit;
   });
   let stopping: Promise<Exit> | undefined;
+  const stop = (): Promise<Exit> => {
+    alive = false;
+    return (stopping ??= stopAll(pid, tag, exited));
+  };
   return {
     pid,
+    get alive() {
+      return alive;
+    },
     write: (text) => void child.stdin.write(text),
     endInput: () => void child.stdin.end(),
     exited,
     stderr: () => stderr,
-    stop: () => (stopping ??= stopAll(pid, tag, exited)),
+    end: async () => {
+      alive = false;
+      child.stdin.end();
+      if (!(await within(exited, END_MS))) return stop();
+      return exited;
+    },
+    stop,
   };
 }
 

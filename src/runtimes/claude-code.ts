@@ -118,7 +118,7 @@ function createClaudeCode(context: ClaudeContext): Runtime {
     message: Message,
   ): Promise<Sent> => {
     turn.begin();
-    const stop = (): void => void process_.stop();
+    const stop = (): void => void process_.child.stop();
     let expired: string | undefined;
     const clock = startTurnClock(turn.limits, (reason) => {
       expired = reason;

@@ -1,4 +1,5 @@
 /** What the end of a message in Claude Code means for its turn. */
+import { howEnded } from './child.ts';
 import type { ClaudeResult, MessageEnd } from './claude-process.ts';
 import { keepAfterTurn, type CliTurn, type Failed } from './cli-runtime.ts';
 import type { TurnOutcome, TurnUsage } from './runtime.ts';
@@ -38,9 +39,8 @@ export function outcomeOf(
       reason: 'Claude Code cancelled the turn',
       ...usage,
     };
-  const ending = end.exit.signal ? `by ${end.exit.signal}` : `with exit code ${end.exit.code}`;
   const when = end.started ? 'in the middle of the turn' : 'before it took the message';
-  const reason = `Claude Code ended ${ending} ${when}${end.stderr ? `: ${end.stderr}` : ''}`;
+  const reason = `Claude Code ended ${howEnded(end.exit)} ${when}${end.stderr ? `: ${end.stderr}` : ''}`;
   const wrongArgs = /unknown option|argument missing|is invalid/i.test(end.stderr);
   return {
     state: 'failed',

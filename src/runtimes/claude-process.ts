@@ -33,15 +33,12 @@ export interface Denial {
 
 export interface ClaudeProcess {
   readonly child: Child;
-  /** False once it has ended or is being ended. */
-  readonly alive: boolean;
   /** Sends one message; only one at a time. `onLife` is called at every sign of life. */
   send(message: { uuid: string; text: string }, events: TurnEvents, onLife: () => void): Promise<MessageEnd>;
   /** What the CLI refused its agent since the last call. */
   takeDenials(): Denial[];
   /** Lets it finish and end. */
-  end(): Promise<void>;
-  stop(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 interface Sent {
@@ -56,8 +53,6 @@ interface Sent {
 
 /** Refusals of one turn that are told; a CLI may go on being refused without end. */
 const MAX_DENIALS = 20;
-/** Milliseconds that a process whose stdin was closed may take to end. */
-const END_MS = 5000;
 
 export async function startClaude(options: {
   file: string;
@@ -67,7 +62,6 @@ export async function startClaude(options: {
   onTooLong: () => void;
 }): Promise<ClaudeProcess> {
   let sent: Sent | undefined;
-  let alive = true;
   let hasLifecycle = false;
   let denials: Denial[] = [];
 
@@ -127,7 +121,7 @@ export async function startClaude(options: {
     );
   };
 
-  const child = await startChild({ ...options, onLine });
+  const child = await startChild({ ...options, onLine, onExit: (exit) => settle(exitedEnd(exit, sent)) });
   const exitedEnd = (exit: Exit, message: Sent | undefined): MessageEnd => ({
     kind: 'exited',
     exit,
@@ -135,18 +129,10 @@ export async function startClaude(options: {
     result: message?.result,
     stderr: lastWords(child.stderr()),
   });
-  const gone = (async () => {
-    const exit = await child.exited;
-    alive = false;
-    settle(exitedEnd(exit, sent));
-  })();
   return {
     child,
-    get alive() {
-      return alive;
-    },
     send: async ({ uuid, text }, events, onLife) => {
-      if (!alive) return exitedEnd(await child.exited, undefined);
+      if (!child.alive) return exitedEnd(await child.exited, undefined);
       const line = {
         type: 'user',
         message: { role: 'user', content: text },
@@ -161,18 +147,7 @@ export async function startClaude(options: {
       });
     },
     takeDenials: () => denials.splice(0),
-    end: async () => {
-      alive = false;
-      child.endInput();
-      const late = setTimeout(() => void child.stop(), END_MS);
-      await gone;
-      clearTimeout(late);
-    },
-    stop: async () => {
-      alive = false;
-      await child.stop();
-      await gone;
-    },
+    end: () => child.end(),
   };
 }
 

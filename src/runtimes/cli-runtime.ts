@@ -103,7 +103,7 @@ export interface CliAdapter {
   /** Ends processes that live longer than a turn. */
   close?(): Promise<void>;
   /** Ends what is kept of one session beside the store. */
-  forget?(sessionKey: string): Promise<void> | undefined;
+  forget?(sessionKey: string): Promise<unknown> | undefined;
 }
 
 /** The Runtime of such a program. Throws a SetupError when the attachment has no workspace. */

@@ -2,7 +2,7 @@
  * One `codex app-server`: the process in which all threads of an agent run, spoken to in JSON lines over stdin and
  * stdout (JSON-RPC without its version). Tried with 0.169.0.
  */
-import { startChild, type Child, type Exit } from './child.ts';
+import { howEnded, startChild, type Child, type Exit } from './child.ts';
 import { isUuid, lastWords, parseLine } from './cli-runtime.ts';
 import type { ToolAnswer } from './codex-tool.ts';
 import type { TurnUsage } from './runtime.ts';
@@ -50,7 +50,6 @@ export interface TurnWatch {
 
 export interface CodexServer {
   readonly child: Child;
-  readonly alive: boolean;
   /** Turns that run in it. */
   readonly running: number;
   /** Begins a thread, or opens the one of that id. */
@@ -59,9 +58,6 @@ export interface CodexServer {
   turn(thread: CodexThread, clientId: string, text: string, watch: TurnWatch): Promise<TurnEnd>;
   /** Asks it to break off the turn that runs in this thread. */
   interrupt(thread: CodexThread): void;
-  /** Lets it end. */
-  end(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** A request that Codex refused. */
@@ -71,7 +67,7 @@ export class CodexGone extends Error {
   readonly exit: Exit;
   readonly words: string;
   constructor(exit: Exit, words: string) {
-    super(`Codex ended ${exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`}`);
+    super(`Codex ended ${howEnded(exit)}`);
     this.exit = exit;
     this.words = words;
   }
@@ -79,8 +75,6 @@ export class CodexGone extends Error {
 /** Nobody has logged in, and the provider asks for it. */
 export class CodexLoggedOut extends Error {}
 
-/** Milliseconds that a process whose stdin was closed may take to end. */
-const END_MS = 5000;
 /** Turns of a thread that are looked at, and kept, to know a wake again. */
 const KNOWN_TURNS = 50;
 
@@ -111,13 +105,12 @@ export async function startCodexServer(options: {
   const threads = new Map<string, CodexThread>();
   const turns = new Map<string, Running>();
   let requests = 0;
-  let alive = true;
   let unreadable = 0;
 
   const say = (line: Json): void => child.write(`${JSON.stringify(line)}\n`);
   const request = (method: string, params: Json): Promise<Json> =>
     new Promise((resolve, reject) => {
-      if (!alive) return void child.exited.then((exit) => reject(new CodexGone(exit, words())));
+      if (!child.alive) return void child.exited.then((exit) => reject(new CodexGone(exit, words())));
       const id = ++requests;
       pending.set(id, { method, resolve, reject });
       say({ id, method, params });
@@ -203,21 +196,16 @@ export async function startCodexServer(options: {
     onTooLong: () => {
       if (unreadable++ === 0) options.onTooLong();
     },
+    onExit: (exit) => {
+      const error = new CodexGone(exit, words());
+      for (const { reject } of pending.values()) reject(error);
+      pending.clear();
+    },
   });
   const words = (): string => lastWords(child.stderr().replaceAll(NOISE, ''));
-  const gone = (async () => {
-    const exit = await child.exited;
-    alive = false;
-    const error = new CodexGone(exit, words());
-    for (const { reject } of pending.values()) reject(error);
-    pending.clear();
-  })();
 
   const server: CodexServer = {
     child,
-    get alive() {
-      return alive;
-    },
     get running() {
       return turns.size;
     },
@@ -275,7 +263,7 @@ export async function startCodexServer(options: {
           if (running.interrupted) server.interrupt(thread);
         };
         request('turn/start', params).then(begun, failed);
-        void gone.then(async () => failed(new CodexGone(await child.exited, words())));
+        void child.exited.then((exit) => failed(new CodexGone(exit, words())));
       }),
     interrupt: (thread) => {
       const running = turns.get(thread.id);
@@ -283,18 +271,6 @@ export async function startCodexServer(options: {
       running.interrupted = true;
       if (running.turnId !== undefined)
         void request('turn/interrupt', { threadId: thread.id, turnId: running.turnId }).catch(() => {});
-    },
-    end: async () => {
-      alive = false;
-      child.endInput();
-      const late = setTimeout(() => void child.stop(), END_MS);
-      await gone;
-      clearTimeout(late);
-    },
-    stop: async () => {
-      alive = false;
-      await child.stop();
-      await gone;
     },
   };
   try {
@@ -307,7 +283,7 @@ export async function startCodexServer(options: {
     if (requiresOpenaiAuth === true && (account === null || account === undefined))
       throw new CodexLoggedOut('nobody has logged in to Codex');
   } catch (error) {
-    await server.stop();
+    await child.stop();
     throw error;
   }
   return server;

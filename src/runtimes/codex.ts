@@ -98,10 +98,10 @@ function createCodex(context: RuntimeContext<CodexConfig>): Runtime {
   let users = 0;
   const idle = idleTimer(context.attachment.runtime.idle_timeout, () => void end());
 
-  let ending: Promise<void> | undefined;
+  let ending: Promise<unknown> | undefined;
 
-  const end = (): Promise<void> | undefined => {
-    ending = server?.end() ?? ending;
+  const end = (): Promise<unknown> | undefined => {
+    ending = server?.child.end() ?? ending;
     server = undefined;
     return ending;
   };
@@ -118,7 +118,7 @@ function createCodex(context: RuntimeContext<CodexConfig>): Runtime {
   };
   /** The process, started when there is none. */
   const open = async (turn: CliTurn): Promise<CodexServer> => {
-    if (server?.alive) return server;
+    if (server?.child.alive) return server;
     // Not before it is gone: threads are locked by the process that has them open.
     await (server?.child.exited ?? ending);
     const others = starting;
@@ -139,7 +139,7 @@ function createCodex(context: RuntimeContext<CodexConfig>): Runtime {
     try {
       return await oneTurn(turn, open, () => users);
     } finally {
-      if (--users === 0 && server?.alive) idle.start();
+      if (--users === 0 && server?.child.alive) idle.start();
     }
   };
   const runtime = cliRuntime(context, {
@@ -174,7 +174,7 @@ async function oneTurn(
     stopping ??= (async () => {
       if (thread) server.interrupt(thread);
       if (thread) await Promise.race([over.promise, server.child.exited, patience()]);
-      if (!isOver || users() === 1) await server.stop();
+      if (!isOver || users() === 1) await server.child.stop();
     })();
     await stopping;
   };

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import type { RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../config/wake-folder.ts';
+import { howEnded } from './child.ts';
 import { lastWords } from './cli-runtime.ts';
 import { findExecutable } from './executable.ts';
 import { leftoverGone, runProgram, type ProgramEnd } from './program-turn.ts';
@@ -136,6 +137,5 @@ function outcomeOf(name: string, { exit, stdout, stderr }: ProgramEnd): TurnOutc
       permanent: known.permanent,
       cause: known.cause,
     });
-  const ending = exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`;
-  throw new TurnFailure(`${name} ended ${ending}${said}`, { cause: 'crashed' });
+  throw new TurnFailure(`${name} ended ${howEnded(exit)}${said}`, { cause: 'crashed' });
 }

@@ -1,12 +1,11 @@
 /** Processes that hold one session each and stay for its next message: so long, and so many of them. */
+import type { Child } from './child.ts';
 import { idleTimer, type IdleTimer } from './idle-timer.ts';
 
 export interface HoldableProcess {
-  /** False once it has ended or is being ended. */
-  readonly alive: boolean;
-  readonly child: { readonly exited: Promise<unknown> };
+  readonly child: Pick<Child, 'alive' | 'exited'>;
   /** Lets it finish and end. */
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 interface Held<P> {
@@ -23,7 +22,7 @@ export interface HeldProcesses<P> {
    */
   use<T>(key: string, id: string, open: () => Promise<P>, work: (process: P) => Promise<T>): Promise<T>;
   /** Ends the process of a key; undefined when there is none. */
-  drop(key: string): Promise<void> | undefined;
+  drop(key: string): Promise<unknown> | undefined;
   close(): Promise<void>;
 }
 
@@ -34,9 +33,9 @@ export function heldProcesses<P extends HoldableProcess>(
 ): HeldProcesses<P> {
   /** The longest unused first. */
   const held = new Map<string, Held<P>>();
-  const ending = new Map<string, Promise<void>>();
+  const ending = new Map<string, Promise<unknown>>();
 
-  const drop = (key: string): Promise<void> | undefined => {
+  const drop = (key: string): Promise<unknown> | undefined => {
     const one = held.get(key);
     if (!one) return undefined;
     held.delete(key);
@@ -59,7 +58,7 @@ export function heldProcesses<P extends HoldableProcess>(
       current?.idle.stop();
       if (current && current.id !== id) await drop(key);
       let one = current;
-      if (one?.process.alive !== true || one.id !== id) {
+      if (one?.process.child.alive !== true || one.id !== id) {
         // As below; it may have been let go a moment ago.
         await ending.get(key);
         const process_ = await open();
@@ -70,7 +69,7 @@ export function heldProcesses<P extends HoldableProcess>(
       try {
         return await work(one.process);
       } finally {
-        if (one.process.alive) keep(key, one);
+        if (one.process.child.alive) keep(key, one);
         else {
           // Not before it is gone: the next one opens the same session.
           await one.process.child.exited;

@@ -2,7 +2,7 @@
  * The Agent Client Protocol over the stdin and stdout of a program: JSON-RPC 2.0, one message a line, requests in both
  * directions.
  */
-import { startChild, type Child, type Exit } from '../child.ts';
+import { howEnded, startChild, type Child, type Exit } from '../child.ts';
 import { lastWords, parseLine } from '../cli-runtime.ts';
 
 export type Json = Record<string, unknown>;
@@ -27,26 +27,18 @@ export class AcpRefused extends Error {
 /** The process ended. */
 export class AcpGone extends Error {
   readonly words: string;
-  constructor({ code, signal }: Exit, words: string) {
-    super(`Gemini CLI ended ${signal ? `by ${signal}` : `with exit code ${code}`}`);
+  constructor(exit: Exit, words: string) {
+    super(`Gemini CLI ended ${howEnded(exit)}`);
     this.words = words;
   }
 }
 
 export interface AcpConnection {
   readonly child: Child;
-  /** False once it has ended or is being ended. */
-  readonly alive: boolean;
   /** Rejects with AcpRefused or AcpGone. */
   request(method: string, params: Json): Promise<Json>;
   notify(method: string, params: Json): void;
-  /** Lets it finish and end. */
-  end(): Promise<void>;
-  stop(): Promise<void>;
 }
-
-/** Milliseconds that a process whose stdin was closed may take to end. */
-const END_MS = 5000;
 
 export async function connectAcp(
   options: {
@@ -62,7 +54,6 @@ export async function connectAcp(
 ): Promise<AcpConnection> {
   const pending = new Map<number, PromiseWithResolvers<Json>>();
   let requests = 0;
-  let alive = true;
   let unreadable = 0;
 
   const send = (message: Json): void => child.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -90,27 +81,22 @@ export async function connectAcp(
       send({ id, result: { outcome } });
     } else send({ id, error: { code: -32_601, message: 'this client does not do that' } });
   };
+  let ended: AcpGone | undefined;
   const child = await startChild({
     ...options,
     onLine,
     onTooLong: () => {
       if (unreadable++ === 0) options.onTooLong();
     },
+    onExit: (exit) => {
+      const stderr = child.stderr();
+      ended = new AcpGone(exit, WRONG.exec(stderr)?.[0] ?? lastWords(stderr.replaceAll(NOISE, '')));
+      for (const { reject } of pending.values()) reject(ended);
+      pending.clear();
+    },
   });
-  let ended: AcpGone | undefined;
-  const gone = (async () => {
-    const exit = await child.exited;
-    alive = false;
-    const stderr = child.stderr();
-    ended = new AcpGone(exit, WRONG.exec(stderr)?.[0] ?? lastWords(stderr.replaceAll(NOISE, '')));
-    for (const { reject } of pending.values()) reject(ended);
-    pending.clear();
-  })();
   return {
     child,
-    get alive() {
-      return alive;
-    },
     request: (method, params) => {
       if (ended) return Promise.reject(ended);
       const waiting = Promise.withResolvers<Json>();
@@ -120,18 +106,6 @@ export async function connectAcp(
       return waiting.promise;
     },
     notify: (method, params) => send({ method, params }),
-    end: async () => {
-      alive = false;
-      child.endInput();
-      const late = setTimeout(() => void child.stop(), END_MS);
-      await gone;
-      clearTimeout(late);
-    },
-    stop: async () => {
-      alive = false;
-      await child.stop();
-      await gone;
-    },
   };
 }
 

@@ -53,13 +53,12 @@ export interface GeminiProcess {
   readonly session: string;
   readonly version: string;
   readonly child: AcpConnection['child'];
-  readonly alive: boolean;
   prompt(text: string, watch: PromptWatch): Promise<PromptEnd>;
   /** What was refused since the last call. */
   takeDenials(): Denial[];
   /** Breaks off what runs, then ends the process with all that it started. */
   stop(): Promise<void>;
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 interface Running {
@@ -137,6 +136,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
     },
     { life: () => running?.watch.life(), update, permission },
   );
+  const { child } = connection;
   const asked = (method: string, params: Json): Promise<Json> =>
     Promise.race([connection.request(method, params), loggedOut.promise]);
 
@@ -165,7 +165,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
   };
 
   let late = false;
-  const stopEarly = (): void => void connection.stop();
+  const stopEarly = (): void => void child.stop();
   const limit = setTimeout(() => {
     late = true;
     stopEarly();
@@ -181,7 +181,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
     session = (stored === undefined ? undefined : await load(stored)) ?? (await begin());
     removeAbandoned(start.env, session);
   } catch (error) {
-    await connection.stop();
+    await child.stop();
     throw late ? new Error(`Gemini CLI did not begin a session in ${START_MS / 1000} s`) : error;
   } finally {
     clearTimeout(limit);
@@ -191,10 +191,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
   return {
     session,
     version,
-    child: connection.child,
-    get alive() {
-      return connection.alive;
-    },
+    child,
     prompt: async (text, watch) => {
       const has = watchForMessage(start.env, session, text);
       let told = false;
@@ -238,14 +235,14 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
         ),
       })),
     stop: async () => {
-      if (running && connection.alive) {
+      if (running && child.alive) {
         // It takes the message back out of its history, which would else be answered with the next one.
         connection.notify('session/cancel', { sessionId: session });
         await Promise.race([running.over.promise, pause(CANCEL_MS)]);
       }
-      await connection.stop();
+      await child.stop();
     },
-    end: () => connection.end(),
+    end: () => child.end(),
   };
 }
 

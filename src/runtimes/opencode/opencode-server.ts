@@ -3,7 +3,7 @@
  * it. Tried with 1.18.33.
  */
 import { randomBytes } from 'node:crypto';
-import { startChild, type Child } from '../child.ts';
+import { howEnded, startChild, type Child, type Exit } from '../child.ts';
 import { lastWords } from '../cli-runtime.ts';
 import { HttpLost, httpCall, objectOf, type HttpAnswer } from '../http-call.ts';
 import { agentOf, requireChosenModel, type OpencodeConfig } from './chosen-model.ts';
@@ -33,7 +33,6 @@ export class OpencodeRefused extends Error {
 
 export interface OpencodeServer {
   readonly child: Child;
-  readonly alive: boolean;
   /** The shell that its settings name. */
   readonly shell: string | undefined;
   /** The messages of a session, the newest 200; undefined when there is no such session. */
@@ -52,7 +51,7 @@ export interface OpencodeServer {
   breakOff(session: string): Promise<void>;
   /** Breaks off what runs, then ends the process with all that it started. */
   stop(session?: string): Promise<void>;
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 /** Throws a SetupError, with nothing left, when no model was chosen (`model` is `runtime.model`). */
@@ -68,6 +67,7 @@ export async function startOpencode(options: {
   const password = randomBytes(24).toString('base64url');
   const headers = { authorization: `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}` };
   const listening = Promise.withResolvers<string>();
+  const gone = new AbortController();
   const child = await startChild({
     file: options.file,
     args: ['serve', '--hostname', '127.0.0.1', '--port', '0', ...options.args],
@@ -84,19 +84,10 @@ export async function startOpencode(options: {
       if (url) listening.resolve(url);
     },
     onTooLong: options.onTooLong,
+    onExit: () => gone.abort(),
   });
   child.endInput();
-  const gone = new AbortController();
-  let alive = true;
-  void child.exited.finally(() => {
-    alive = false;
-    gone.abort();
-  });
-  const stop = async (): Promise<void> => {
-    alive = false;
-    await child.stop();
-  };
-  const onAbort = (): void => void stop();
+  const onAbort = (): void => void child.stop();
   options.signal.addEventListener('abort', onAbort, { once: true });
   if (options.signal.aborted) onAbort();
   const url = await Promise.race([listening.promise, child.exited.then(() => undefined)]);
@@ -137,7 +128,7 @@ export async function startOpencode(options: {
           throw new OpencodeGone('opencode broke off the turn when its connection to the node was lost');
       } catch (error) {
         // Others of its connections may have broken too.
-        if (!(error instanceof HttpLost) || signal.aborted || !alive) throw error;
+        if (!(error instanceof HttpLost) || signal.aborted || !child.alive) throw error;
       }
       await new Promise((done) => setTimeout(done, LOOK_MS));
     }
@@ -155,7 +146,7 @@ export async function startOpencode(options: {
     events = watchEvents({ url, headers, signal: gone.signal, rules, get, post });
     await events.opened;
   } catch (error) {
-    await stop();
+    await child.stop();
     throw error;
   } finally {
     options.signal.removeEventListener('abort', onAbort);
@@ -165,9 +156,6 @@ export async function startOpencode(options: {
   };
   return {
     child,
-    get alive() {
-      return alive;
-    },
     shell: config.shell,
     messages,
     create: async (title, signal) => {
@@ -186,7 +174,7 @@ export async function startOpencode(options: {
       } catch (error) {
         if (signal.aborted || !(error instanceof HttpLost)) throw error;
         try {
-          if (alive) return await settled(one, signal);
+          if (child.alive) return await settled(one, signal);
         } catch (lost) {
           if (!(lost instanceof HttpLost)) throw lost;
         }
@@ -199,22 +187,17 @@ export async function startOpencode(options: {
     takeDenials: events.takeDenials,
     breakOff,
     stop: async (session) => {
-      if (session !== undefined && alive) await breakOff(session);
-      await stop();
+      if (session !== undefined && child.alive) await breakOff(session);
+      await child.stop();
     },
-    end: stop,
+    end: () => child.stop(),
   };
 }
 
-function endOf(
-  exit: { code: number | null; signal: NodeJS.Signals | null },
-  child: Child,
-  args: readonly string[],
-): string {
-  const ending = exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`;
+function endOf(exit: Exit, child: Child, args: readonly string[]): string {
   const words = lastWords(child.stderr());
   // What it does not know it answers with its help, which says nothing.
   if (/^Options:|Show help|show help/m.test(child.stderr()) && args.length > 0)
     return `opencode serve does not take ${args.join(' ')}; correct runtime.args`;
-  return `opencode ended ${ending}${words === '' ? '' : `: ${words}`}`;
+  return `opencode ended ${howEnded(exit)}${words === '' ? '' : `: ${words}`}`;
 }

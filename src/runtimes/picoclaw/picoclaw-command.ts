@@ -6,6 +6,7 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beginWake, WAKE_ENV, wakeFolder } from '../../config/wake-folder.ts';
+import { howEnded } from '../child.ts';
 import { lastWords } from '../cli-runtime.ts';
 import { findExecutable } from '../executable.ts';
 import { guarded } from '../guarded-text.ts';
@@ -79,10 +80,10 @@ export function commandRuntime(context: PicoClawContext, command: string): Runti
     }
     const said = /^Error: (.*)$/m.exec(stderr)?.[1];
     if (exit.code !== null && said !== undefined) throw picoclawFailure(said);
-    const ending = exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`;
-    throw new TurnFailure(`PicoClaw ended ${ending} without saying how the turn went: ${lastWords(stderr)}`, {
-      cause: 'crashed',
-    });
+    throw new TurnFailure(
+      `PicoClaw ended ${howEnded(exit)} without saying how the turn went: ${lastWords(stderr)}`,
+      { cause: 'crashed' },
+    );
   };
 
   return {
