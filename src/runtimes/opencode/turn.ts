@@ -131,6 +131,8 @@ async function send(begun: Begun, session: string, message: string): Promise<Tur
       },
       AbortSignal.any([signal, given.signal]),
     );
+    // The answer may overtake its events, which come on another connection.
+    tellDelivered(progress, events);
     steps.set(end.info.id, end.info);
     keepAfterTurn(turn, session, undefined);
     const usage = usageOf(steps);
