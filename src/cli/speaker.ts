@@ -43,6 +43,12 @@ export const SELECTION_FLAGS: readonly Flag[] = [
   },
   { name: 'member', value: 'ID', what: 'which agent, when the configuration has several' },
   { name: 'base-url', value: 'URL', what: 'address of the server, in place of the configured one' },
+  {
+    name: 'other-url',
+    value: 'URL',
+    many: true,
+    what: 'another server of that network, for when --base-url does not answer; may be given again',
+  },
   { name: 'token-env', value: 'NAME', what: 'environment variable that holds the token' },
 ];
 export const AS_FLAG: Flag = {
@@ -90,6 +96,7 @@ export async function findSpeaker(args: Args, io: Io, options: { speaks: boolean
   const override = baseUrlFlag(args);
   const as = args.text('as');
   const [network, member, config] = [args.text('network'), args.text('member'), args.text('config')];
+  const others = otherUrlsFlag(args);
   const client = loadClientConfig({
     cwd: io.cwd,
     env: io.env,
@@ -111,8 +118,8 @@ export async function findSpeaker(args: Args, io: Io, options: { speaks: boolean
       override ?? attachment.base_url,
       tokenOf(args, io) ?? clientToken(attachment, io.env, dir),
       dir,
-      // An address of the command line stands for itself.
-      override === undefined ? attachment.other_urls : undefined,
+      // Addresses of the command line stand for themselves.
+      override === undefined ? attachment.other_urls : others,
     );
   }
   if (override !== undefined && member !== undefined && as === undefined) {
@@ -123,7 +130,7 @@ export async function findSpeaker(args: Args, io: Io, options: { speaks: boolean
       network_id: network ?? '',
       rooms: [],
     };
-    return asAgent(attachment, override, tokenOf(args, io), path.join(io.cwd, '.moltnet'));
+    return asAgent(attachment, override, tokenOf(args, io), path.join(io.cwd, '.moltnet'), others);
   }
   const token = tokenOf(args, io);
   if (token === undefined)
@@ -262,9 +269,24 @@ function personId(name: string): string {
 
 export function baseUrlFlag(args: Args): string | undefined {
   const url = args.text('base-url');
-  if (url === undefined) return undefined;
+  return url === undefined ? undefined : serverUrl('base-url', url);
+}
+
+/** Only an agent goes over, and only where it is known of which network those others must be (NODE-36). */
+function otherUrlsFlag(args: Args): string[] | undefined {
+  const urls = args.list('other-url');
+  if (urls.length === 0) return undefined;
+  if (['base-url', 'network', 'member'].some((name) => args.text(name) === undefined) || args.given('as'))
+    throw usageFailure(
+      '--other-url names more servers for an agent',
+      'add --base-url, --network and --member',
+    );
+  return urls.map((url) => serverUrl('other-url', url));
+}
+
+function serverUrl(flag: string, url: string): string {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw usageFailure(`--base-url ${JSON.stringify(url)} is not a URL`, 'write http://host:port');
+    throw usageFailure(`--${flag} ${JSON.stringify(url)} is not a URL`, 'write http://host:port');
   return url.replace(/\/+$/, '');
 }
 

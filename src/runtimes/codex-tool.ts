@@ -61,14 +61,9 @@ export async function runTool(
   const problem = refusal(args, stdin);
   if (problem !== undefined) return { text: `moltnet: ${problem}`, success: false };
   const [command = '', ...rest] = args as string[];
-  let answer: ToolAnswer = { text: '', success: false };
-  for (const url of [base_url, ...other_urls]) {
-    const ours = ['--network', network_id, '--member', agent.id, '--base-url', url];
-    answer = await run(place, [command, ...ours, ...rest], (stdin as string | undefined) ?? '');
-    // The next one only where nothing can have arrived.
-    if (answer.success || !answer.text.includes('no Moltnet server at')) break;
-  }
-  return answer;
+  const ours = ['--network', network_id, '--member', agent.id, '--base-url', base_url];
+  const others = other_urls.flatMap((url) => ['--other-url', url]);
+  return run(place, [command, ...ours, ...others, ...rest], (stdin as string | undefined) ?? '');
 }
 
 function refusal(args: unknown, stdin: unknown): string | undefined {

@@ -7,7 +7,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import type { Client } from '../../src/client/http.ts';
+import type { AttachmentConfig } from '../../src/config/types.ts';
 import { runTool } from '../../src/runtimes/codex-tool.ts';
+import { startScriptedServer } from '../support/node-attach-server.ts';
 import { startCodexNode, type CodexNodeOptions } from '../support/node-codex.ts';
 import { speaker } from '../support/node-lab.ts';
 import { attachmentConfig } from '../support/node-lab-config.ts';
@@ -114,8 +116,6 @@ it('RT-152 what a shell writes into the configuration of its workspace leads the
   const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
   // Nothing listens at its own server.
   const nowhere = await freePort();
-  const folder = path.join(options.folder, 'workspace', '.moltnet');
-  mkdirSync(folder, { recursive: true });
   const run = async (base_url: string, other_urls: string[]): Promise<string> => {
     const attachment = {
       base_url,
@@ -124,19 +124,35 @@ it('RT-152 what a shell writes into the configuration of its workspace leads the
       member_id: 'alpha',
       auth: { mode: 'none' },
     };
-    const file = { version: 'moltnet.client.v1', attachments: [attachment] };
-    writeFileSync(path.join(folder, 'config.json'), JSON.stringify(file), { mode: 0o600 });
     const at = attachmentConfig(`http://127.0.0.1:${nowhere}`, { agent: { id: 'alpha' } });
-    const signal = new AbortController().signal;
-    const place = {
-      bin: path.join(options.folder, 'bin'),
-      cwd: path.dirname(folder),
-      env: process.env,
-      signal,
-    };
-    return (await runTool(at, place, { args: ['read', 'room:general'] })).text;
+    return (await readByTool(at, attachment)).text;
   };
   expect(await run(url, [])).toContain('no Moltnet server at');
   expect(await run(`http://127.0.0.1:${nowhere}`, [url])).toContain('no Moltnet server at');
   expect(asked).toEqual([]);
 });
+
+it('RT-152 NODE-36 where its server is away the tool asks another one, and one of another network sees no token', async () => {
+  const elsewhere = await startScriptedServer({ network: 'elsewhere' });
+  await say('room:general', 'here');
+  const at = attachmentConfig(`http://127.0.0.1:${await freePort()}`, {
+    agent: { id: 'alpha' },
+    other_urls: [elsewhere.url, options.url],
+  });
+  const auth = { mode: 'bearer', token: 'magt_v1_alpha' };
+  const { base_url, network_id } = at;
+  const answer = await readByTool(at, { base_url, network_id, member_id: 'alpha', auth });
+  expect(answer).toMatchObject({ success: true, text: expect.stringContaining('here') });
+  expect(elsewhere.asked).toEqual([undefined]);
+});
+
+/** With this in the client configuration of its workspace. */
+function readByTool(at: AttachmentConfig, written: object): ReturnType<typeof runTool> {
+  const cwd = path.join(options.folder, 'workspace');
+  mkdirSync(path.join(cwd, '.moltnet'), { recursive: true });
+  const file = { version: 'moltnet.client.v1', attachments: [written] };
+  writeFileSync(path.join(cwd, '.moltnet/config.json'), JSON.stringify(file), { mode: 0o600 });
+  const { signal } = new AbortController();
+  const place = { bin: path.join(options.folder, 'bin'), cwd, env: process.env, signal };
+  return runTool(at, place, { args: ['read', 'room:general'] });
+}
