@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { eventually } from '../../test/support/eventually.ts';
 import { openPostgres } from '../../test/support/postgres-open.ts';
 import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
-import { messageOf, upTo, writesOf } from '../../test/support/store-writes.ts';
+import { messageOf, rowsOf, upTo, writesOf } from '../../test/support/store-writes.ts';
 import { ConstraintError, StateMovedError, StorageError } from './errors.ts';
 import { IN_TURN } from './postgres-commit-sql.ts';
 import type { Store } from './store.ts';
@@ -126,6 +126,48 @@ it('STO-54 while it is another server’s turn a decision waits; a turn of a ser
   expect(rows).toEqual(rows.map(() => ({ over: true })));
   expect((await allIds(a)).slice(2)).toEqual(['evt_b1', 'evt_a1']);
 });
+
+const fencesOf = (holder: number) =>
+  rowsOf(...['z', 'a'].map((name) => ({ op: 'fence', name, holder }) as const));
+it.each<[string, (store: Store) => Promise<unknown>, number]>([
+  ['a commit', (store) => store.commit([fencesOf(store.peers!.holder)]), 2],
+  ['what lets them go', ({ peers }) => Promise.all([peers!.release('z'), peers!.release('a')]), 0],
+  ['the end of their server', (store) => store.close(), 0],
+])(
+  'STO-57 leases are locked in the order of their names by %s: two never wait for each other',
+  async (_, act, left) => {
+    const { store, admin } = await heldCommits();
+    await admin.query('ROLLBACK');
+    // Where nothing says in which order, it is that in which they were made.
+    for (const name of ['z', 'a']) expect(await store.peers!.lease(name)).toBe(true);
+    // So that it knows how small the table is, and reads it as it lies there.
+    await admin.query('ANALYZE leases');
+    await expectInOrder(admin, () => act(store));
+    expect((await admin.query('SELECT 1 FROM leases')).rowCount).toBe(left);
+  },
+);
+
+it('STO-57 leases of a server that is dead are locked in the order of their names by who takes it out', async () => {
+  const { store, admin } = await heldCommits();
+  await admin.query(`ROLLBACK; INSERT INTO servers (server, until) VALUES (99, clock_timestamp() - interval '1 hour');
+    INSERT INTO leases (name, server) VALUES ('z', 99), ('a', 99)`);
+  await expectInOrder(admin, () => store.peers!.lease('mine'));
+  expect((await admin.query('SELECT name FROM leases')).rows).toEqual([{ name: 'mine' }]);
+});
+
+/** While another has the lease `a`, and then wants `z`: that one it has not locked yet, so it is not broken off. */
+async function expectInOrder(admin: pg.Client, act: () => Promise<unknown>): Promise<void> {
+  await admin.query(`BEGIN; SELECT 1 FROM leases WHERE name = 'a' FOR UPDATE`);
+  const acting = act();
+  const waiting = async () =>
+    (await admin.query('SELECT virtualtransaction FROM pg_locks WHERE NOT granted')).rows;
+  while ((await waiting()).length === 0) await turn();
+  const before = await waiting();
+  await admin.query(`SELECT 1 FROM leases WHERE name = 'z' FOR UPDATE`);
+  expect(await waiting()).toEqual(before);
+  await admin.query('ROLLBACK');
+  await acting;
+}
 
 it('STO-51 STO-42 of pairs on their way while Postgres is killed again and again, what was answered is there once and what was refused is not', async () => {
   const store = await openPostgres(server.dsn);

@@ -24,12 +24,21 @@ const BORN: Statement = {
   name: 'moltnet_peers_born',
   text: `INSERT INTO servers (server, until) VALUES ($1, clock_timestamp() + interval '${LIVES} milliseconds')`,
 };
+/** Locks leases in the order of their names, as commits do with theirs (postgres-row-sql.ts), and takes them out. */
+const leasesOf = (which: string): { locked: string; out: string } => ({
+  locked: `locked AS MATERIALIZED (SELECT name FROM leases WHERE ${which} ORDER BY name FOR UPDATE)`,
+  out: 'DELETE FROM leases USING locked WHERE leases.name = locked.name',
+});
+const OF_DEAD = leasesOf('server IN (SELECT server FROM dead)');
+const LET_GO = leasesOf('server = $1 AND name = ANY($2::TEXT[])');
+const OURS = leasesOf('server = $1');
+
 /** Says that we live, unless that lapsed; and takes out who has been dead for long. */
 const LIVE: Statement = {
   name: 'moltnet_peers_live',
   text: `WITH dead AS MATERIALIZED (DELETE FROM servers WHERE until < clock_timestamp() - interval '30 seconds' RETURNING server),
       a AS (DELETE FROM attached USING dead WHERE attached.server = dead.server),
-      l AS (DELETE FROM leases USING dead WHERE leases.server = dead.server)
+      ${OF_DEAD.locked}, l AS (${OF_DEAD.out})
     UPDATE servers SET until = clock_timestamp() + interval '${LIVES} milliseconds'
     WHERE server = $1 AND until > clock_timestamp() RETURNING (SELECT count(*) FROM servers o WHERE o.server <> $1 AND o.until > clock_timestamp()) AS others`,
 };
@@ -56,13 +65,13 @@ const LEASE: Statement = {
 };
 const RELEASE: Statement = {
   name: 'moltnet_peers_release',
-  text: 'DELETE FROM leases WHERE server = $1 AND name = ANY($2::TEXT[])',
+  text: `WITH ${LET_GO.locked} ${LET_GO.out}`,
 };
 const TELL: Statement = { name: 'moltnet_peers_tell', text: 'SELECT pg_notify($1, $2)' };
 const DIED: Statement = {
   name: 'moltnet_peers_died',
-  text: `WITH s AS (DELETE FROM servers WHERE server = $1), a AS (DELETE FROM attached WHERE server = $1)
-    DELETE FROM leases WHERE server = $1`,
+  text: `WITH s AS (DELETE FROM servers WHERE server = $1), a AS (DELETE FROM attached WHERE server = $1),
+      ${OURS.locked} ${OURS.out}`,
 };
 
 /** Values: hash, token id, token hash, milliseconds, most. */

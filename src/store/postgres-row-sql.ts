@@ -5,9 +5,10 @@
 
 /** One statement for each kind of row that is not an event, a conversation or a pair. `g` is the JSON of its rows. */
 const ROWS: Readonly<Record<string, string>> = {
-  // Who takes the lease waits for this commit, and then reads what it stored.
+  // Who takes the lease waits for this commit, and then reads what it stored. In the order of names, as wherever several
+  // leases are locked (postgres-peers.ts): so no two wait for each other.
   fence: `PERFORM 1 FROM leases l JOIN json_to_recordset(g) AS x(name TEXT, holder BIGINT) ON l.name = x.name AND l.server = x.holder
-    FOR SHARE OF l`,
+    ORDER BY l.name FOR SHARE OF l`,
   mention: `INSERT INTO mentions (seq, agent_id, conversation, room_id)
     SELECT before + x.i, x.agent_id, x.conversation, x.room_id
     FROM json_to_recordset(g) AS x(i BIGINT, agent_id TEXT, conversation TEXT, room_id TEXT) ON CONFLICT DO NOTHING`,
