@@ -16,6 +16,7 @@ import {
   cliRuntime,
   completeProgram,
   isUuid,
+  maxIdle,
   type CliProgram,
   type CliTurn,
 } from './cli-runtime.ts';
@@ -46,17 +47,9 @@ const PROGRAM: CliProgram = {
   npm: CLAUDE_CLI,
   advice:
     'install Claude Code with `npm install -g @anthropic-ai/claude-code`, or write its path into runtime.command',
-  capabilities: {
-    wake_idle: true,
-    wake_busy: false,
-    headless: true,
-    dedupes: true,
-    reports_usage: true,
-    cancels: true,
-  },
 };
 
-/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. Each holds 200 MB. */
+/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. */
 const MAX_IDLE = 2;
 /** How often one wake is gone on with after interruptions that only its session remembers. */
 const MAX_RESUMPTIONS = 8;
@@ -72,12 +65,7 @@ const PERMISSIONS: readonly string[] = ['--permission-mode', 'dontAsk', '--allow
 
 const FIELDS = {
   ...LASTING_FIELDS,
-  max_idle: {
-    type: 'number',
-    min: 1,
-    max: 64,
-    about: 'processes that wait for a message; each holds 200 MB (2)',
-  },
+  max_idle: maxIdle(MAX_IDLE, 200),
 } as const satisfies RuntimeFields;
 type ClaudeContext = RuntimeContext<RuntimeConfigOf<typeof FIELDS>>;
 

@@ -1,8 +1,8 @@
 /** What the end of a message in Claude Code means for its turn. */
 import { howEnded } from './child.ts';
 import type { ClaudeResult, MessageEnd } from './claude-process.ts';
-import { keepAfterTurn, type CliTurn, type Failed } from './cli-runtime.ts';
-import type { TurnOutcome, TurnUsage } from './runtime.ts';
+import { keepAfterTurn, type CliTurn } from './cli-runtime.ts';
+import type { Failed, TurnOutcome, TurnUsage } from './runtime.ts';
 
 /** How a turn ended, by what the process said of it. */
 export function outcomeOf(

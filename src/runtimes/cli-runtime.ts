@@ -5,18 +5,20 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { ConfigError } from '../config/issues.ts';
-import type { NoteField, RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
+import type { NoteField, RuntimeConfigOf, RuntimeField, RuntimeFields } from '../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../config/wake-folder.ts';
 import { findExecutable, type NpmCli } from './executable.ts';
-import type {
-  ProbeResult,
-  Runtime,
-  RuntimeCapabilities,
-  RuntimeContext,
-  TurnEvents,
-  TurnOutcome,
-  TurnUsage,
-  Wake,
+import {
+  notReady,
+  TURN_BY_TURN,
+  type Failed,
+  type ProbeResult,
+  type Runtime,
+  type RuntimeContext,
+  type TurnEvents,
+  type TurnOutcome,
+  type TurnUsage,
+  type Wake,
 } from './runtime.ts';
 import { openSessionStore, type SessionStore } from './sessions.ts';
 import { SetupError } from './setup-error.ts';
@@ -46,6 +48,14 @@ export const LASTING_FIELDS = {
     about: 'seconds without a turn after which its process is ended (600)',
   },
 } as const satisfies RuntimeFields;
+/** Of one that holds a single session: how many processes of an agent wait for a message, and the memory of each. */
+export const maxIdle = (count: number, megabytes: number) =>
+  ({
+    type: 'number',
+    min: 1,
+    max: 64,
+    about: `processes that wait for a message; each holds ${megabytes} MB (${count})`,
+  }) as const satisfies RuntimeField;
 export type CliConfig = RuntimeConfigOf<typeof CLI_FIELDS>;
 export type CliContext = RuntimeContext<CliConfig>;
 export type LastingContext = RuntimeContext<RuntimeConfigOf<typeof LASTING_FIELDS>>;
@@ -70,7 +80,6 @@ export interface CliProgram {
   npm: NpmCli;
   /** What to do when it is not there. */
   advice: string;
-  capabilities: RuntimeCapabilities;
 }
 
 /** Where and how the processes of one attachment run. */
@@ -156,7 +165,7 @@ export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
   const storeFile = (): SessionStore => sessionStore(context, workspace);
   return {
     kind: program.kind,
-    capabilities: program.capabilities,
+    capabilities: { ...TURN_BY_TURN, dedupes: true, reports_usage: true, cancels: true },
     sessions: {
       list: async () =>
         storeFile()
@@ -259,12 +268,9 @@ async function probe(
     });
     return { ready: true, version };
   } catch (error) {
-    const { state: _, ...rest } = failure(error);
-    return { ready: false, ...rest };
+    return notReady(failure(error));
   }
 }
-
-export type Failed = Extract<TurnOutcome, { state: 'failed' }>;
 
 /** Errors of starting a process that stay until a person does something. */
 const LASTING: ReadonlySet<string> = new Set([

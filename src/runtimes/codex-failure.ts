@@ -1,7 +1,6 @@
 /** What kept Codex from a turn, as its failure is told. */
-import type { Failed } from './cli-runtime.ts';
 import { CodexGone, CodexLoggedOut, CodexRefused, type CodexError } from './codex-server.ts';
-import type { FailureCause } from './runtime.ts';
+import type { Failed, FailureCause } from './runtime.ts';
 
 const LOGIN = 'log in with `codex login` as the user of this node';
 const ARGS = 'correct runtime.args';

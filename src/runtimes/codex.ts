@@ -63,14 +63,6 @@ const PROGRAM: CliProgram = {
       })),
   },
   advice: 'install Codex with `npm install -g @openai/codex`, or write its path into runtime.command',
-  capabilities: {
-    wake_idle: true,
-    wake_busy: false,
-    headless: true,
-    dedupes: true,
-    reports_usage: true,
-    cancels: true,
-  },
 };
 
 /** Milliseconds in which a turn that was interrupted ends; then the process does. */

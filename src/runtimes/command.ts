@@ -11,13 +11,13 @@ import { findExecutable } from './executable.ts';
 import { leftoverGone, runProgram, type ProgramEnd } from './program-turn.ts';
 import {
   defineRuntime,
+  TURN_BY_TURN,
   type FailureCause,
-  type ProbeResult,
   type Runtime,
   type RuntimeContext,
   type TurnOutcome,
 } from './runtime.ts';
-import { failedBy, TurnFailure, turnLine, type LineTurn } from './turn-line.ts';
+import { probed, TurnFailure, turnLine, type LineTurn } from './turn-line.ts';
 import { agentEnvironment, requireWorkspace, workspaceOf } from './workspace.ts';
 
 const FIELDS = {
@@ -106,23 +106,13 @@ function create(context: CommandContext): Runtime {
   return {
     kind: 'command',
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       dedupes: false,
       reports_usage: false,
       cancels: true,
     },
     ...turnLine({ context, run }),
-    probe: async (): Promise<ProbeResult> => {
-      try {
-        enter();
-        return { ready: true };
-      } catch (error) {
-        const { state: _, ...rest } = failedBy(error);
-        return { ready: false, ...rest };
-      }
-    },
+    probe: () => probed(enter),
   };
 }
 

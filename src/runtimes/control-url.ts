@@ -7,6 +7,7 @@ import type { AttachmentConfig } from '../config/types.ts';
 import { httpCall, lostFailure, objectOf, statusFailure } from './http-call.ts';
 import {
   defineRuntime,
+  TURN_BY_TURN,
   type ProbeResult,
   type Runtime,
   type RuntimeContext,
@@ -26,9 +27,7 @@ export function controlRuntime(context: RuntimeContext, kind: string, url: strin
   return {
     kind,
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       dedupes: false,
       reports_usage: false,
       // It can only be left: what it does is not known.

@@ -55,6 +55,8 @@ export type TurnOutcome =
     }
   | { state: 'cancelled'; reason: string };
 
+export type Failed = Extract<TurnOutcome, { state: 'failed' }>;
+
 export type FailureCause =
   /** The program, or the service, is not there. */
   | 'missing'
@@ -85,9 +87,20 @@ export interface RuntimeCapabilities {
   cancels: boolean;
 }
 
+/** What all of them have in common. */
+export const TURN_BY_TURN = { wake_idle: true, wake_busy: false, headless: true } as const;
+
 export type ProbeResult =
   | { ready: true; version?: string }
   | { ready: false; permanent: boolean; reason: string; cause?: FailureCause };
+
+/** By what a turn would fail with. */
+export const notReady = ({ permanent, reason, cause }: Failed): ProbeResult => ({
+  ready: false,
+  permanent,
+  reason,
+  ...(cause ? { cause } : {}),
+});
 
 export interface TurnEvents {
   /** The runtime took the bytes. */

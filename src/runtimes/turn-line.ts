@@ -3,7 +3,17 @@
  * cancelled while it waits or runs, with its two time limits, and failures told by what was thrown.
  */
 import { ConfigError } from '../config/issues.ts';
-import type { FailureCause, Runtime, RuntimeContext, TurnEvents, TurnOutcome, Wake } from './runtime.ts';
+import {
+  notReady,
+  type Failed,
+  type FailureCause,
+  type ProbeResult,
+  type Runtime,
+  type RuntimeContext,
+  type TurnEvents,
+  type TurnOutcome,
+  type Wake,
+} from './runtime.ts';
 import { SetupError } from './setup-error.ts';
 import { startTurnClock, type TurnClock, type TurnLimits } from './turn-clock.ts';
 
@@ -40,7 +50,7 @@ export interface LineOptions {
 
 /** A turn failed in this way. */
 export class TurnFailure extends Error {
-  readonly failed: Extract<TurnOutcome, { state: 'failed' }>;
+  readonly failed: Failed;
   constructor(
     reason: string,
     {
@@ -146,12 +156,22 @@ function toldOnce(events: TurnEvents): Required<TurnEvents> {
 }
 
 /** What was thrown, as a turn's failure. */
-export function failedBy(error: unknown): Extract<TurnOutcome, { state: 'failed' }> {
+export function failedBy(error: unknown): Failed {
   if (error instanceof TurnFailure) return error.failed;
   const permanent = error instanceof SetupError || error instanceof ConfigError;
   const cause = error instanceof SetupError ? error.failure : permanent ? ('config' as const) : undefined;
   const reason = oneLine(error instanceof Error ? error.message : String(error));
   return { state: 'failed', permanent, reason, ...(cause ? { cause } : {}) };
+}
+
+/** It is ready, unless the look at it throws. */
+export async function probed(look: () => unknown): Promise<ProbeResult> {
+  try {
+    await look();
+    return { ready: true };
+  } catch (error) {
+    return notReady(failedBy(error));
+  }
 }
 
 /** In one line of at most 600 characters, without what would steer a terminal. */

@@ -1,6 +1,5 @@
 /** What kept Gemini CLI from a turn, as its failure is told. */
-import type { Failed } from '../cli-runtime.ts';
-import type { FailureCause } from '../runtime.ts';
+import type { Failed, FailureCause } from '../runtime.ts';
 import { oneLine } from '../turn-line.ts';
 import { AcpGone, AcpRefused } from './acp-connection.ts';
 

@@ -11,6 +11,7 @@ import {
   isUuid,
   keepAfterTurn,
   LASTING_FIELDS,
+  maxIdle,
   type CliPlace,
   type CliProgram,
   type CliTurn,
@@ -20,6 +21,7 @@ import { heldProcesses } from '../held-processes.ts';
 import { leftoverGone } from '../program-turn.ts';
 import {
   defineRuntime,
+  notReady,
   type ProbeResult,
   type Runtime,
   type RuntimeContext,
@@ -39,27 +41,14 @@ const PROGRAM: CliProgram = {
   npm: { package: '@google/gemini-cli', native: [] },
   advice:
     'install Gemini CLI with `npm install -g @google/gemini-cli`, or write its path into runtime.command',
-  capabilities: {
-    wake_idle: true,
-    wake_busy: false,
-    headless: true,
-    dedupes: true,
-    reports_usage: true,
-    cancels: true,
-  },
 };
 
-/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. Each holds 250 MB. */
+/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. */
 const MAX_IDLE = 2;
 
 const FIELDS = {
   ...LASTING_FIELDS,
-  max_idle: {
-    type: 'number',
-    min: 1,
-    max: 64,
-    about: 'processes that wait for a message; each holds 250 MB (2)',
-  },
+  max_idle: maxIdle(MAX_IDLE, 250),
 } as const satisfies RuntimeFields;
 type GeminiContext = RuntimeContext<RuntimeConfigOf<typeof FIELDS>>;
 
@@ -198,8 +187,7 @@ async function probe(place: CliPlace, signal: AbortSignal): Promise<ProbeResult>
   } catch (error) {
     const failure = geminiFailure(error, context.attachment.runtime.args);
     if (!failure) throw error;
-    const { state: _, ...rest } = failure;
-    return { ready: false, ...rest };
+    return notReady(failure);
   }
 }
 

@@ -5,7 +5,14 @@
 import path from 'node:path';
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../../config/wake-folder.ts';
-import { defineRuntime, type ProbeResult, type Runtime, type RuntimeContext } from '../runtime.ts';
+import {
+  defineRuntime,
+  notReady,
+  TURN_BY_TURN,
+  type ProbeResult,
+  type Runtime,
+  type RuntimeContext,
+} from '../runtime.ts';
 import { guarded } from '../guarded-text.ts';
 import { openSessionStore } from '../sessions.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -156,9 +163,7 @@ function createOpenClaw(context: OpenClawContext): Runtime {
   return {
     kind: 'openclaw',
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       dedupes: true,
       reports_usage: true,
       cancels: true,
@@ -181,8 +186,7 @@ async function probe(
     const { version } = gateway.hello;
     return { ready: true, ...(version === undefined ? {} : { version }) };
   } catch (error) {
-    const { state: _, retry_after_s: __, ...rest } = failedBy(gatewayFailure(error, url));
-    return { ready: false, ...rest };
+    return notReady(failedBy(gatewayFailure(error, url)));
   }
 }
 

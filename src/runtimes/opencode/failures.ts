@@ -1,5 +1,5 @@
 /** What kept opencode from a turn, as its failure is told. */
-import type { Failed } from '../cli-runtime.ts';
+import type { Failed } from '../runtime.ts';
 import { oneLine } from '../turn-line.ts';
 import type { OpencodeError } from './messages.ts';
 

@@ -8,6 +8,7 @@ import {
   LASTING_FIELDS,
   cliRuntime,
   completeProgram,
+  maxIdle,
   type CliProgram,
   type CliTurn,
 } from '../cli-runtime.ts';
@@ -40,17 +41,9 @@ const PROGRAM: CliProgram = {
   command: 'opencode',
   npm: OPENCODE_CLI,
   advice: 'install opencode with `npm install -g opencode-ai`, or write its path into runtime.command',
-  capabilities: {
-    wake_idle: true,
-    wake_busy: false,
-    headless: true,
-    dedupes: true,
-    reports_usage: true,
-    cancels: true,
-  },
 };
 
-/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. Each holds 700 MB. */
+/** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. */
 const MAX_IDLE = 1;
 /**
  * Milliseconds in which a process may start before that counts as inactivity: some seconds, and more where it first
@@ -62,12 +55,7 @@ const LIFE_MS = 250;
 const FIELDS = {
   ...LASTING_FIELDS,
   model: { type: 'text', about: 'provider/model, as `opencode models` names it' },
-  max_idle: {
-    type: 'number',
-    min: 1,
-    max: 64,
-    about: 'processes that wait for a message; each holds 700 MB (1)',
-  },
+  max_idle: maxIdle(MAX_IDLE, 700),
 } as const satisfies RuntimeFields;
 type OpencodeContext = RuntimeContext<RuntimeConfigOf<typeof FIELDS>>;
 

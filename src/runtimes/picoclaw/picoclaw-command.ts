@@ -11,9 +11,9 @@ import { lastWords } from '../cli-runtime.ts';
 import { findExecutable } from '../executable.ts';
 import { guarded } from '../guarded-text.ts';
 import { leftoverGone, runProgram } from '../program-turn.ts';
-import type { ProbeResult, Runtime, TurnOutcome } from '../runtime.ts';
+import { TURN_BY_TURN, type Runtime, type TurnOutcome } from '../runtime.ts';
 import { SetupError } from '../setup-error.ts';
-import { failedBy, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
+import { probed, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { agentEnvironment, requireWorkspace } from '../workspace.ts';
 import { picoclawFailure } from './failures.ts';
 import type { PicoClawContext } from './picoclaw.ts';
@@ -89,23 +89,13 @@ export function commandRuntime(context: PicoClawContext, command: string): Runti
   return {
     kind: 'picoclaw',
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       dedupes: false,
       reports_usage: false,
       cancels: true,
     },
     ...turnLine({ context, run }),
-    probe: async (): Promise<ProbeResult> => {
-      try {
-        enter();
-        return { ready: true };
-      } catch (error) {
-        const { state: _, ...rest } = failedBy(error);
-        return { ready: false, ...rest };
-      }
-    },
+    probe: () => probed(enter),
   };
 }
 

@@ -6,9 +6,9 @@
 import path from 'node:path';
 import { guarded } from '../guarded-text.ts';
 import { openHandedOver } from '../handed-over.ts';
-import type { ProbeResult, Runtime, TurnOutcome } from '../runtime.ts';
+import { TURN_BY_TURN, type Runtime, type TurnOutcome } from '../runtime.ts';
 import { stateFolder } from '../state-folder.ts';
-import { failedBy, pause, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
+import { failedBy, pause, probed, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { picoclawFailure } from './failures.ts';
 import { DEFAULT_TOKEN, openPico, type PicoFrame, type PicoSocket } from './pico-socket.ts';
 import type { PicoClawContext } from './picoclaw.ts';
@@ -66,24 +66,13 @@ export function eventsRuntime(context: PicoClawContext, url: string, times = TIM
   return {
     kind: 'picoclaw',
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       dedupes: true,
       reports_usage: false,
       cancels: true,
     },
     ...turnLine({ context, run }),
-    probe: async (): Promise<ProbeResult> => {
-      try {
-        const socket = await openPico(url, 'moltnet-probe', token, () => {});
-        await socket.close();
-        return { ready: true };
-      } catch (error) {
-        const { state: _, retry_after_s: __, ...rest } = failedBy(error);
-        return { ready: false, ...rest };
-      }
-    },
+    probe: () => probed(async () => (await openPico(url, 'moltnet-probe', token, () => {})).close()),
   };
 }
 

@@ -9,12 +9,12 @@ import { CONTROL_URL, controlRuntime } from '../control-url.ts';
 import { httpCall, lostFailure, objectOf, statusFailure } from '../http-call.ts';
 import {
   defineRuntime,
-  type ProbeResult,
+  TURN_BY_TURN,
   type Runtime,
   type RuntimeContext,
   type TurnOutcome,
 } from '../runtime.ts';
-import { failedBy, pause, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
+import { pause, probed, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { watchEvents, type TinyEvent } from './event-stream.ts';
 import { withoutFiles } from './tinyclaw-text.ts';
 
@@ -63,16 +63,14 @@ function createTinyClaw(context: TinyClawContext): Runtime {
   return {
     kind: 'tinyclaw',
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       dedupes: true,
       reports_usage: false,
       // Its own way to end a turn begins it anew.
       cancels: false,
     },
     ...turnLine({ context, lineOf: () => '', run: (turn) => run(api, turn) }),
-    probe: () => api.probe(),
+    probe: () => probed(() => api.look()),
   };
 }
 
@@ -219,17 +217,14 @@ class TinyApi {
     }
   }
 
-  async probe(): Promise<ProbeResult> {
-    const signal = new AbortController().signal;
-    try {
-      const url = new URL('/api/queue/status', this.inbound).href;
-      const answer = await this.#call(url, 'GET', signal);
-      if (answer.status >= 200 && answer.status <= 299) return { ready: true };
+  /** Throws what a turn would fail with. */
+  async look(): Promise<void> {
+    const url = new URL('/api/queue/status', this.inbound).href;
+    const answer = await this.#call(url, 'GET', new AbortController().signal).catch((error: unknown) => {
+      throw lostFailure(error, 'runtime.inbound_url');
+    });
+    if (answer.status < 200 || answer.status > 299)
       throw statusFailure(url, answer, 'runtime.inbound_url', 'runtime.token');
-    } catch (error) {
-      const { state: _, retry_after_s: __, ...rest } = failedBy(lostFailure(error, 'runtime.inbound_url'));
-      return { ready: false, ...rest };
-    }
   }
 
   #call(url: string, method: 'GET' | 'POST', signal: AbortSignal, body?: Record<string, unknown>) {

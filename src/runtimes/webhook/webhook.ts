@@ -5,13 +5,13 @@
 import { HttpLost, httpCall, lostFailure, objectOf, statusFailure, type HttpAnswer } from '../http-call.ts';
 import {
   defineRuntime,
-  type ProbeResult,
+  TURN_BY_TURN,
   type Runtime,
   type RuntimeContext,
   type TurnOutcome,
 } from '../runtime.ts';
 import { SetupError } from '../setup-error.ts';
-import { failedBy, pause, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
+import { pause, probed, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { openCallbacks, type Callbacks } from './callbacks.ts';
 import { readOutcome } from './outcome.ts';
 import { signed } from './signature.ts';
@@ -59,9 +59,7 @@ function create(context: WebhookContext): Runtime {
   return {
     kind: 'webhook',
     capabilities: {
-      wake_idle: true,
-      wake_busy: false,
-      headless: true,
+      ...TURN_BY_TURN,
       // Its business: every request of an attempt carries the same key.
       dedupes: false,
       reports_usage: true,
@@ -72,16 +70,11 @@ function create(context: WebhookContext): Runtime {
       const outcome = await line.deliver(wake, events, signal);
       return callbacks?.settle(wake, outcome) ?? outcome;
     },
-    probe: async (): Promise<ProbeResult> => {
-      try {
+    probe: () =>
+      probed(() => {
         secret();
-        await callbacks?.listen();
-        return { ready: true };
-      } catch (error) {
-        const { permanent, reason, cause } = failedBy(error);
-        return { ready: false, permanent, reason, ...(cause === undefined ? {} : { cause }) };
-      }
-    },
+        return callbacks?.listen();
+      }),
   };
 }
 
