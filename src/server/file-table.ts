@@ -16,7 +16,7 @@ export function widenFileTable(): void {
   try {
     // Other threads need some meanwhile.
     const most = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]) / 2;
-    while (open.length < FILES && open.length < most) open.push(openSync(devNull, 'r'));
+    while (open.length < FILES && (open.at(-1) ?? 0) < most) open.push(openSync(devNull, 'r'));
   } catch {
     // As wide as it has become.
   } finally {
