@@ -46,19 +46,6 @@ export interface ConnectionHost {
   fault(error: unknown): void;
 }
 
-/** A client that meets one of these comes back in vain. */
-const PERMANENT: ReadonlySet<string> = new Set([
-  'agent_removed',
-  'agent_taken',
-  'claim_reserved',
-  'person_reserved',
-  'network_mismatch',
-  'invalid_id',
-  'invalid_agent_id',
-  'invalid_name',
-  'forbidden',
-  'unauthorized',
-]);
 /** Frames that may come before READY; a client waits for READY with the next one. */
 const EARLY_FRAMES = 64;
 /** Frames that belong together are copied into one piece up to so many bytes: dearer than that is only to copy more. */
@@ -85,6 +72,8 @@ export class Connection implements Ticking {
   #deadline: number;
   #pingAt = Infinity;
   #blockedSince = 0;
+  /** What frames that we answer wait for while the socket is full. */
+  #room: PromiseWithResolvers<void> | undefined;
   /** Frames that wait: for READY, or for their turn. While it is there, no more is read, though more may be there. */
   #waiting: ClientFrame[] | undefined;
   #burst: Burst | undefined;
@@ -131,6 +120,7 @@ export class Connection implements Ticking {
       this.#blockedSince = performance.now();
       this.#socket.once('drain', () => {
         this.#blockedSince = 0;
+        this.#roomAgain();
         if (this.#state === 'attached') this.#guarded(() => this.#handler!.onDrain());
       });
     }
@@ -169,7 +159,8 @@ export class Connection implements Ticking {
    */
   probe(): Promise<boolean> {
     if (this.#state === 'ended') return Promise.resolve(false);
-    if (this.#state === 'attached' && this.#waiting && this.#waiting.length > 0) return Promise.resolve(true);
+    const waits = this.#waiting && !this.#room;
+    if (this.#state === 'attached' && waits && this.#waiting!.length > 0) return Promise.resolve(true);
     if (this.#probe) return this.#probe.answer;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     let timer: NodeJS.Timeout | undefined;
@@ -183,7 +174,7 @@ export class Connection implements Ticking {
       this.write(PING);
     };
     this.#probe = { ask, heard, answer: promise };
-    if (!this.#waiting) ask();
+    if (!waits) ask();
     return promise;
   }
 
@@ -192,8 +183,7 @@ export class Connection implements Ticking {
     if (this.#state === 'ended') return;
     const refusal = error instanceof MoltnetError ? error : new MoltnetError('internal_error');
     if (refusal !== error) this.#host.fault(error);
-    const permanent = PERMANENT.has(refusal.code) && { permanent: true as const };
-    this.write(errorFrame(refusal.message, this.delivery ? { code: refusal.code, ...permanent } : undefined));
+    this.write(errorFrame(refusal, this.delivery));
     this.end(reason, refusal.message);
   }
 
@@ -290,10 +280,13 @@ export class Connection implements Ticking {
     }
   }
 
-  /** Whether the frame waits for its turn, and with it what follows: what makes us write takes turns. */
+  /**
+   * Whether the frame waits, and with it what follows: what makes us store takes turns, and what makes us answer is not
+   * read while the answers before it are not.
+   */
   #waits(frame: ClientFrame): boolean {
     if (this.#waiting) return this.#waiting.push(frame) > 0;
-    if (!writes(frame) || this.#host.pace.free()) return false;
+    if (!this.#lacksRoom(frame) && (!writes(frame) || this.#host.pace.free())) return false;
     this.#waiting = [frame];
     // No more is read meanwhile than what is here already.
     this.#ws.pause();
@@ -303,11 +296,21 @@ export class Connection implements Ticking {
 
   async #takeTurns(): Promise<void> {
     while (this.#waiting && this.#waiting.length > 0) {
+      if (this.#lacksRoom(this.#waiting[0]!)) await (this.#room ??= Promise.withResolvers()).promise;
       await this.#host.pace.turn('frame');
       const frame = this.#waiting?.shift();
       if (frame) this.#guarded(() => this.#frame(frame));
     }
     this.#read();
+  }
+
+  #lacksRoom(frame: ClientFrame): boolean {
+    return this.#blockedSince !== 0 && !this.writable && answered(frame);
+  }
+
+  #roomAgain(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   /** Of an attachment: all at once, in their order. */
@@ -352,6 +355,7 @@ export class Connection implements Ticking {
   #over(reason: EndReason, error?: string): void {
     this.#state = 'ended';
     this.#waiting = undefined;
+    this.#roomAgain();
     this.#handler = undefined;
     this.#deadline = performance.now() + this.#host.times.linger;
     this.#probe?.heard(false);
@@ -373,6 +377,8 @@ export class Connection implements Ticking {
 /** Whether the frame changes what is stored at once; an ACK alone is written down with others. */
 const writes = ({ op, wake_id }: ClientFrame): boolean =>
   op === 'WAKE' || op === 'BOOTSTRAP' || (op === 'ACK' && wake_id !== undefined);
+
+const answered = ({ op }: ClientFrame): boolean => op === 'PING' || op === 'WAKE' || op === 'BOOTSTRAP';
 
 /** By socket, so that thousands of sockets share three listeners. */
 const connections = new WeakMap<WebSocket, Connection>();

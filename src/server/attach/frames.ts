@@ -3,7 +3,7 @@
  * frame is one Buffer, WebSocket header included: an EVENT is prepared once and written to every socket as it is.
  */
 import type { LogEntry } from '../../log/entry.ts';
-import { MoltnetError, type ErrorCode } from '../../protocol/errors.ts';
+import { MoltnetError } from '../../protocol/errors.ts';
 import { encodeEvent } from '../../protocol/events.ts';
 import { DELIVERY_VERSION, STATUS_VERSION } from '../../protocol/frames.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -57,8 +57,23 @@ export function readyFrame({ network_id, agent_id, actor_uid, actor_uri, agent_t
   );
 }
 
-/** `code` and `permanent` only for clients that announced the delivery protocol: others know `error` alone. */
-export function errorFrame(error: string, extra?: { code: ErrorCode; permanent?: true }): Buffer {
+/** A client that meets one of these comes back in vain. */
+const PERMANENT: ReadonlySet<string> = new Set([
+  'agent_removed',
+  'agent_taken',
+  'claim_reserved',
+  'person_reserved',
+  'network_mismatch',
+  'invalid_id',
+  'invalid_agent_id',
+  'invalid_name',
+  'forbidden',
+  'unauthorized',
+]);
+
+/** `code` and `permanent` only for clients that announced the delivery protocol (`delivery`): others know `error` alone. */
+export function errorFrame({ code, message: error }: MoltnetError, delivery: boolean): Buffer {
+  const extra = delivery && { code, ...(PERMANENT.has(code) && { permanent: true }) };
   return textFrame(
     JSON.stringify({ op: 'ERROR', version: ATTACH_PROTOCOL, capabilities: {}, error, ...extra }),
   );

@@ -183,3 +183,21 @@ it('ATT-11 an ACK that waits for its turn when its client is dropped for not rea
   expect(next.messages[0]).toBe('b0');
   expect(next.of('WAKE')).toEqual([]);
 });
+
+it('ATT-11 a client that asks and does not read is not read either, until there is room for the answers', async () => {
+  const at = await wakeLab({ times: { silence: 60_000 } });
+  const client = await attach(at);
+  client.socket.pause();
+  const big = 'x'.repeat(120_000);
+  for (let i = 0; i < 100; i++) await say(at, `b${i}`, big);
+  const [socket] = at.sockets;
+  const before = socket!.writableLength;
+  expect(before).toBeGreaterThan(4_000_000);
+  for (let i = 0; i < 2_000; i++) client.send({ op: 'PING', capabilities: {} });
+  await eventually(() => socket!.isPaused());
+  expect(socket!.writableLength - before).toBeLessThan(1_000);
+  client.socket.resume();
+  await client.until(() => client.of('PONG').length === 2_000 && client.messages.length === 100);
+  await client.settle();
+  expect(client.closed).toBe(false);
+});
