@@ -24,6 +24,7 @@ import type { NpmCli } from './executable.ts';
 import { heldProcesses } from './held-processes.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import {
+  attemptKey,
   defineRuntime,
   type Runtime,
   type RuntimeContext,
@@ -219,8 +220,8 @@ interface Sent {
   expired: string | undefined;
 }
 
-const messageUuid = (wakeId: string, attempt: number, resumption: number): string =>
-  uuidV5(`${wakeId}#${attempt}${resumption === 0 ? '' : `#${resumption}`}`);
+const messageUuid = (wake_id: string, attempt: number, resumption: number): string =>
+  uuidV5(`${attemptKey({ wake_id, attempt })}${resumption === 0 ? '' : `#${resumption}`}`);
 
 /** Those of every attempt at a wake: after a crash, a later attempt than the one that is repeated may have been it. */
 function messageUuids(wakeId: string): Set<string> {

@@ -4,6 +4,7 @@
  */
 import { lastWords, parseLine } from './cli-runtime.ts';
 import { startChild, type Child, type Exit } from './child.ts';
+import { textOf } from './json.ts';
 import type { TurnEvents } from './runtime.ts';
 
 /** How the CLI says a message went. */
@@ -151,7 +152,6 @@ export async function startClaude(options: {
   };
 }
 
-const string = (value: unknown): string => (typeof value === 'string' ? value : '');
 const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
 
 function readResult(event: Record<string, unknown>): ClaudeResult {
@@ -161,8 +161,8 @@ function readResult(event: Record<string, unknown>): ClaudeResult {
   );
   return {
     is_error: event['is_error'] === true,
-    text: string(event['result']),
-    subtype: string(event['subtype']),
+    text: textOf(event['result']),
+    subtype: textOf(event['subtype']),
     api_error_status: number(event['api_error_status']),
     input_tokens: input[0] === undefined ? undefined : input.reduce<number>((sum, n) => sum + (n ?? 0), 0),
     output_tokens: number(usage['output_tokens']),
@@ -171,7 +171,7 @@ function readResult(event: Record<string, unknown>): ClaudeResult {
 }
 
 function denial(event: Record<string, unknown>): Denial {
-  return { tool: string(event['tool_name']), command: '' };
+  return { tool: textOf(event['tool_name']), command: '' };
 }
 
 /** The list at the end of a turn says more than the notices during it. */
@@ -181,8 +181,8 @@ function deniedIn(event: Record<string, unknown>): Denial[] | undefined {
   return list.slice(0, MAX_DENIALS).map((entry: Record<string, unknown> | null) => {
     const input = (entry?.['tool_input'] ?? {}) as Record<string, unknown>;
     return {
-      tool: string(entry?.['tool_name']),
-      command: (string(input['command']) || string(input['file_path'])).slice(0, 200),
+      tool: textOf(entry?.['tool_name']),
+      command: (textOf(input['command']) || textOf(input['file_path'])).slice(0, 200),
     };
   });
 }

@@ -8,6 +8,7 @@ import { ConfigError } from '../config/issues.ts';
 import type { NoteField, RuntimeConfigOf, RuntimeField, RuntimeFields } from '../config/runtime-block.ts';
 import { beginWake, WAKE_ENV, wakeFolder } from '../config/wake-folder.ts';
 import { findExecutable, type NpmCli } from './executable.ts';
+import { parseObject, type Json } from './json.ts';
 import {
   notReady,
   TURN_BY_TURN,
@@ -313,11 +314,5 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isUuid = (value: string | undefined): value is string => value !== undefined && UUID.test(value);
 
 /** A JSON object of a line of output; undefined for anything else a program may print between them. */
-export function parseLine(line: string): Record<string, unknown> | undefined {
-  if (!line.startsWith('{')) return undefined;
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
-}
+export const parseLine = (line: string): Json | undefined =>
+  line.startsWith('{') ? parseObject(line) : undefined;

@@ -5,9 +5,8 @@
 import { howEnded, startChild, type Child, type Exit } from './child.ts';
 import { isUuid, lastWords, parseLine } from './cli-runtime.ts';
 import type { ToolAnswer } from './codex-tool.ts';
+import { listOf, objectOf, textOf, type Json } from './json.ts';
 import type { TurnUsage } from './runtime.ts';
-
-export type Json = Record<string, unknown>;
 
 /** A turn that a thread holds, by the id that its message was sent under. */
 export interface KnownTurn {
@@ -120,15 +119,15 @@ export async function startCodexServer(options: {
     if (!message) return;
     const { id, method } = message;
     if (typeof method !== 'string') return answered(message);
-    if (method === 'item/tool/call') return void called(id, object(message['params']));
+    if (method === 'item/tool/call') return void called(id, objectOf(message['params']));
     // It asks something of a person, of whom there is none: refused.
     if (id !== undefined) say({ id, error: { code: -32601, message: 'nobody is here to answer that' } });
-    else notified(method, object(message['params']));
+    else notified(method, objectOf(message['params']));
   };
   const called = async (id: unknown, params: Json): Promise<void> => {
-    const turn = turns.get(text(params['threadId']));
+    const turn = turns.get(textOf(params['threadId']));
     turn?.watch.life();
-    const answer = await turn?.watch.tool(text(params['tool']), params['arguments']);
+    const answer = await turn?.watch.tool(textOf(params['tool']), params['arguments']);
     turn?.watch.life();
     const { text: said, success } = answer ?? { text: 'no turn of this node runs here', success: false };
     say({ id, result: { contentItems: [{ type: 'inputText', text: said }], success } });
@@ -137,14 +136,14 @@ export async function startCodexServer(options: {
     const waiting = pending.get(id as number);
     if (!waiting) return;
     pending.delete(id as number);
-    if (error === undefined) waiting.resolve(object(result));
-    else waiting.reject(new CodexRefused(`${waiting.method}: ${text(object(error)['message'])}`));
+    if (error === undefined) waiting.resolve(objectOf(result));
+    else waiting.reject(new CodexRefused(`${waiting.method}: ${textOf(objectOf(error)['message'])}`));
   };
   const notified = (method: string, params: Json): void => {
-    const threadId = text(params['threadId']);
+    const threadId = textOf(params['threadId']);
     const thread = threads.get(threadId);
     if (method === 'thread/tokenUsage/updated') {
-      const total = usageOf(object(params['tokenUsage'])['total']);
+      const total = usageOf(objectOf(params['tokenUsage'])['total']);
       if (thread) thread.total = total;
       else early.set(threadId, total);
     }
@@ -154,7 +153,7 @@ export async function startCodexServer(options: {
     if (!(method === 'error' && params['willRetry'] === true) && method !== 'warning') turn.watch.life();
     if (params['turnId'] !== undefined && turn.turnId !== undefined && params['turnId'] !== turn.turnId)
       return;
-    const item = object(params['item']);
+    const item = objectOf(params['item']);
     switch (method) {
       case 'item/started':
       case 'item/completed':
@@ -163,15 +162,15 @@ export async function startCodexServer(options: {
           turn.delivered = true;
           turn.watch.delivered();
         }
-        if (method === 'item/completed' && isFinal(item)) turn.text = text(item['text']);
+        if (method === 'item/completed' && isFinal(item)) turn.text = textOf(item['text']);
         break;
       case 'error':
         if (params['willRetry'] !== true) turn.error = errorOf(params['error']);
         break;
       case 'turn/completed': {
-        const ended = object(params['turn']);
+        const ended = objectOf(params['turn']);
         if (turn.turnId !== undefined && ended['id'] !== turn.turnId) break;
-        const status = text(ended['status']);
+        const status = textOf(ended['status']);
         const error = errorOf(ended['error']) ?? turn.error;
         remember(thread, { client_id: turn.clientId, status, final_text: turn.text });
         turns.delete(threadId);
@@ -215,7 +214,7 @@ export async function startCodexServer(options: {
       const answer = await (id === undefined
         ? request('thread/start', params)
         : request('thread/resume', { ...params, threadId: id, excludeTurns: true }));
-      const given = text(object(answer['thread'])['id']);
+      const given = textOf(objectOf(answer['thread'])['id']);
       // Anything else would later be taken for a thread's name, and quietly begin a new thread.
       if (!isUuid(given)) throw new CodexRefused(`a thread without an id: ${JSON.stringify(given)}`);
       const total = early.get(given) ?? (id === undefined ? {} : undefined);
@@ -228,7 +227,7 @@ export async function startCodexServer(options: {
           sortDirection: 'desc',
           itemsView: 'summary',
         });
-        for (const turn of array(list['data']).toReversed())
+        for (const turn of listOf(list['data']).map(objectOf).toReversed())
           for (const known of knownTurns(turn)) remember(thread, known);
       }
       threads.set(given, thread);
@@ -258,7 +257,7 @@ export async function startCodexServer(options: {
           reject(error);
         };
         const begun = (answer: Json): void => {
-          running.turnId = text(object(answer['turn'])['id']);
+          running.turnId = textOf(objectOf(answer['turn'])['id']);
           accepted(running);
           if (running.interrupted) server.interrupt(thread);
         };
@@ -303,11 +302,11 @@ function remember(thread: CodexThread | undefined, turn: KnownTurn): void {
 }
 
 function knownTurns(turn: Json): KnownTurn[] {
-  const items = array(turn['items']);
-  const final_text = text(items.findLast(isFinal)?.['text']) || undefined;
+  const items = listOf(turn['items']).map(objectOf);
+  const final_text = textOf(items.findLast(isFinal)?.['text']) || undefined;
   return items
     .filter((item) => item['type'] === 'userMessage' && typeof item['clientId'] === 'string')
-    .map((item) => ({ client_id: text(item['clientId']), status: text(turn['status']), final_text }));
+    .map((item) => ({ client_id: textOf(item['clientId']), status: textOf(turn['status']), final_text }));
 }
 
 const isFinal = (item: Json): boolean => item['type'] === 'agentMessage' && item['phase'] !== 'commentary';
@@ -315,18 +314,13 @@ const isFinal = (item: Json): boolean => item['type'] === 'agentMessage' && item
 function errorOf(value: unknown): CodexError | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { message, codexErrorInfo } = value as Json;
-  return { message: text(message) || 'the turn failed', info: codexErrorInfo };
+  return { message: textOf(message) || 'the turn failed', info: codexErrorInfo };
 }
 
 function usageOf(value: unknown): TurnUsage {
-  const { inputTokens, outputTokens } = object(value);
+  const { inputTokens, outputTokens } = objectOf(value);
   return {
     ...(typeof inputTokens === 'number' ? { input_tokens: inputTokens } : {}),
     ...(typeof outputTokens === 'number' ? { output_tokens: outputTokens } : {}),
   };
 }
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const object = (value: unknown): Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-const array = (value: unknown): Json[] => (Array.isArray(value) ? value.map(object) : []);

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import type { AttachmentConfig } from '../config/types.ts';
 import type { ConversationKey } from '../protocol/conversation.ts';
+import { objectOf } from './json.ts';
 import type { WakeCommands } from './runtime.ts';
 
 export const TOOL = 'moltnet';
@@ -54,10 +55,7 @@ export async function runTool(
   place: { bin: string; cwd: string; env: NodeJS.ProcessEnv; signal: AbortSignal },
   input: unknown,
 ): Promise<ToolAnswer> {
-  const { args, stdin } = (typeof input === 'object' && input !== null ? input : {}) as Record<
-    string,
-    unknown
-  >;
+  const { args, stdin } = objectOf(input);
   const problem = refusal(args, stdin);
   if (problem !== undefined) return { text: `moltnet: ${problem}`, success: false };
   const [command = '', ...rest] = args as string[];

@@ -35,6 +35,7 @@ import { runTool, TOOL, toolCommands, toolSpec, type ToolAnswer } from './codex-
 import { idleTimer } from './idle-timer.ts';
 import { findProcesses, killFamily } from './processes.ts';
 import {
+  attemptKey,
   defineRuntime,
   type Runtime,
   type RuntimeContext,
@@ -249,17 +250,12 @@ async function inThread(
   const over = new AbortController();
   const tools = AbortSignal.any([turn.signal, over.signal]);
   const end = await server
-    .turn(
-      thread,
-      `${wake.wake_id}#${wake.attempt}${tries === 0 ? '' : `.${tries}`}`,
-      withoutMentions(wake.text),
-      {
-        accepted: () => turn.events.accepted?.(),
-        delivered: () => turn.events.delivered?.(),
-        life,
-        tool: (name, input) => callTool(turn, tools, name, input),
-      },
-    )
+    .turn(thread, `${attemptKey(wake)}${tries === 0 ? '' : `.${tries}`}`, withoutMentions(wake.text), {
+      accepted: () => turn.events.accepted?.(),
+      delivered: () => turn.events.delivered?.(),
+      life,
+      tool: (name, input) => callTool(turn, tools, name, input),
+    })
     .finally(() => over.abort());
   keepAfterTurn(turn, thread.id, end.total);
   return outcomeOf(end, total);

@@ -4,7 +4,8 @@
  */
 import type { RuntimeField } from '../config/runtime-block.ts';
 import type { AttachmentConfig } from '../config/types.ts';
-import { httpCall, lostFailure, objectOf, statusFailure } from './http-call.ts';
+import { httpCall, lostFailure, statusFailure } from './http-call.ts';
+import { parseObject } from './json.ts';
 import {
   defineRuntime,
   TURN_BY_TURN,
@@ -60,7 +61,7 @@ async function run(attachment: AttachmentConfig, url: string, turn: LineTurn): P
     // It has answered: that is all that it says of having had the message.
     events.accepted();
     events.delivered();
-    const said = objectOf(answer);
+    const said = parseObject(answer.body);
     if (said === undefined && answer.body.trim() !== '')
       throw new TurnFailure(`${url} answered with something else than a JSON object`, { cause: 'crashed' });
     const text = said?.['message'];

@@ -88,18 +88,6 @@ export function httpCall(
   });
 }
 
-/** The JSON object of an answer; undefined for anything else. */
-export function objectOf({ body }: Pick<HttpAnswer, 'body'>): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** What an answer that is no success means. `field` is the key of the configuration that names the address. */
 export function statusFailure(url: string, answer: HttpAnswer, field: string, secret: string): TurnFailure {
   const { status, headers } = answer;

@@ -21,6 +21,10 @@ export interface Wake {
   from?: Actor;
 }
 
+export type Attempt = Pick<Wake, 'wake_id' | 'attempt'>;
+/** What a runtime that dedupes is to run once. */
+export const attemptKey = ({ wake_id, attempt }: Attempt): string => `${wake_id}#${attempt}`;
+
 /** How its agent speaks and reads, as the text of a wake tells it. */
 export interface WakeCommands {
   /** `run` a command in a shell, or call a tool. */

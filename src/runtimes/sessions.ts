@@ -7,6 +7,7 @@ import { readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from '../config/issues.ts';
 import { writePrivateFile } from '../config/private-files.ts';
+import { isObject, parseObject } from './json.ts';
 import { SetupError } from './setup-error.ts';
 
 export const SESSIONS_VERSION = 'moltnet.cli-sessions.v1';
@@ -52,13 +53,13 @@ export function openSessionStore(file: string, onCorrupt: (aside: string) => voi
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
       throw storeError(`the session store ${file} cannot be read`, error);
     }
-    const root = parse(text);
+    const root = parseObject(text);
     if (root && 'version' in root && root['version'] !== SESSIONS_VERSION)
       throw new SetupError(
         `${file} has version ${JSON.stringify(root['version'])} and this moltnet knows ${SESSIONS_VERSION}; use the newer moltnet that wrote it, or move the file away`,
       );
     const sessions = root?.['sessions'];
-    if (root?.['version'] === SESSIONS_VERSION && isRecord(sessions))
+    if (root?.['version'] === SESSIONS_VERSION && isObject(sessions))
       return new Map(
         Object.entries(sessions).filter((entry): entry is [string, StoredSession] => isSession(entry[1])),
       );
@@ -117,17 +118,5 @@ function storeError(what: string, cause: unknown): Error {
     : Object.assign(new Error(told, { cause }), code === undefined ? {} : { code });
 }
 
-function parse(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isSession = (value: unknown): value is StoredSession =>
-  isRecord(value) && typeof value['runtime_session_id'] === 'string' && value['runtime_session_id'] !== '';
+  isObject(value) && typeof value['runtime_session_id'] === 'string' && value['runtime_session_id'] !== '';

@@ -4,8 +4,7 @@
  */
 import { howEnded, startChild, type Child, type Exit } from '../child.ts';
 import { lastWords, parseLine } from '../cli-runtime.ts';
-
-export type Json = Record<string, unknown>;
+import { objectOf, textOf, type Json } from '../json.ts';
 
 /** What the program sends of itself. */
 export interface AcpListener {
@@ -120,7 +119,3 @@ function refusal(error: unknown): AcpRefused {
   const words = [message, details].filter((word) => typeof word === 'string' && word !== '');
   return new AcpRefused(typeof code === 'number' ? code : 0, words.join(': ') || 'the request failed');
 }
-
-export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-export const objectOf = (value: unknown): Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};

@@ -1,4 +1,5 @@
 /** What kept Gemini CLI from a turn, as its failure is told. */
+import { objectOf, parseObject } from '../json.ts';
 import type { Failed, FailureCause } from '../runtime.ts';
 import { oneLine } from '../turn-line.ts';
 import { AcpGone, AcpRefused } from './acp-connection.ts';
@@ -51,13 +52,8 @@ function goneFailure({ message, words }: AcpGone, args: readonly string[]): Fail
 
 /** What a service has said in JSON of its own. */
 function sentence(message: string): string {
-  try {
-    const { error } = JSON.parse(message) as { error?: { message?: unknown } };
-    if (typeof error?.message === 'string') return oneLine(error.message);
-  } catch {
-    // It is a sentence.
-  }
-  return oneLine(message);
+  const { message: said } = objectOf(parseObject(message)?.['error']);
+  return oneLine(typeof said === 'string' ? said : message);
 }
 
 export const failed = (reason: string, cause: FailureCause, permanent: boolean): Failed => ({

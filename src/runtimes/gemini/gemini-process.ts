@@ -1,7 +1,8 @@
 /** One `gemini --acp` that holds one session, and what a turn asks of it. Tried with 0.61.0. */
 import { isUuid, type CliTurn } from '../cli-runtime.ts';
 import type { TurnUsage } from '../runtime.ts';
-import { AcpRefused, connectAcp, objectOf, textOf, type AcpConnection, type Json } from './acp-connection.ts';
+import { listOf, objectOf, textOf, type Json } from '../json.ts';
+import { AcpRefused, connectAcp, type AcpConnection } from './acp-connection.ts';
 import { GeminiLoggedOut } from './failures.ts';
 import { runsMoltnetOnly } from '../moltnet-only.ts';
 import type { GeminiStart } from './place.ts';
@@ -104,7 +105,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
     if (denials.length < MAX_DENIALS) denials.push({ tool, command, call });
   };
   const policyDenial = ({ kind, toolCallId, content }: Json): void => {
-    const [first] = Array.isArray(content) ? content.map((one) => objectOf(objectOf(one)['content'])) : [];
+    const [first] = listOf(content).map((one) => objectOf(objectOf(one)['content']));
     // What was to be run it only notes in the session, and after this.
     if (textOf(first?.['text']).includes('denied by policy')) denied(textOf(kind), '', textOf(toolCallId));
   };
@@ -114,7 +115,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
       running.acted = true;
     }
     const { title, kind } = objectOf(params['toolCall']);
-    const options = (Array.isArray(params['options']) ? params['options'] : []).map(objectOf);
+    const options = listOf(params['options']).map(objectOf);
     const choice = (wanted: string): string | undefined => {
       const id = options.find((option) => option['kind'] === wanted)?.['optionId'];
       return typeof id === 'string' ? id : undefined;

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { parseObject } from '../json.ts';
 
 /** Bytes beyond its text that the record of a message may begin behind. */
 const SLACK = 256 * 1024;
@@ -147,10 +148,4 @@ interface SessionRecord {
   toolCalls?: ({ id?: string; args?: { command?: unknown } } | null)[];
 }
 
-function record(line: string): SessionRecord {
-  try {
-    return (JSON.parse(line) ?? {}) as SessionRecord;
-  } catch {
-    return {};
-  }
-}
+const record = (line: string): SessionRecord => parseObject(line) ?? {};

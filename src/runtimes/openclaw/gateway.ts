@@ -3,6 +3,7 @@
  * here knows of turns. Tried with 2026.9.6.
  */
 import { WebSocket } from 'ws';
+import { objectOf, parseObject, textOf } from '../json.ts';
 import type { Device } from './device.ts';
 
 /** `client.id` and `mode` are closed lists of the gateway's. */
@@ -59,14 +60,14 @@ export class GatewayRefusal extends Error {
   constructor({ error, payload }: Answer) {
     super(error?.message ?? 'the gateway refused without a reason');
     this.name = 'GatewayRefusal';
-    const details = recordOf(error?.details);
+    const details = objectOf(error?.details);
     this.code = error?.code ?? '';
     this.detail = textOf(details['code']);
     this.reason = textOf(details['reason']);
     this.request_id = textOf(details['requestId']) || undefined;
     this.retryable = error?.retryable === true;
     this.retry_after_ms = error?.retryAfterMs;
-    this.payload = recordOf(payload);
+    this.payload = objectOf(payload);
   }
 }
 
@@ -80,12 +81,6 @@ export class GatewayLost extends Error {
     this.refused = refused;
   }
 }
-
-export const recordOf = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
-export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 interface Waiting {
   answer(answer: Answer): void;
@@ -177,7 +172,7 @@ export class Gateway {
       const id = this.#send(method, params, {
         answer: (answer) => {
           done();
-          if (answer.ok === true) resolve(recordOf(answer.payload));
+          if (answer.ok === true) resolve(objectOf(answer.payload));
           else reject(new GatewayRefusal(answer));
         },
         lost: (error) => {
@@ -216,7 +211,7 @@ export class Gateway {
           return ended.resolve(answer);
         }
         first = false;
-        if (answer.ok === true) return taken.resolve(recordOf(answer.payload));
+        if (answer.ok === true) return taken.resolve(objectOf(answer.payload));
         this.#waiting.delete(id);
         taken.reject(new GatewayRefusal(answer));
       },
@@ -255,15 +250,10 @@ export class Gateway {
   }
 
   #frame(data: Buffer): void {
-    let frame: Record<string, unknown>;
-    try {
-      frame = recordOf(JSON.parse(data.toString('utf8')));
-    } catch {
-      return;
-    }
+    const frame = objectOf(parseObject(data.toString('utf8')));
     if (frame['type'] === 'res') return this.#waiting.get(textOf(frame['id']))?.answer(frame as Answer);
     if (frame['type'] !== 'event') return;
-    const event = { event: textOf(frame['event']), payload: recordOf(frame['payload']) };
+    const event = { event: textOf(frame['event']), payload: objectOf(frame['payload']) };
     for (const listener of this.#listeners) listener(event);
   }
 
@@ -315,8 +305,8 @@ function connectParams(
 
 function helloOf(hello: Record<string, unknown>): GatewayHello {
   return {
-    version: textOf(recordOf(hello['server'])['version']) || undefined,
-    device_token: textOf(recordOf(hello['auth'])['deviceToken']) || undefined,
+    version: textOf(objectOf(hello['server'])['version']) || undefined,
+    device_token: textOf(objectOf(hello['auth'])['deviceToken']) || undefined,
   };
 }
 

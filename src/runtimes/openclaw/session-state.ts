@@ -1,12 +1,13 @@
 /** What a gateway knows of a wake's input and of what came of it, out of `chat.history`. */
-import { textOf, recordOf } from './gateway.ts';
-import type { TurnUsage } from '../runtime.ts';
+import { listOf, objectOf, textOf } from '../json.ts';
+import { attemptKey, type TurnUsage } from '../runtime.ts';
 
 /** Attempts at one wake that are looked for. */
 export const MAX_ATTEMPTS = 12;
 
 /** The idempotency key, which is also the run's id. */
-export const runIdOf = (wakeId: string, attempt: number): string => `moltnet-${wakeId}#${attempt}`;
+export const runIdOf = (wake_id: string, attempt: number): string =>
+  `moltnet-${attemptKey({ wake_id, attempt })}`;
 
 /** The newest attempt at a wake that the session knows of. */
 export type KnownInput =
@@ -36,8 +37,8 @@ interface Row {
 /** Reads an answer of `chat.history` that was asked with the `inputRunIds` of this wake. */
 export function knownInput(history: Record<string, unknown>, wakeId: string): KnownInput {
   const rows = listOf(history['messages']).map(rowOf);
-  const queued = listOf(recordOf(history['pendingInputs'])['items']).map(recordOf);
-  const receipts = listOf(history['inputReceipts']).map((one) => textOf(recordOf(one)['runId']));
+  const queued = listOf(objectOf(history['pendingInputs'])['items']).map(objectOf);
+  const receipts = listOf(history['inputReceipts']).map((one) => textOf(objectOf(one)['runId']));
   for (let attempt = MAX_ATTEMPTS; attempt > 0; attempt--) {
     const run_id = runIdOf(wakeId, attempt);
     const at = rows.findLastIndex(({ key }) => key === `${run_id}:user`);
@@ -50,7 +51,7 @@ export function knownInput(history: Record<string, unknown>, wakeId: string): Kn
 }
 
 function overOf(after: Row[], history: Record<string, unknown>): TurnOver {
-  const info = recordOf(history['sessionInfo']);
+  const info = objectOf(history['sessionInfo']);
   // Up to the words of somebody else: those of the gateway itself ("your turn was interrupted") go on with the turn.
   const next = after.findIndex(({ role, message }) => role === 'user' && !isInternal(message));
   const own = next < 0 ? after : after.slice(0, next);
@@ -72,7 +73,7 @@ function overOf(after: Row[], history: Record<string, unknown>): TurnOver {
 }
 
 function rowOf(value: unknown): Row {
-  const message = recordOf(value);
+  const message = objectOf(value);
   return {
     role: textOf(message['role']),
     key: inboundKey(message) ?? textOf(message['idempotencyKey']),
@@ -83,12 +84,12 @@ function rowOf(value: unknown): Row {
 
 /** A row that came in by a channel names the channel's message, which is the run's id, in the place of the key. */
 function inboundKey(message: Record<string, unknown>): string | undefined {
-  const transport = recordOf(recordOf(message['__openclaw'])['transport']);
+  const transport = objectOf(objectOf(message['__openclaw'])['transport']);
   return transport['channel'] === 'moltnet' ? `${textOf(transport['messageId'])}:user` : undefined;
 }
 
 const isInternal = (message: Record<string, unknown>): boolean =>
-  textOf(recordOf(message['provenance'])['kind']) === 'internal_system' ||
+  textOf(objectOf(message['provenance'])['kind']) === 'internal_system' ||
   plainText(message).startsWith('[System] ');
 
 /** The texts of a message, joined. */
@@ -96,7 +97,7 @@ export function plainText(message: Record<string, unknown>): string {
   const { content } = message;
   if (typeof content === 'string') return content;
   return listOf(content)
-    .map((block) => textOf(recordOf(block)['text']))
+    .map((block) => textOf(objectOf(block)['text']))
     .filter(Boolean)
     .join('\n\n');
 }
@@ -110,12 +111,12 @@ function usageOf(rows: Row[]): { usage?: TurnUsage } {
   const sum = { input: 0, output: 0, cost: 0 };
   let any = false;
   for (const { message } of rows) {
-    const usage = recordOf(message['usage']);
+    const usage = objectOf(message['usage']);
     if (typeof usage['input'] !== 'number' || typeof usage['output'] !== 'number') continue;
     any = true;
     sum.input += usage['input'];
     sum.output += usage['output'];
-    const cost = recordOf(usage['cost'])['total'];
+    const cost = objectOf(usage['cost'])['total'];
     if (typeof cost === 'number') sum.cost += cost;
   }
   return any ? { usage: usageFrom(sum.input, sum.output, sum.cost) } : {};
@@ -127,5 +128,3 @@ export const usageFrom = (input: number, output: number, cost: number): TurnUsag
   output_tokens: output,
   ...(cost > 0 ? { cost_usd: cost } : {}),
 });
-
-export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);

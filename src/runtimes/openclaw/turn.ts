@@ -4,11 +4,12 @@
  * gateway may die at any moment and goes on with the turn by itself afterwards, under an id of its own: what the
  * session's history holds is not sent again, but watched.
  */
+import { listOf, objectOf, textOf } from '../json.ts';
 import type { TurnOutcome, TurnUsage } from '../runtime.ts';
 import { pause, TurnFailure, type LineTurn } from '../turn-line.ts';
 import { gatewayFailure, modelFailure } from './failures.ts';
-import { GatewayLost, GatewayRefusal, recordOf, textOf, type Gateway, type GatewayEvent } from './gateway.ts';
-import { knownInput, listOf, MAX_ATTEMPTS, runIdOf, usageFrom, type KnownInput } from './session-state.ts';
+import { GatewayLost, GatewayRefusal, type Gateway, type GatewayEvent } from './gateway.ts';
+import { knownInput, MAX_ATTEMPTS, runIdOf, usageFrom, type KnownInput } from './session-state.ts';
 
 /** Milliseconds between two looks at a turn that is watched: by its run's id, and where none is known. */
 const WATCH_RUN_MS = 10_000;
@@ -104,7 +105,7 @@ async function settle(
   if (known.state === 'in_history') turn.events.delivered();
   const wait = await gateway.request('agent.wait', { runId: known.run_id, timeoutMs: 1 });
   const status = textOf(wait['status']);
-  if (status === 'ok') return { state: 'ok', ...finalText(recordOf(wait['terminalReply'])['text']) };
+  if (status === 'ok') return { state: 'ok', ...finalText(objectOf(wait['terminalReply'])['text']) };
   if (status === 'error')
     return failed(textOf(wait['error']) || `OpenClaw ended the turn (${textOf(wait['stopReason'])})`);
   if (known.state !== 'in_history') return 'watch';
@@ -168,7 +169,7 @@ async function send(
     if (taken['status'] !== 'accepted') return finished(progress, taken);
     const answer = await Promise.race([call.ended, aborted]);
     if (answer === 'aborted') return await giveUp(turn, progress, gateway);
-    return finished(progress, recordOf(answer.payload), answer.error?.message);
+    return finished(progress, objectOf(answer.payload), answer.error?.message);
   } catch (error) {
     // A failure that it has in store for this key, or one before the turn began.
     if (error instanceof GatewayRefusal && textOf(error.payload['status']) === 'error')
@@ -185,10 +186,10 @@ function finished(
   payload: Record<string, unknown>,
   error?: string,
 ): TurnOutcome | undefined {
-  const result = recordOf(payload['result']);
-  const payloads = listOf(result['payloads']).map(recordOf);
+  const result = objectOf(payload['result']);
+  const payloads = listOf(result['payloads']).map(objectOf);
   const texts = payloads.map((one) => textOf(one['text'])).filter(Boolean);
-  const meta = recordOf(result['meta']);
+  const meta = objectOf(result['meta']);
   const usage = usageOfMeta(meta);
   const status = textOf(payload['status']);
   if (status === 'in_flight' || status === 'accepted') return undefined;
@@ -204,10 +205,10 @@ function finished(
 }
 
 function usageOfMeta(meta: Record<string, unknown>): { usage?: TurnUsage } {
-  const usage = recordOf(recordOf(meta['agentMeta'])['usage']);
+  const usage = objectOf(objectOf(meta['agentMeta'])['usage']);
   const { input, output } = usage;
   if (typeof input !== 'number' || typeof output !== 'number') return {};
-  const cost = recordOf(usage['cost'])['total'];
+  const cost = objectOf(usage['cost'])['total'];
   return { usage: usageFrom(input, output, typeof cost === 'number' ? cost : 0) };
 }
 
@@ -256,7 +257,7 @@ function ended(turn: SessionTurn, progress: Progress): TurnOutcome {
 function follow(turn: SessionTurn, progress: Progress, { event, payload }: GatewayEvent): void {
   if (event !== 'agent' && event !== 'chat') return;
   if (textOf(payload['sessionKey']) !== turn.session) return;
-  const data = recordOf(payload['data']);
+  const data = objectOf(payload['data']);
   const stream = textOf(payload['stream']);
   if (stream === 'run_status' && data['phase'] === 'retrying') {
     progress.retrying = textOf(data['reason']) || 'retrying';

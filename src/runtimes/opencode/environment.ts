@@ -1,7 +1,7 @@
 /** What the processes of opencode inherit, and what its agent's shells do not. */
 import path from 'node:path';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
-import { objectOf } from '../http-call.ts';
+import { parseObject } from '../json.ts';
 import { SetupError } from '../setup-error.ts';
 
 /** What an opencode around this node leaves. */
@@ -49,7 +49,7 @@ exec ${quoted(shell)} "$@"
 }
 
 function withShell(content: string | undefined, shell: string): string {
-  const config = objectOf({ body: content ?? '{}' });
+  const config = parseObject(content ?? '{}');
   if (!config) throw new SetupError('OPENCODE_CONFIG_CONTENT is no JSON object; correct it');
   return JSON.stringify({ ...config, shell });
 }

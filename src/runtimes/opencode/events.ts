@@ -1,5 +1,5 @@
 /** What opencode tells while a turn runs: its event stream, and what was missed of it while that was away. */
-import { objectOf } from '../http-call.ts';
+import { parseObject } from '../json.ts';
 import { watchSse } from '../sse.ts';
 import { messagesPath, type OpencodeError, type OpencodeMessage } from './messages.ts';
 import { mayDo, type Asked, type Rule } from './permissions.ts';
@@ -76,7 +76,7 @@ export function watchEvents(options: {
     if (info.parentID === to.message) to.step(info);
   };
   const onEvent = (_name: string, data: string): void => {
-    const event = objectOf({ body: data });
+    const event = parseObject(data);
     const properties = event?.['properties'];
     if (typeof properties !== 'object' || properties === null) return;
     const fields = properties as Fields;

@@ -3,7 +3,7 @@
  * what it is made of, wake and attempt, and is found again by that.
  */
 import { createHash } from 'node:crypto';
-import type { Wake } from '../runtime.ts';
+import { attemptKey, type Attempt, type Wake } from '../runtime.ts';
 
 export interface OpencodeMessage {
   info: {
@@ -35,8 +35,12 @@ const MAX_ATTEMPTS = 10;
 export const MAX_RESUMPTIONS = 8;
 
 /** 14 characters, as its own ids end in. */
-const suffix = (wakeId: string, attempt: number, resumption: number): string =>
-  BigInt(`0x${createHash('sha256').update(`${wakeId}#${attempt}#${resumption}`).digest('hex')}`)
+const suffix = (attempt: Attempt, resumption: number): string =>
+  BigInt(
+    `0x${createHash('sha256')
+      .update(`${attemptKey(attempt)}#${resumption}`)
+      .digest('hex')}`,
+  )
     .toString(36)
     .slice(0, 14)
     .padStart(14, '0');
@@ -44,7 +48,7 @@ const suffix = (wakeId: string, attempt: number, resumption: number): string =>
 /** The id of a message that is sent now: after all that the session has. */
 export const messageId = (wake: Wake, resumption: number, now: number = Date.now()): string =>
   // Its own count in 4096ths of a millisecond, in 48 bits.
-  `msg_${((BigInt(now) * 4096n) & 0xffff_ffff_ffffn).toString(16).padStart(12, '0')}${suffix(wake.wake_id, wake.attempt, resumption)}`;
+  `msg_${((BigInt(now) * 4096n) & 0xffff_ffff_ffffn).toString(16).padStart(12, '0')}${suffix(wake, resumption)}`;
 
 export interface Past {
   /** What came to its end, of this attempt or a later one, and what was said last in it. */
@@ -58,7 +62,7 @@ export function pastOf(messages: readonly OpencodeMessage[], wake: Wake): Past {
   const past: Past = { tries: 0 };
   for (let attempt = wake.attempt; attempt <= Math.max(MAX_ATTEMPTS, wake.attempt); attempt++)
     for (let resumption = 0; resumption <= MAX_RESUMPTIONS; resumption++) {
-      const mine = messages.find(({ info }) => info.id.endsWith(suffix(wake.wake_id, attempt, resumption)));
+      const mine = messages.find(({ info }) => info.id.endsWith(suffix({ ...wake, attempt }, resumption)));
       if (!mine) break;
       if (attempt === wake.attempt) past.tries++;
       const turn = turnOf(messages, mine.info.id);

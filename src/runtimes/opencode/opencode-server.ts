@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { howEnded, startChild, type Child, type Exit } from '../child.ts';
 import { lastWords } from '../cli-runtime.ts';
-import { HttpLost, httpCall, objectOf, type HttpAnswer } from '../http-call.ts';
+import { HttpLost, httpCall, type HttpAnswer } from '../http-call.ts';
+import { parseObject } from '../json.ts';
 import { agentOf, requireChosenModel, type OpencodeConfig } from './chosen-model.ts';
 import { watchEvents, type Denial, type Listener } from './events.ts';
 import { messagesPath, turnOf, type OpencodeMessage } from './messages.ts';
@@ -108,7 +109,7 @@ export async function startOpencode(options: {
     answered(await call('POST', path, body, signal, ANSWER_MS));
   const answered = (answer: HttpAnswer): unknown => {
     if (answer.status >= 200 && answer.status <= 299) return JSON.parse(answer.body);
-    const data = objectOf(answer)?.['data'] as { message?: unknown } | undefined;
+    const data = parseObject(answer.body)?.['data'] as { message?: unknown } | undefined;
     throw new OpencodeRefused(answer.status, String(data?.message ?? answer.body.slice(0, 300)));
   };
   const messages = async (session: string, signal: AbortSignal): Promise<OpencodeMessage[] | undefined> => {

@@ -1,5 +1,6 @@
 /** One connection to PicoClaw's pico channel. It belongs to one session: answers go to the sockets of that alone. */
 import { WebSocket } from 'ws';
+import { objectOf, parseObject } from '../json.ts';
 import { TurnFailure } from '../turn-line.ts';
 
 /** What the original's node says when nobody gave it a token. */
@@ -88,12 +89,6 @@ export function openPico(
 }
 
 function frameOf(data: Buffer): PicoFrame | undefined {
-  try {
-    const { type, payload } = JSON.parse(data.toString('utf8')) as { type?: unknown; payload?: unknown };
-    if (typeof type !== 'string') return undefined;
-    const known = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
-    return { type, payload: known ? (payload as Record<string, unknown>) : {} };
-  } catch {
-    return undefined;
-  }
+  const { type, payload } = objectOf(parseObject(data.toString('utf8')));
+  return typeof type === 'string' ? { type, payload: objectOf(payload) } : undefined;
 }

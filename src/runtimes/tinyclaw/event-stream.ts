@@ -1,4 +1,5 @@
 /** TinyAGI's event stream, as far as turns are concerned. */
+import { isObject, parseObject, textOf } from '../json.ts';
 import { watchSse, type EventStream } from '../sse.ts';
 
 export interface TinyEvent {
@@ -20,15 +21,12 @@ export function watchEvents(
 
 /** The type stands in an `event:` line, in the data, or in both. */
 function eventOf(name: string, data: string): TinyEvent | undefined {
-  try {
-    const value = JSON.parse(data) as Record<string, unknown>;
-    const inner = (
-      typeof value['data'] === 'object' && value['data'] !== null ? value['data'] : value
-    ) as Record<string, unknown>;
-    const type = typeof value['type'] === 'string' ? value['type'] : name;
-    const text = (key: string): string => (typeof inner[key] === 'string' ? inner[key] : '');
-    return { type, message_id: text('messageId'), content: text('content') || text('message') };
-  } catch {
-    return undefined;
-  }
+  const value = parseObject(data);
+  if (value === undefined) return undefined;
+  const inner = isObject(value['data']) ? value['data'] : value;
+  return {
+    type: typeof value['type'] === 'string' ? value['type'] : name,
+    message_id: textOf(inner['messageId']),
+    content: textOf(inner['content']) || textOf(inner['message']),
+  };
 }

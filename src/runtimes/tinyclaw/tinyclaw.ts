@@ -6,8 +6,10 @@
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import type { RuntimeConfig } from '../../config/types.ts';
 import { CONTROL_URL, controlRuntime } from '../control-url.ts';
-import { httpCall, lostFailure, objectOf, statusFailure } from '../http-call.ts';
+import { httpCall, lostFailure, statusFailure } from '../http-call.ts';
+import { parseObject, textOf } from '../json.ts';
 import {
+  attemptKey,
   defineRuntime,
   TURN_BY_TURN,
   type Runtime,
@@ -76,7 +78,7 @@ function createTinyClaw(context: TinyClawContext): Runtime {
 
 async function run(api: TinyApi, turn: LineTurn): Promise<TurnOutcome> {
   const { wake, events, signal } = turn;
-  const id = `${wake.wake_id}#${wake.attempt}`;
+  const id = attemptKey(wake);
   const texts: string[] = [];
   let ended: string | undefined;
   let known = false;
@@ -209,7 +211,7 @@ class TinyApi {
       const answer = await this.#call(new URL('/api/queue/processing', this.inbound).href, 'GET', signal);
       if (answer.status !== 200 || answer.body.includes(JSON.stringify(id))) return true;
       const queue = await this.#call(new URL('/api/queue/status', this.inbound).href, 'GET', signal);
-      const status = objectOf(queue);
+      const status = parseObject(queue.body);
       const counts = ['pending', 'incoming', 'queued'].map((key) => Number(status?.[key] ?? 0));
       return queue.status !== 200 || counts.some((count) => count > 0);
     } catch {
@@ -250,7 +252,6 @@ function pendingOf(body: string): Pending[] {
   return (list as Record<string, unknown>[]).flatMap((one) => {
     const id = one?.['id'];
     if (typeof id !== 'string' && typeof id !== 'number') return [];
-    const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-    return [{ id: String(id), message_id: text(one['messageId']), message: text(one['message']) }];
+    return [{ id: String(id), message_id: textOf(one['messageId']), message: textOf(one['message']) }];
   });
 }

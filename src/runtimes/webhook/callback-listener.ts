@@ -7,10 +7,10 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { errors, MoltnetError } from '../../protocol/errors.ts';
 import { limits } from '../../protocol/limits.ts';
-import type { RuntimeContext, TurnOutcome } from '../runtime.ts';
+import { parseObject } from '../json.ts';
+import type { Attempt, RuntimeContext, TurnOutcome } from '../runtime.ts';
 import { SetupError } from '../setup-error.ts';
 import { TurnFailure } from '../turn-line.ts';
-import type { Attempt } from './kept-callbacks.ts';
 import { readOutcome } from './outcome.ts';
 import { genuine, timestampOf } from './signature.ts';
 
@@ -171,15 +171,9 @@ function take({ headers }: IncomingMessage, body: Buffer, parties: ReadonlySet<C
 
 /** The type keeps a wake of ours, which is signed with the same secret, from being taken for an answer to it. */
 function read(body: Buffer): Callback {
-  let said: unknown;
-  try {
-    said = JSON.parse(body.toString('utf8'));
-  } catch {
-    throw new MoltnetError('bad_request', 'a callback is a JSON object');
-  }
-  if (typeof said !== 'object' || said === null || Array.isArray(said))
-    throw new MoltnetError('bad_request', 'a callback is a JSON object');
-  const { type, wake_id, attempt, working } = said as Record<string, unknown>;
+  const said = parseObject(body.toString('utf8'));
+  if (said === undefined) throw new MoltnetError('bad_request', 'a callback is a JSON object');
+  const { type, wake_id, attempt, working } = said;
   const refuse = (message: string): never => {
     throw new MoltnetError('unprocessable_entity', message);
   };
@@ -187,7 +181,7 @@ function read(body: Buffer): Callback {
   if (typeof wake_id !== 'string' || wake_id === '') return refuse('wake_id is to be that of the wake');
   if (!Number.isInteger(attempt)) return refuse('attempt is to be that of the wake, a whole number');
   const of = { wake_id, attempt: attempt as number };
-  const outcome = readOutcome(said as Record<string, unknown>);
+  const outcome = readOutcome(said);
   if (outcome !== undefined) return { ...of, outcome };
   if (working === true) return { ...of, working };
   return refuse('outcome is to be ok or failed; or working true, while there is none');

@@ -5,11 +5,11 @@
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { MoltnetError } from '../../protocol/errors.ts';
-import type { RuntimeContext, TurnOutcome } from '../runtime.ts';
+import { attemptKey, type Attempt, type RuntimeContext, type TurnOutcome } from '../runtime.ts';
 import { stateFolder } from '../state-folder.ts';
 import type { LineTurn } from '../turn-line.ts';
 import { joinListener, type CallbackParty, type ListenAt } from './callback-listener.ts';
-import { keptCallbacks, type Attempt } from './kept-callbacks.ts';
+import { keptCallbacks } from './kept-callbacks.ts';
 
 export interface Callbacks {
   /** Where the service posts them. */
@@ -39,7 +39,6 @@ export function openCallbacks(
 ): Callbacks {
   const kept = keptCallbacks(path.join(stateFolder(context.attachment), 'callbacks'));
   const expected = new Map<string, Expected>();
-  const keyOf = ({ wake_id, attempt }: Attempt): string => `${wake_id}#${attempt}`;
 
   const party: CallbackParty = {
     secret,
@@ -48,7 +47,7 @@ export function openCallbacks(
     take: (callback, timestamp) => {
       const { wake_id, attempt } = callback;
       const before = kept.get(callback);
-      const waits = expected.get(keyOf(callback));
+      const waits = expected.get(attemptKey(callback));
       if (before?.state === 'ended') throw new MoltnetError('wake_ended');
       if ('working' in callback) {
         if (before?.state === 'told') throw new MoltnetError('wake_ended');
@@ -86,8 +85,8 @@ export function openCallbacks(
       const { wake_id, attempt } = wake;
       kept.set({ wake_id, attempt, state: 'out' });
       const { promise, resolve } = Promise.withResolvers<TurnOutcome>();
-      expected.set(keyOf(wake), { touch, tell: resolve, last: 0 });
-      return { outcome: promise, end: () => void expected.delete(keyOf(wake)) };
+      expected.set(attemptKey(wake), { touch, tell: resolve, last: 0 });
+      return { outcome: promise, end: () => void expected.delete(attemptKey(wake)) };
     },
     settle: (wake, outcome) => {
       const { wake_id, attempt } = wake;

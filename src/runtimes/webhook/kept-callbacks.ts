@@ -7,12 +7,8 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { writePrivateFile } from '../../config/private-files.ts';
 import { limits } from '../../protocol/limits.ts';
-import type { TurnOutcome } from '../runtime.ts';
+import { attemptKey, type Attempt, type TurnOutcome } from '../runtime.ts';
 
-export interface Attempt {
-  wake_id: string;
-  attempt: number;
-}
 export type Kept = Attempt &
   (
     | { state: 'out' }
@@ -33,11 +29,8 @@ const KEPT_MS = 2 * 24 * 60 * 60 * 1000;
 const SWEEP_EVERY = 100;
 
 export function keptCallbacks(folder: string): KeptCallbacks {
-  const fileOf = ({ wake_id, attempt }: Attempt): string =>
-    path.join(
-      folder,
-      `${createHash('sha256').update(`${wake_id}#${attempt}`).digest('hex').slice(0, 32)}.json`,
-    );
+  const fileOf = (attempt: Attempt): string =>
+    path.join(folder, `${createHash('sha256').update(attemptKey(attempt)).digest('hex').slice(0, 32)}.json`);
   let written = 0;
   return {
     get: (attempt) => {

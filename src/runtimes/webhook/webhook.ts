@@ -2,8 +2,10 @@
  * Any service: a wake is posted to its address, signed, and its answer is the outcome; or it takes the wake (202) and is
  * asked for the outcome at an address that it names, or calls back with it where the node listens for that.
  */
-import { HttpLost, httpCall, lostFailure, objectOf, statusFailure, type HttpAnswer } from '../http-call.ts';
+import { HttpLost, httpCall, lostFailure, statusFailure, type HttpAnswer } from '../http-call.ts';
+import { parseObject } from '../json.ts';
 import {
+  attemptKey,
   defineRuntime,
   TURN_BY_TURN,
   type Runtime,
@@ -129,7 +131,7 @@ async function ask(
     text: wake.text,
     ...(callbacks === undefined ? {} : { callback_url: callbacks.url }),
   });
-  const key = `${wake.wake_id}#${wake.attempt}`;
+  const key = attemptKey(wake);
   const answer = await post({ url, secret, key, signal }, body);
   events.accepted();
   if (answer.status !== 202) {
@@ -213,7 +215,7 @@ async function poll(
     wait = waitOf(answer);
     if (answer.status === 202) {
       // That it answers is no sign that the turn goes on: it has to say so.
-      if (objectOf(answer)?.['working'] === true) touch();
+      if (parseObject(answer.body)?.['working'] === true) touch();
     } else if (answer.status >= 200 && answer.status < 300) return outcomeOf(answer, url);
     else if (answer.status < 500 && answer.status !== 429 && answer.status !== 408)
       throw new TurnFailure(`the outcome of the wake is not to be had: ${url} answered ${answer.status}`, {
@@ -230,7 +232,7 @@ const pathOf = (url: string): string => {
 
 /** Where the outcome is asked for: `status_url` of the answer, else `Location`; on the same origin, as it gets a signature. */
 function statusUrl(url: string, answer: HttpAnswer): string | undefined {
-  const said = objectOf(answer)?.['status_url'] ?? answer.headers.location;
+  const said = parseObject(answer.body)?.['status_url'] ?? answer.headers.location;
   const where = typeof said === 'string' && URL.canParse(said, url) ? new URL(said, url) : undefined;
   return where?.origin === new URL(url).origin ? where.href : undefined;
 }
@@ -251,7 +253,7 @@ function waitOf({ headers }: HttpAnswer): number {
 /** An empty answer is a turn that ended well; else `outcome` says how it did. */
 function outcomeOf(answer: HttpAnswer, url: string): TurnOutcome {
   if (answer.body.trim() === '') return { state: 'ok' };
-  const outcome = readOutcome({ outcome: 'ok', ...(objectOf(answer) ?? { outcome: undefined }) });
+  const outcome = readOutcome({ outcome: 'ok', ...(parseObject(answer.body) ?? { outcome: undefined }) });
   if (outcome !== undefined) return outcome;
   throw new TurnFailure(
     `${url} answered with something else than an outcome; it is to be {"outcome": "ok"} or {"outcome": "failed", …}`,
