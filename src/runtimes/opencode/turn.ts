@@ -118,6 +118,8 @@ async function send(begun: Begun, session: string, message: string): Promise<Tur
         life,
         delivered: () => tellDelivered(progress, events),
         retry: (attempt, words, in_s) => {
+          // It is being broken off, and may get to another try before that.
+          if (failed) return;
           progress.retried = oneLine(words);
           context.log('info', 'opencode could not reach its model and asks it again', {
             wake_id: wake.wake_id,
