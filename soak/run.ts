@@ -4,7 +4,7 @@
  * The chaos run of test/scenario/chaos.test.ts for as long as wanted, on one database that grows: rounds of a storm and
  * its settling, everything that was ever said looked through after each. A line for each round, a table at the end; the
  * exit code is 0 when nothing was broken. The folder is kept when something was. With `--servers` they share a Postgres,
- * which is killed and stopped for seconds as well.
+ * which is killed and stopped for seconds as well, and whose data are kept with the folder, as `postgres`.
  *
  * A settling is mostly the turns of one agent, one after the other: the line says of the one that was in turns the longest
  * for how long, and how long it waited between tries. `kept waiting` is the longest that any agent had something open, was
@@ -134,7 +134,7 @@ const table: [string, string | number][] = [
 say('');
 for (const [name, value] of table) say(`| ${name.padEnd(26)} | ${String(value).padStart(10)} |`);
 await chaos.close();
-await postgres?.stop();
+await postgres?.stop(wrong.length > 0 ? path.join(folder, 'postgres') : undefined);
 if (wrong.length > 0) say(`kept: ${folder}`);
 else if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
 process.exit(wrong.length === 0 ? 0 : 1);

@@ -23,6 +23,7 @@ import { createPresence, type PresenceOptions } from './presence.ts';
 import { createReceipts } from './receipts.ts';
 import { createReload, logNotes } from './reload.ts';
 import { runAgainSoon } from './retries.ts';
+import { SentElsewhere } from './sent-elsewhere.ts';
 import { joinPeers, takeOver, type Followers } from './several.ts';
 import { settingsOf } from './settings.ts';
 import { createEventStreams, type EventStreams } from './sse.ts';
@@ -137,12 +138,14 @@ export async function assemble(
     identityOf: credentials.identityOf,
     log: log.child({ component: 'transport.attach' }),
   }));
+  const sent = peers && new SentElsewhere(peers, gateway.isOut);
   const receipts = createReceipts({
     network,
     tail,
     store,
     bindings,
-    isOut: (agent_id, cursor) => gateway.isOut(agent_id, cursor),
+    isOut: gateway.isOut,
+    ...(sent && { isOutElsewhere: (agent_ids, cursor) => sent.isOut(agent_ids, cursor) }),
     holdOf: holds.of,
   });
   let url = '';
@@ -166,7 +169,7 @@ export async function assemble(
     );
   followers = { sessions, bindings, usage, retried };
   for (const batch of early.splice(0)) takeOver(batch, followers);
-  if (peers) await joinPeers(peers, { tail, presence, gateway, pairings });
+  if (peers && sent) await joinPeers(peers, { tail, presence, gateway, pairings, sent });
 
   let bound = { host: '', port: 0 };
   let origins: OriginRules | undefined;

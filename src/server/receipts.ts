@@ -6,9 +6,9 @@ import type { Tail } from '../log/tail.ts';
 import type { Network } from '../network/network.ts';
 import { messageEventId, parseMemberId } from '../protocol/ids.ts';
 import type { Message } from '../protocol/messages.ts';
-import type { MessageReceipts, ReceiptEvent } from '../protocol/receipts.ts';
+import type { MessageReceipts, Receipt, ReceiptEvent } from '../protocol/receipts.ts';
 import { isNamed, wakeReason } from '../protocol/wake.ts';
-import type { WakeRow } from '../store/delivery-rows.ts';
+import type { DeliveryFacts, WakeRow } from '../store/delivery-rows.ts';
 import type { ConversationRow, StoredMessage } from '../store/log-rows.ts';
 import type { Store } from '../store/store.ts';
 import type { BindingsBook } from './bindings.ts';
@@ -25,6 +25,8 @@ export interface ReceiptsOptions {
   bindings: BindingsBook;
   /** Whether an open attachment of the agent has the event and did not acknowledge it. */
   isOut: (agent_id: string, cursor: string) => boolean;
+  /** Those of the agents of which the same is true at another server, where there are several. */
+  isOutElsewhere?: (agent_ids: readonly string[], cursor: string) => Promise<ReadonlySet<string>>;
   /** Why nothing is sent to the agent there now, apart from the guard. */
   holdOf: (agent_id: string, room_id: string | undefined) => { reason: Hold; at?: string } | undefined;
 }
@@ -36,7 +38,7 @@ export interface Receipts {
 }
 
 export function createReceipts(options: ReceiptsOptions): Receipts {
-  const { network, tail, store, bindings, isOut, holdOf } = options;
+  const { network, tail, store, bindings, isOut, isOutElsewhere, holdOf } = options;
   const { settings, topology } = network;
   const network_id = settings.id;
 
@@ -123,7 +125,7 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
       ]);
       const posted = new Set(speakers.map(localId));
       const cursor = messageEventId(row.id);
-      const receipts = facts.map((stored) => {
+      const receipt = (stored: DeliveryFacts, elsewhere?: ReadonlySet<string>): Receipt => {
         const { agent_id } = stored;
         return receiptOf({
           agent: { network_id, id: agent_id },
@@ -133,9 +135,15 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
           bindings: bindings.of(agent_id),
           posted: posted.has(agent_id),
           hold: guard ? { reason: 'guard', at: guard.held_at! } : holdOf(agent_id, room_id),
-          out: isOut(agent_id, cursor),
+          out: elsewhere?.has(agent_id) ?? isOut(agent_id, cursor),
         });
-      });
+      };
+      const here = facts.map((stored) => receipt(stored));
+      const unsent = here.filter(({ state }) => state === 'stored').map(({ agent_id }) => agent_id);
+      const elsewhere = unsent.length > 0 ? await isOutElsewhere?.(unsent, cursor) : undefined;
+      const receipts = elsewhere
+        ? here.map((each, i) => (elsewhere.has(each.agent_id) ? receipt(facts[i]!, elsewhere) : each))
+        : here;
       return { message_id: row.id, receipts, ...(agents.length > shown.length && { has_more: true }) };
     },
   };

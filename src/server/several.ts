@@ -14,6 +14,7 @@ import type { Credentials } from './auth/credentials.ts';
 import type { Sessions } from './auth/sessions.ts';
 import type { BindingsBook } from './bindings.ts';
 import type { Presence } from './presence.ts';
+import type { SentElsewhere } from './sent-elsewhere.ts';
 import type { Usage } from './usage.ts';
 
 /** What keeps something in memory that another server may store. */
@@ -42,10 +43,20 @@ export async function joinPeers(
     presence,
     gateway,
     pairings,
-  }: { tail: Tail; presence: Presence; gateway: AttachGateway; pairings: Pick<Pairings, 'lapsed'> },
+    sent,
+  }: {
+    tail: Tail;
+    presence: Presence;
+    gateway: AttachGateway;
+    pairings: Pick<Pairings, 'lapsed'>;
+    sent: SentElsewhere;
+  },
 ): Promise<void> {
   await peers.follow({
-    told: (text) => tail.announceHere(JSON.parse(text) as VolatileFact),
+    told(text) {
+      const told = JSON.parse(text) as object;
+      if (!sent.heard(told)) tail.announceHere(told as VolatileFact);
+    },
     gone: (agent_id) => presence.gone(agent_id),
     lapsed() {
       gateway.lapsed();

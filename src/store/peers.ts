@@ -69,6 +69,8 @@ export interface Peers {
   keepTicket(ticket: TicketRow, lives: number, most: number): Promise<void>;
   /** Takes it, whichever server kept it: undefined when it is used up, too old or none. Of two who ask one gets it. */
   takeTicket(id_hash: string): Promise<TicketRow | undefined>;
+  /** What the others tell comes here. */
+  readonly hears: boolean;
   /** Tells the other servers something volatile, of at most 7,000 bytes and without line breaks. It may be lost. */
   tell(text: string): void;
 }

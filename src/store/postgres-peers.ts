@@ -123,6 +123,9 @@ export class PostgresPeers implements Peers {
   get others(): number {
     return this.#others;
   }
+  get hears(): boolean {
+    return this.#listener !== undefined;
+  }
   elsewhere(): ReadonlyMap<string, string> {
     return this.#elsewhere;
   }

@@ -275,6 +275,7 @@ export function peersContract({ open, another }: StoreFactory): void {
     await eventually(() => there!.told.includes('{"last":"ä€😀"}'));
     expect(there!.told.filter((text) => text.startsWith('x'))).toEqual([]);
     expect(here!.told).toEqual([]);
+    expect(b.store.peers!.hears).toBe(true);
   });
 }
 

@@ -213,6 +213,35 @@ describe('two servers on one Postgres', () => {
     }, 10_000);
   });
 
+  it('RCPT-22 that a node has a message is told by the servers that it is not attached to, too', async () => {
+    const [a, b] = await pair({ rooms: [{ id: 'general', members: [], visibility: 'public' }] });
+    const state = async (server: RunningServer, agent: string) => {
+      const path = '/v1/messages/m1/receipts';
+      const { json } = await askJson<{ receipts: { agent_id: string; state: string }[] }>(server, path);
+      return json.receipts.find(({ agent_id }) => agent_id === agent)?.state;
+    };
+    // Bound, and away when it is said.
+    const before = await attach(b, 'late', { bindings });
+    await before.drop();
+    const alpha = await attach(a, 'alpha', { bindings });
+    const gamma = await attach(b, 'gamma', { bindings });
+    await post(a, message('beta', 'm1'));
+    for (const client of [alpha, gamma]) await client.until(() => client.messages.length === 1);
+    // Who is attached elsewhere is known a second later.
+    for (const server of [a, b])
+      for (const agent of ['alpha', 'gamma'])
+        await vi.waitFor(async () => expect(await state(server, agent)).toBe('handed'), 10_000);
+    for (const server of [a, b, a, b])
+      expect(await Promise.all(['alpha', 'gamma', 'late'].map((agent) => state(server, agent)))).toEqual([
+        'handed',
+        'handed',
+        'stored',
+      ]);
+    await gamma.drop();
+    await vi.waitFor(async () => expect(await state(a, 'gamma')).toBe('stored'), 10_000);
+    expect(await state(b, 'alpha')).toBe('handed');
+  });
+
   it('STO-53 a database that goes away in the middle of a start is waited for, and the start begins again', async () => {
     const proxy = await startProxy(await fresh());
     let cuts = 0;

@@ -7,6 +7,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   mkdtempSync,
   readFileSync,
@@ -30,8 +31,8 @@ export interface PostgresServer {
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
   /** Starts it again on the same port with the same data; resolves when it answers. */
   start(): Promise<void>;
-  /** Ends it and removes its folder. */
-  stop(): Promise<void>;
+  /** Ends it and removes its folder; `keep`: its data are there afterwards. */
+  stop(keep?: string): Promise<void>;
 }
 
 const NOBODY = 65_534;
@@ -147,8 +148,9 @@ export async function startPostgres({
     kill: () => end('SIGKILL', true),
     signal: signalAll,
     start,
-    async stop() {
+    async stop(keep) {
       await end('SIGQUIT', false);
+      if (keep !== undefined) cpSync(data, keep, { recursive: true });
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -9,8 +9,8 @@ export interface PostgresWorld {
   /** So many times it is killed and started, or stands still for a while. Resolves when it runs again. */
   trouble(times: number): Promise<void>;
   troubles(): number;
-  /** Ends Postgres: after the run. */
-  stop(): Promise<void>;
+  /** Ends Postgres: after the run; `keep`: its data are there afterwards. */
+  stop(keep?: string): Promise<void>;
 }
 
 export async function postgresWorld(folder: string, servers: number, seed: string): Promise<PostgresWorld> {
@@ -37,6 +37,6 @@ export async function postgresWorld(folder: string, servers: number, seed: strin
       }
     },
     troubles: () => troubles,
-    stop: () => postgres.stop(),
+    stop: (keep) => postgres.stop(keep),
   };
 }
