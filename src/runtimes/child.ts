@@ -29,7 +29,7 @@ export interface ChildOptions {
   cwd: string;
   env: NodeJS.ProcessEnv;
   onLine: (line: string) => void;
-  /** A line was over the limit and is lost. */
+  /** A line was over the limit and is lost: the first one. */
   onTooLong: () => void;
   /** It wrote to stderr. */
   onStderr?: (text: string) => void;
@@ -79,7 +79,10 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
   running.set(pid, tag);
 
-  const lines = splitLines(MAX_LINE, options.onLine, options.onTooLong);
+  let tooLong = 0;
+  const lines = splitLines(MAX_LINE, options.onLine, () => {
+    if (tooLong++ === 0) options.onTooLong();
+  });
   child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

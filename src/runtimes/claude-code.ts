@@ -17,6 +17,9 @@ import {
   completeProgram,
   isUuid,
   maxIdle,
+  MAX_RESUMPTIONS,
+  tellDenials,
+  TOO_OFTEN,
   type CliProgram,
   type CliTurn,
 } from './cli-runtime.ts';
@@ -52,12 +55,14 @@ const PROGRAM: CliProgram = {
 
 /** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. */
 const MAX_IDLE = 2;
-/** How often one wake is gone on with after interruptions that only its session remembers. */
-const MAX_RESUMPTIONS = 8;
 /** Attempts at one wake that are looked for in a transcript. */
 const MAX_ATTEMPTS = 10;
 /** Milliseconds between two looks at a process of a node that is gone. */
 const LEFTOVER_MS = 200;
+/** What to do about what it refused. */
+const DENIED =
+  "Claude Code refused its agent what its permissions do not cover; allow it in the workspace's .claude/settings.json or by runtime.args if it should";
+
 /** Tells our processes from a person's. */
 const OUR_ARGUMENT = '--replay-user-messages';
 
@@ -118,7 +123,7 @@ function createClaudeCode(context: ClaudeContext): Runtime {
     const end = await process_.send(message, turn.events, clock.touch);
     clock.stop();
     turn.signal.removeEventListener('abort', stop);
-    surfaceDenials(turn, process_);
+    tellDenials(turn, process_.takeDenials(), DENIED);
     return { id, end, expired };
   };
 
@@ -175,13 +180,7 @@ function createClaudeCode(context: ClaudeContext): Runtime {
           { wake_id: wake.wake_id, session: id },
         );
       if (finished !== false) return { state: 'ok' };
-      if (resumption === MAX_RESUMPTIONS)
-        return {
-          state: 'failed',
-          permanent: true,
-          cause: 'crashed',
-          reason: 'the turn was interrupted too often',
-        };
+      if (resumption === MAX_RESUMPTIONS) return TOO_OFTEN;
       context.log('info', 'the turn was interrupted before its end; it is gone on with', {
         wake_id: wake.wake_id,
         session: id,
@@ -265,17 +264,4 @@ const SESSION_FLAGS: readonly string[] = ['--session-id', '--resume', '-r'];
 
 function configDirOf(env: NodeJS.ProcessEnv): string {
   return env['CLAUDE_CONFIG_DIR'] ?? path.join(env['HOME'] ?? os.homedir(), '.claude');
-}
-
-function surfaceDenials(turn: CliTurn, process_: ClaudeProcess): void {
-  const denials = process_.takeDenials();
-  if (denials.length === 0) return;
-  turn.context.log(
-    'warn',
-    "Claude Code refused its agent what its permissions do not cover; allow it in the workspace's .claude/settings.json or by runtime.args if it should",
-    {
-      wake_id: turn.wake.wake_id,
-      denials,
-    },
-  );
 }

@@ -2,7 +2,7 @@
  * One process of Claude Code that holds one session and takes one message after the other on stdin:
  * `claude -p --input-format stream-json --output-format stream-json`. Tried with 2.1.329.
  */
-import { lastWords, parseLine } from './cli-runtime.ts';
+import { lastWords, parseLine, type Denial } from './cli-runtime.ts';
 import { startChild, type Child, type Exit } from './child.ts';
 import { textOf } from './json.ts';
 import type { TurnEvents } from './runtime.ts';
@@ -25,11 +25,6 @@ export interface ClaudeResult {
   output_tokens: number | undefined;
   /** Dollars, over the whole session. */
   total_cost_usd: number | undefined;
-}
-
-export interface Denial {
-  tool: string;
-  command: string;
 }
 
 export interface ClaudeProcess {

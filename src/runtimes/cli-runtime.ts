@@ -23,11 +23,10 @@ import {
 } from './runtime.ts';
 import { openSessionStore, type SessionStore } from './sessions.ts';
 import { SetupError } from './setup-error.ts';
-import type { TurnLimits } from './turn-clock.ts';
+import { turnLimits, type TurnLimits } from './turn-clock.ts';
+import { turnQueue } from './turn-queue.ts';
 import { agentEnvironment, requireWorkspace, workspaceOf } from './workspace.ts';
 
-const INACTIVITY_S = 300;
-const TURN_S = 3600;
 const PROBE_MS = 20_000;
 
 /** What a command-line program takes; its own command stands with it. */
@@ -104,6 +103,26 @@ export interface CliTurn extends CliPlace {
   begin(): void;
 }
 
+/** What a program refused its agent. */
+export interface Denial {
+  tool: string;
+  command: string;
+}
+
+/** Tells of it, and what a person may do. */
+export function tellDenials({ context, wake }: CliTurn, denials: readonly Denial[], advice: string): void {
+  if (denials.length > 0) context.log('warn', advice, { wake_id: wake.wake_id, denials });
+}
+
+/** How often one attempt at a wake is begun anew after interruptions that only its session remembers; and after that. */
+export const MAX_RESUMPTIONS = 8;
+export const TOO_OFTEN: Failed = {
+  state: 'failed',
+  permanent: true,
+  cause: 'crashed',
+  reason: 'the turn was interrupted too often',
+};
+
 export interface CliAdapter {
   program: CliProgram;
   /** Runs one turn. May throw: a SetupError is permanent, anything else is a failure that may pass. */
@@ -120,16 +139,10 @@ export interface CliAdapter {
 export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
   const { program } = adapter;
   const workspace = workspaceOf(context);
-  const closing = new AbortController();
-  const lastOfSession = new Map<string, Promise<unknown>>();
+  const queue = turnQueue();
   const looks = new Set<Promise<ProbeResult>>();
 
-  const cancelled = (): TurnOutcome => ({
-    state: 'cancelled',
-    reason: closing.signal.aborted ? 'the runtime was closed' : 'the turn was cancelled',
-  });
   const runTurn = async (wake: Wake, events: TurnEvents, signal: AbortSignal): Promise<TurnOutcome> => {
-    if (signal.aborted) return cancelled();
     try {
       const place = enter(context, program, workspace);
       const folder = wakeFolder(workspace, wake.session_key);
@@ -141,27 +154,10 @@ export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
         events,
         signal,
       });
-      return signal.aborted && outcome.state === 'failed' ? cancelled() : outcome;
+      return signal.aborted && outcome.state === 'failed' ? queue.cancelled() : outcome;
     } catch (error) {
-      return signal.aborted ? cancelled() : failure(error);
+      return signal.aborted ? queue.cancelled() : failure(error);
     }
-  };
-  const deliver = (wake: Wake, events: TurnEvents, caller: AbortSignal): Promise<TurnOutcome> => {
-    const signal = AbortSignal.any([caller, closing.signal]);
-    const key = wake.session_key;
-    let begun = false;
-    // Two processes on one session would corrupt it (Claude Code) or refuse each other (Codex).
-    const turn = (lastOfSession.get(key) ?? Promise.resolve()).then(() => {
-      begun = true;
-      return runTurn(wake, events, signal);
-    });
-    lastOfSession.set(key, turn);
-    void turn.finally(() => lastOfSession.get(key) === turn && lastOfSession.delete(key));
-    return new Promise((resolve) => {
-      // One that still waits for its session is cancelled at once.
-      signal.addEventListener('abort', () => begun || resolve(cancelled()), { once: true });
-      void turn.then(resolve);
-    });
   };
   const storeFile = (): SessionStore => sessionStore(context, workspace);
   return {
@@ -183,14 +179,15 @@ export function cliRuntime(context: CliContext, adapter: CliAdapter): Runtime {
       },
     },
     probe: () => {
-      const looking = probe(context, adapter, workspace, closing.signal).finally(() => looks.delete(looking));
+      const looking = probe(context, adapter, workspace, queue.closing).finally(() => looks.delete(looking));
       looks.add(looking);
       return looking;
     },
-    deliver,
+    // Two processes on one session would corrupt it (Claude Code) or refuse each other (Codex).
+    deliver: (wake, events, caller) =>
+      queue.add(wake.session_key, caller, (signal) => runTurn(wake, events, signal)),
     close: async () => {
-      closing.abort();
-      await Promise.all([...lastOfSession.values(), ...looks]);
+      await Promise.all([queue.close(), ...looks]);
       await adapter.close?.();
     },
   };
@@ -233,7 +230,7 @@ function enter(context: CliContext, program: CliProgram, workspace: string): Cli
       program.advice,
     ),
     sessions: sessionStore(context, workspace),
-    limits: { inactivity: runtime.inactivity_timeout ?? INACTIVITY_S, total: runtime.turn_timeout ?? TURN_S },
+    limits: turnLimits(runtime),
   };
 }
 

@@ -104,7 +104,6 @@ export async function startCodexServer(options: {
   const threads = new Map<string, CodexThread>();
   const turns = new Map<string, Running>();
   let requests = 0;
-  let unreadable = 0;
 
   const say = (line: Json): void => child.write(`${JSON.stringify(line)}\n`);
   const request = (method: string, params: Json): Promise<Json> =>
@@ -192,9 +191,6 @@ export async function startCodexServer(options: {
   const child = await startChild({
     ...options,
     onLine,
-    onTooLong: () => {
-      if (unreadable++ === 0) options.onTooLong();
-    },
     onExit: (exit) => {
       const error = new CodexGone(exit, words());
       for (const { reject } of pending.values()) reject(error);

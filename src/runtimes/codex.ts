@@ -11,6 +11,8 @@ import {
   cliRuntime,
   isUuid,
   keepAfterTurn,
+  MAX_RESUMPTIONS,
+  TOO_OFTEN,
   type CliProgram,
   type CliTurn,
 } from './cli-runtime.ts';
@@ -71,8 +73,6 @@ const INTERRUPT_MS = 3000;
 /** Milliseconds that a process of a node that is gone may take to notice that, and between two looks. */
 const LEFTOVER_MS = 5000;
 const LOOK_MS = 50;
-/** How often one attempt at a wake is begun anew after interruptions that only its thread remembers. */
-const MAX_RESUMPTIONS = 8;
 
 export const codex: RuntimeDefinition = defineRuntime({
   kind: PROGRAM.kind,
@@ -231,13 +231,7 @@ async function inThread(
   );
   if (done) return { state: 'ok', ...(done.final_text ? { final_text: done.final_text } : {}) };
   const tries = mine.filter(({ client_id }) => attemptOf(client_id) === wake.attempt).length;
-  if (tries > MAX_RESUMPTIONS)
-    return {
-      state: 'failed',
-      permanent: true,
-      cause: 'crashed',
-      reason: 'the turn was interrupted too often',
-    };
+  if (tries > MAX_RESUMPTIONS) return TOO_OFTEN;
   if (tries > 0)
     turn.context.log('info', 'the turn was interrupted before its end; it is begun anew', {
       wake_id: wake.wake_id,

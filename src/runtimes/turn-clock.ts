@@ -1,4 +1,5 @@
 /** The two time limits of a turn: without a sign of life, and in all. */
+import type { RuntimeConfig } from '../config/types.ts';
 
 export interface TurnClock {
   /** There was a sign of life. */
@@ -11,6 +12,14 @@ export interface TurnLimits {
   inactivity: number;
   total: number;
 }
+
+/** Of the configuration. */
+export const turnLimits = (
+  runtime: Pick<RuntimeConfig, 'inactivity_timeout' | 'turn_timeout'>,
+): TurnLimits => ({
+  inactivity: runtime.inactivity_timeout ?? 300,
+  total: runtime.turn_timeout ?? 3600,
+});
 
 /** Calls `onExpired` once, with the reason, when one of the limits is reached before `stop`. */
 export function startTurnClock(limits: TurnLimits, onExpired: (reason: string) => void): TurnClock {

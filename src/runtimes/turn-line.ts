@@ -15,10 +15,8 @@ import {
   type Wake,
 } from './runtime.ts';
 import { SetupError } from './setup-error.ts';
-import { startTurnClock, type TurnClock, type TurnLimits } from './turn-clock.ts';
-
-const INACTIVITY_S = 300;
-const TURN_S = 3600;
+import { startTurnClock, turnLimits, type TurnClock, type TurnLimits } from './turn-clock.ts';
+import { turnQueue } from './turn-queue.ts';
 
 /** Causes that tell more than that a time limit was reached over them. */
 const TELLS_MORE: ReadonlySet<FailureCause> = new Set(['rate_limited', 'missing', 'not_logged_in', 'config']);
@@ -77,17 +75,10 @@ export function turnLine({
   run,
   close,
 }: LineOptions): Pick<Runtime, 'deliver' | 'close'> {
-  const { inactivity_timeout, turn_timeout } = context.attachment.runtime;
-  const limits = { inactivity: inactivity_timeout ?? INACTIVITY_S, total: turn_timeout ?? TURN_S };
-  const closing = new AbortController();
-  const last = new Map<string, Promise<unknown>>();
-  const cancelled = (): TurnOutcome => ({
-    state: 'cancelled',
-    reason: closing.signal.aborted ? 'the runtime was closed' : 'the turn was cancelled',
-  });
+  const limits = turnLimits(context.attachment.runtime);
+  const queue = turnQueue();
 
   const runTurn = async (wake: Wake, events: TurnEvents, caller: AbortSignal): Promise<TurnOutcome> => {
-    if (caller.aborted) return cancelled();
     const limit = new AbortController();
     const clock = startTurnClock(limits, (reason) => limit.abort(reason));
     let outcome: TurnOutcome;
@@ -101,7 +92,7 @@ export function turnLine({
     }
     // What had ended well before it was told to end, has ended well.
     if (outcome.state === 'ok') return outcome;
-    if (caller.aborted) return cancelled();
+    if (caller.aborted) return queue.cancelled();
     if (!limit.signal.aborted) return outcome;
     if (outcome.state === 'failed' && outcome.cause !== undefined && TELLS_MORE.has(outcome.cause))
       return outcome;
@@ -114,25 +105,10 @@ export function turnLine({
   };
 
   return {
-    deliver: (wake, events, caller) => {
-      const signal = AbortSignal.any([caller, closing.signal]);
-      const line = lineOf(wake);
-      let begun = false;
-      const turn = (last.get(line) ?? Promise.resolve()).then(() => {
-        begun = true;
-        return runTurn(wake, events, signal);
-      });
-      last.set(line, turn);
-      void turn.finally(() => last.get(line) === turn && last.delete(line));
-      return new Promise((resolve) => {
-        // One that still waits is cancelled at once.
-        signal.addEventListener('abort', () => begun || resolve(cancelled()), { once: true });
-        void turn.then(resolve);
-      });
-    },
+    deliver: (wake, events, caller) =>
+      queue.add(lineOf(wake), caller, (signal) => runTurn(wake, events, signal)),
     close: async () => {
-      closing.abort();
-      await Promise.all(last.values());
+      await queue.close();
       await close?.();
     },
   };

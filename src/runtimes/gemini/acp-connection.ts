@@ -53,7 +53,6 @@ export async function connectAcp(
 ): Promise<AcpConnection> {
   const pending = new Map<number, PromiseWithResolvers<Json>>();
   let requests = 0;
-  let unreadable = 0;
 
   const send = (message: Json): void => child.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
   const answered = (id: unknown, message: Json): void => {
@@ -84,9 +83,6 @@ export async function connectAcp(
   const child = await startChild({
     ...options,
     onLine,
-    onTooLong: () => {
-      if (unreadable++ === 0) options.onTooLong();
-    },
     onExit: (exit) => {
       const stderr = child.stderr();
       ended = new AcpGone(exit, WRONG.exec(stderr)?.[0] ?? lastWords(stderr.replaceAll(NOISE, '')));

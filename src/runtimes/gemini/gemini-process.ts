@@ -1,5 +1,5 @@
 /** One `gemini --acp` that holds one session, and what a turn asks of it. Tried with 0.61.0. */
-import { isUuid, type CliTurn } from '../cli-runtime.ts';
+import { isUuid, type CliTurn, type Denial } from '../cli-runtime.ts';
 import type { TurnUsage } from '../runtime.ts';
 import { listOf, objectOf, textOf, type Json } from '../json.ts';
 import { AcpRefused, connectAcp, type AcpConnection } from './acp-connection.ts';
@@ -28,11 +28,6 @@ const MAX_TEXT = 1024 * 1024;
 /** Refusals of one turn that are told, and characters of each. */
 const MAX_DENIALS = 20;
 const DENIAL_CHARACTERS = 300;
-
-export interface Denial {
-  tool: string;
-  command: string;
-}
 
 export interface PromptWatch {
   /** The session has the message. */

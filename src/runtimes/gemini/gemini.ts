@@ -12,6 +12,7 @@ import {
   keepAfterTurn,
   LASTING_FIELDS,
   maxIdle,
+  tellDenials,
   type CliPlace,
   type CliProgram,
   type CliTurn,
@@ -45,6 +46,10 @@ const PROGRAM: CliProgram = {
 
 /** Processes of one agent that may wait for a message, when `runtime.max_idle` does not say. */
 const MAX_IDLE = 2;
+
+/** What to do about what it refused. */
+const DENIED =
+  'Gemini CLI refused its agent what its permissions do not cover; allow it in .gemini/settings.json (tools.allowed) or by runtime.args if it should';
 
 const FIELDS = {
   ...LASTING_FIELDS,
@@ -148,7 +153,7 @@ async function oneTurn(turn: CliTurn, process_: GeminiProcess): Promise<TurnOutc
     signal.removeEventListener('abort', stop);
     // With all that its tools have left running.
     if (signal.aborted || expired !== undefined) await process_.stop();
-    surfaceDenials(turn, process_);
+    tellDenials(turn, process_.takeDenials(), DENIED);
   }
 }
 
@@ -189,14 +194,4 @@ async function probe(place: CliPlace, signal: AbortSignal): Promise<ProbeResult>
     if (!failure) throw error;
     return notReady(failure);
   }
-}
-
-function surfaceDenials(turn: CliTurn, process_: GeminiProcess): void {
-  const denials = process_.takeDenials();
-  if (denials.length === 0) return;
-  turn.context.log(
-    'warn',
-    'Gemini CLI refused its agent what its permissions do not cover; allow it in .gemini/settings.json (tools.allowed) or by runtime.args if it should',
-    { wake_id: turn.wake.wake_id, denials },
-  );
 }

@@ -1,4 +1,5 @@
 /** What opencode tells while a turn runs: its event stream, and what was missed of it while that was away. */
+import type { Denial } from '../cli-runtime.ts';
 import { parseObject } from '../json.ts';
 import { watchSse } from '../sse.ts';
 import { messagesPath, type OpencodeError, type OpencodeMessage } from './messages.ts';
@@ -8,11 +9,6 @@ import { mayDo, type Asked, type Rule } from './permissions.ts';
 const AGAIN_MS = 100;
 /** Refusals of one turn that are told. */
 const MAX_DENIALS = 20;
-
-export interface Denial {
-  tool: string;
-  command: string;
-}
 
 /** What comes in while a turn runs. */
 export interface Listener {

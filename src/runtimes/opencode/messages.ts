@@ -3,6 +3,7 @@
  * what it is made of, wake and attempt, and is found again by that.
  */
 import { createHash } from 'node:crypto';
+import { MAX_RESUMPTIONS } from '../cli-runtime.ts';
 import { attemptKey, type Attempt, type Wake } from '../runtime.ts';
 
 export interface OpencodeMessage {
@@ -30,9 +31,8 @@ export interface OpencodeError {
   data?: { message?: string; statusCode?: number; responseHeaders?: Record<string, string> };
 }
 
-/** Attempts at one wake that are looked for, and how often one is begun anew when it was broken off. */
+/** Attempts at one wake that are looked for. */
 const MAX_ATTEMPTS = 10;
-export const MAX_RESUMPTIONS = 8;
 
 /** 14 characters, as its own ids end in. */
 const suffix = (attempt: Attempt, resumption: number): string =>

@@ -4,11 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { howEnded, startChild, type Child, type Exit } from '../child.ts';
-import { lastWords } from '../cli-runtime.ts';
+import { lastWords, type Denial } from '../cli-runtime.ts';
 import { HttpLost, httpCall, type HttpAnswer } from '../http-call.ts';
 import { parseObject } from '../json.ts';
 import { agentOf, requireChosenModel, type OpencodeConfig } from './chosen-model.ts';
-import { watchEvents, type Denial, type Listener } from './events.ts';
+import { watchEvents, type Listener } from './events.ts';
 import { messagesPath, turnOf, type OpencodeMessage } from './messages.ts';
 import { SESSION_RULES, type Rule } from './permissions.ts';
 

@@ -1,9 +1,9 @@
 /** One turn of opencode: whether it was run before, and if not its message, what happens on the way, and its end. */
-import { keepAfterTurn, type CliTurn } from '../cli-runtime.ts';
+import { keepAfterTurn, MAX_RESUMPTIONS, tellDenials, TOO_OFTEN, type CliTurn } from '../cli-runtime.ts';
 import type { TurnEvents, TurnOutcome, TurnUsage } from '../runtime.ts';
 import { oneLine } from '../turn-line.ts';
 import { errorFailure, wordsFailure } from './failures.ts';
-import { MAX_RESUMPTIONS, messageId, pastOf, textOf, type OpencodeMessage } from './messages.ts';
+import { messageId, pastOf, textOf, type OpencodeMessage } from './messages.ts';
 import type { OpencodeServer } from './opencode-server.ts';
 
 /**
@@ -39,6 +39,10 @@ export function tellDelivered(progress: Progress, events: TurnEvents): void {
   events.delivered?.();
 }
 
+/** What to do about what it refused. */
+const DENIED =
+  'opencode asked for what nobody is there to allow; allow it in its settings (permission) if its agent should';
+
 interface Begun {
   turn: CliTurn;
   server: OpencodeServer;
@@ -71,20 +75,14 @@ export async function beginTurn(begun: Begun): Promise<TurnOutcome> {
     }
     const { done, tries } = pastOf(history ?? [], wake);
     if (done) return { state: 'ok', ...(done.final_text === '' ? {} : done) };
-    if (tries > MAX_RESUMPTIONS)
-      return {
-        state: 'failed',
-        permanent: true,
-        cause: 'crashed',
-        reason: 'the turn was interrupted too often',
-      };
+    if (tries > MAX_RESUMPTIONS) return TOO_OFTEN;
     begun.life();
     turn.begin();
     return await send(begun, session, messageId(wake, tries));
   } finally {
     signal.removeEventListener('abort', stop);
     if (signal.aborted) await server.stop();
-    surfaceDenials(turn, server);
+    tellDenials(turn, server.takeDenials(), DENIED);
   }
 }
 
@@ -169,13 +167,3 @@ function usageOf(steps: ReadonlyMap<string, OpencodeMessage['info']>): { usage?:
 }
 
 const isSession = (id: string | undefined): id is string => id !== undefined && /^ses_\w+$/.test(id);
-
-function surfaceDenials(turn: CliTurn, server: OpencodeServer): void {
-  const denials = server.takeDenials();
-  if (denials.length === 0) return;
-  turn.context.log(
-    'warn',
-    'opencode asked for what nobody is there to allow; allow it in its settings (permission) if its agent should',
-    { wake_id: turn.wake.wake_id, denials },
-  );
-}
