@@ -498,7 +498,7 @@ export const texts = {
   offline: 'Offline',
   offlineSince: (time: string) => `Offline since ${time}`,
   inRooms: 'In',
-  noRooms: 'in no room yet',
+  noRooms: 'In no room yet',
   wakeFailed: (time: string) => `Could not be woken ${time}`,
   wakeFailures: {
     permanent: 'its node gave up: the error will not pass by itself',
