@@ -23,6 +23,8 @@ import { PAGE } from './held-range.ts';
 import type { Hold } from './receipt.ts';
 import type { Subscriber } from './tail.ts';
 
+/** What is on its way to storage for one agent, beyond which its client waits. */
+const SAVING = 32;
 /** Threads that an agent follows at most, those that were there when it attached. */
 const FOLLOWED = 10_000;
 
@@ -30,24 +32,29 @@ export class Delivery implements Subscriber {
   readonly #options: DeliveryOptions;
   readonly #book: DeliveryBook;
   readonly #reading: DeliveryReading;
-  /** What is on its way to storage. */
-  readonly #saving = new Set<Promise<unknown>>();
+  /** What is on its way to storage, or asked of it for the client. */
+  readonly #saving = new Set<Promise<void>>();
   #unsubscribe: (() => void) | undefined;
   /** Until it is told. */
   #passedOver: PassedOver | undefined;
 
   constructor(given: DeliveryOptions) {
-    const save: DeliveryOptions['save'] = (writes) => {
-      const saving = given.save(writes);
-      this.#saving.add(saving);
-      const over = (): void => void this.#saving.delete(saving);
-      saving.then(over, over);
-      return saving;
-    };
-    const options = { ...given, save };
+    const options: DeliveryOptions = { ...given, save: (writes) => this.#underWay(given.save(writes)) };
     this.#options = options;
     this.#book = new DeliveryBook(options);
     this.#reading = new DeliveryReading(this.#book);
+  }
+
+  /** Set while as much is on its way to storage as may be; resolves when something of it is through, or has failed. */
+  get busy(): Promise<void> | undefined {
+    return this.#saving.size < SAVING ? undefined : Promise.race(this.#saving);
+  }
+
+  #underWay<T>(saving: Promise<T>): Promise<T> {
+    const over = (): void => void this.#saving.delete(settled);
+    const settled = saving.then(over, over);
+    this.#saving.add(settled);
+    return saving;
   }
 
   /** Loads the positions, writes down where new scopes start, and subscribes. Call before READY. */
@@ -187,7 +194,7 @@ export class Delivery implements Subscriber {
   /** Which of these rooms were never bootstrapped for this agent. */
   async bootstrap(rooms: readonly string[]): Promise<string[]> {
     const { store, agent } = this.#options;
-    const done = new Set(await store.bootstraps(agent.id));
+    const done = new Set(await this.#underWay(store.bootstraps(agent.id)));
     return this.#own(rooms).filter((room) => !done.has(room));
   }
 
@@ -211,7 +218,7 @@ export class Delivery implements Subscriber {
     this.#unsubscribe?.();
     await this.#book.saver.close();
     // Whoever comes next reads from storage what was begun here, and what is over.
-    await Promise.allSettled(this.#saving);
+    await Promise.all(this.#saving);
   }
 
   #pushMessage(entry: LogEntry): void {

@@ -30,6 +30,8 @@ export interface AttachTimes {
 export interface FrameHandler {
   /** ACK and the frames of the delivery protocol. May throw MoltnetError: ERROR, then drop. */
   onFrame(frame: ClientFrame): void;
+  /** Set while as much as may be is on its way to storage for this attachment; resolves when something of it is through. */
+  readonly busy?: Promise<void> | undefined;
   /** The socket takes data again after `writable` was false. */
   onDrain(): void;
 }
@@ -280,13 +282,10 @@ export class Connection implements Ticking {
     }
   }
 
-  /**
-   * Whether the frame waits, and with it what follows: what makes us store takes turns, and what makes us answer is not
-   * read while the answers before it are not.
-   */
+  /** Whether the frame waits, and with it what follows. */
   #waits(frame: ClientFrame): boolean {
     if (this.#waiting) return this.#waiting.push(frame) > 0;
-    if (!this.#lacksRoom(frame) && (!writes(frame) || this.#host.pace.free())) return false;
+    if (!this.#mustWait(frame) && (!stores(frame) || this.#host.pace.free())) return false;
     this.#waiting = [frame];
     // No more is read meanwhile than what is here already.
     this.#ws.pause();
@@ -296,7 +295,8 @@ export class Connection implements Ticking {
 
   async #takeTurns(): Promise<void> {
     while (this.#waiting && this.#waiting.length > 0) {
-      if (this.#lacksRoom(this.#waiting[0]!)) await (this.#room ??= Promise.withResolvers()).promise;
+      for (let first = this.#waiting[0]; first && this.#mustWait(first); first = this.#waiting?.[0])
+        await this.#mustWait(first);
       await this.#host.pace.turn('frame');
       const frame = this.#waiting?.shift();
       if (frame) this.#guarded(() => this.#frame(frame));
@@ -304,8 +304,14 @@ export class Connection implements Ticking {
     this.#read();
   }
 
-  #lacksRoom(frame: ClientFrame): boolean {
-    return this.#blockedSince !== 0 && !this.writable && answered(frame);
+  /**
+   * What makes us answer waits while the answers before it are not read, and what makes us store while much is on its
+   * way there: one client would fill the socket's memory, or the queue of all who write.
+   */
+  #mustWait(frame: ClientFrame): Promise<void> | undefined {
+    if (this.#blockedSince !== 0 && !this.writable && answered(frame))
+      return (this.#room ??= Promise.withResolvers()).promise;
+    return stores(frame) ? this.#handler?.busy : undefined;
   }
 
   #roomAgain(): void {
@@ -374,8 +380,8 @@ export class Connection implements Ticking {
   }
 }
 
-/** Whether the frame changes what is stored at once; an ACK alone is written down with others. */
-const writes = ({ op, wake_id }: ClientFrame): boolean =>
+/** Whether the frame asks storage at once; an ACK alone is written down with others. */
+const stores = ({ op, wake_id }: ClientFrame): boolean =>
   op === 'WAKE' || op === 'BOOTSTRAP' || (op === 'ACK' && wake_id !== undefined);
 
 const answered = ({ op }: ClientFrame): boolean => op === 'PING' || op === 'WAKE' || op === 'BOOTSTRAP';

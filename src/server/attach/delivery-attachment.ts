@@ -291,6 +291,10 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
     }
   }
 
+  get busy(): Promise<void> | undefined {
+    return this.#delivery.busy;
+  }
+
   onDrain(): void {
     this.#delivery.resume();
   }
@@ -334,7 +338,6 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
       oldest_event_id: oldest,
       newest_event_id: newest,
     };
-    const created_at = new Date(this.#options.tail.now()).toISOString();
     const id = gapEventId(requested);
     this.#delivery.notice(id);
     this.event(
@@ -342,7 +345,7 @@ export class DeliveryAttachment implements FrameHandler, DeliverySink {
         seq: 0,
         id,
         type: 'stream.replay_gap',
-        created_at,
+        created_at: new Date(this.#options.tail.now()).toISOString(),
         payload: JSON.stringify(gap),
         held: false,
       }),

@@ -1,5 +1,6 @@
 /** Frames that wait for their turn in a crowd, and the socket that is not read meanwhile: neither harms who sent them. */
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { AttachClient } from '../../../test/support/attach-client.ts';
 import type { AttachLab } from '../../../test/support/attach-lab.ts';
@@ -76,13 +77,13 @@ it('ATT-12 the first attachment that is not read yet, between its claim and READ
   await eventually(() => at.gateway.connections === 0);
   const probe = vi.spyOn(Connection.prototype, 'probe');
   const pace = at.tail.pace;
-  const turn = pace.turn.bind(pace);
+  const paced = pace.turn.bind(pace);
   const held = Promise.withResolvers<void>();
   let begins = 0;
   // Its second turn, behind the claim.
   const turns = vi
     .spyOn(pace, 'turn')
-    .mockImplementation((kind) => (kind === 'begin' && ++begins === 2 ? held.promise : turn(kind)));
+    .mockImplementation((kind) => (kind === 'begin' && ++begins === 2 ? held.promise : paced(kind)));
   const first = new AttachClient({ url: at.url });
   await first.until(() => first.has('HELLO'));
   first.identify();
@@ -201,3 +202,46 @@ it('ATT-11 a client that asks and does not read is not read either, until there 
   await client.settle();
   expect(client.closed).toBe(false);
 });
+
+it.each(['WAKE', 'BOOTSTRAP'])(
+  'ATT-7 of a client that sends %s again and again a few are on their way to storage: who writes is not refused for it',
+  async (op) => {
+    const opening = Promise.withResolvers<void>();
+    let held = false;
+    const wrap = (store: Store): Store =>
+      new Proxy(store, {
+        get(target, key) {
+          const value: unknown = Reflect.get(target, key, target);
+          if (typeof value !== 'function') return value;
+          return async (...args: unknown[]) => {
+            if (key === 'commit' && held) await opening.promise;
+            return (value as (...all: unknown[]) => unknown).apply(target, args);
+          };
+        },
+      });
+    const at = await wakeLab({ wrap });
+    const client = await attach(at, bind({ r: 'all' }));
+    await say(at, 'm1');
+    const cursor = await wake(client, 'w1', 'm1');
+    held = true;
+    const frame =
+      op === 'WAKE'
+        ? { wake_id: 'w1', conversation: 'room:r', cursor, attempt: 1 }
+        : { rooms: ['r'], done: true };
+    for (let i = 0; i < 9_000; i++) client.send({ op, ...frame });
+    const [socket] = at.sockets;
+    await eventually(() => socket!.isPaused());
+    // One that does not wait for storage has its frames taken meanwhile, some in each turn of the event loop.
+    for (let i = 0; i < 2_000; i++) await turn();
+    const said = say(at, 'm2');
+    expect(at.network.waiting).toBeLessThan(100);
+    held = false;
+    opening.resolve();
+    await said;
+    const answers = op === 'WAKE' ? 9_000 : 0;
+    client.send({ op: 'PING', capabilities: {} });
+    // HELLO, READY, two messages, the first WAKE, PONG.
+    await client.until(() => client.raw.length === 6 + answers || client.closed);
+    expect([client.closed, client.of('WAKE').length]).toEqual([false, 1 + answers]);
+  },
+);
