@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { lives } from '../../test/contract/runtime.ts';
 import {
   deliver,
   fakeClaude,
+  killedHost,
   runtimeLab,
   until,
   wakeOf,
@@ -122,6 +123,29 @@ describe('claude-code: what is its own', () => {
   it('RT-9 a turn that came to its end after all, when its time was up, is done and not run again', async () => {
     const runtime = lab.runtime({ inactivity_timeout: 1 });
     expect(await deliver(runtime, wakeOf('[[stubborn]][[sh: sleep 1.5]]'))).toMatchObject({ state: 'ok' });
+  });
+
+  it('RT-9 RT-52 what a killed node left behind, and gives no sign of life, is ended as a turn is', async () => {
+    await killedHost(lab, wakeOf('[[hang]]'), () => until(() => lab.runs().length === 1, 'it hangs'));
+    const { pid } = lab.runs()[0]!;
+    expect(await deliver(lab.runtime({ inactivity_timeout: 1 }), wakeOf('two'))).toMatchObject({
+      state: 'ok',
+    });
+    expect(lives(pid)).toBe(false);
+    expect(lab.log.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('ending an earlier'),
+    );
+    expect(lab.runs().filter((run) => run.two)).toEqual([]);
+  });
+
+  it('RT-9 RT-52 one whose transcript grows is waited for, for longer than that', async () => {
+    const wake = wakeOf('[[sh: sleep 3]]');
+    await killedHost(lab, wake, () => until(() => lab.runs().length === 1, 'it runs'));
+    // The stand-in itself writes at the beginning and at the end alone.
+    const grows = setInterval(() => appendFileSync(transcript(), '\n'), 100);
+    onTestFinished(() => clearInterval(grows));
+    expect(await deliver(lab.runtime({ inactivity_timeout: 1 }), wake)).toMatchObject({ state: 'ok' });
+    expect(lab.runs()).toHaveLength(1);
   });
 
   it('RT-53 what the CLI refused its agent is told', async () => {

@@ -10,7 +10,7 @@ import type { RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts'
 import { uuidV5 } from '../protocol/ids.ts';
 import { outcomeOf } from './claude-outcome.ts';
 import { startClaude, type ClaudeProcess, type MessageEnd } from './claude-process.ts';
-import { turnFinished } from './claude-transcript.ts';
+import { transcriptSize, turnFinished } from './claude-transcript.ts';
 import {
   LASTING_FIELDS,
   cliRuntime,
@@ -236,10 +236,14 @@ const isLost = (stderr: string): boolean => /No conversation found with session 
 
 /**
  * A node that was killed leaves a process behind, which finishes its turn and then ends by itself. Two on one session
- * would lose one of their histories, so that end is waited for; at the turn's time limit it is brought about.
+ * would lose one of their histories, so that end is waited for; at the turn's time limits it is brought about. Its signs
+ * of life are what it writes into its transcript: nobody reads its output any more.
  */
 async function leftoverGone(turn: CliTurn, id: string): Promise<void> {
-  for (let waited = 0; !turn.signal.aborted; waited += LEFTOVER_MS) {
+  const { inactivity, total } = turn.limits;
+  const began = performance.now();
+  let sign = { at: began, size: transcriptSize(configDirOf(turn.env), id) };
+  for (let told = false; !turn.signal.aborted; told = true) {
     const holders = findProcesses(
       (args) => args.includes(id) && args.some((arg) => SESSION_FLAGS.includes(arg)),
     );
@@ -248,13 +252,17 @@ async function leftoverGone(turn: CliTurn, id: string): Promise<void> {
     if (stranger)
       throw new Error(`process ${stranger.pid} has the Claude Code session ${id} open; close it there`);
     const pids = holders.map(({ pid }) => pid);
-    if (waited === 0)
-      turn.context.log('info', 'waiting for an earlier Claude Code process of this session to finish', {
-        pids,
-      });
-    if (waited > turn.limits.total * 1000) {
-      if (holders.some(({ orphan }) => !orphan))
-        throw new Error(`process ${pids.join(', ')} of another node has the Claude Code session ${id} open`);
+    const { log } = turn.context;
+    if (!told) log('info', 'waiting for an earlier Claude Code process of this session to finish', { pids });
+    const now = performance.now();
+    const size = transcriptSize(configDirOf(turn.env), id);
+    if (size !== sign.size) sign = { at: now, size };
+    const late = now - began > total * 1_000;
+    const orphans = holders.every(({ orphan }) => orphan);
+    if (late && !orphans)
+      throw new Error(`process ${pids.join(', ')} of another node has the Claude Code session ${id} open`);
+    if (late || (orphans && now - sign.at > inactivity * 1_000)) {
+      log('warn', 'ending an earlier Claude Code process: a time limit of its turn is over', { pids });
       pids.forEach(killFamily);
     }
     await new Promise((done) => setTimeout(done, LEFTOVER_MS));

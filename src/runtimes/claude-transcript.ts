@@ -33,6 +33,12 @@ export async function turnFinished(
   return found ? false : undefined;
 }
 
+/** Bytes; 0 when there is none. It grows with all that a turn comes to. */
+export function transcriptSize(configDir: string, sessionId: string): number {
+  const file = transcriptOf(configDir, sessionId);
+  return file === undefined ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+}
+
 function transcriptOf(configDir: string, sessionId: string): string | undefined {
   const projects = path.join(configDir, 'projects');
   let folders: string[];

@@ -90,6 +90,11 @@ async function take(message) {
   if (has('denied')) out({ type: 'system', subtype: 'permission_denied', tool_name: 'Bash' });
   const outputs = await play(prompt, {
     notice: () => out({ type: 'system', subtype: 'api_retry', attempt: 1 }),
+    // The real one writes down what it does as it goes along; it may have no reader any more.
+    progress: () => {
+      out({ type: 'progress' });
+      save({ type: 'progress' });
+    },
   });
   const http = has('http');
   if (http) {
