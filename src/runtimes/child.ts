@@ -3,6 +3,7 @@
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, newTag, PROCESS_TAG, signal, taggedProcesses } from './processes.ts';
 import { splitLines } from './line-splitter.ts';
 
@@ -141,7 +142,7 @@ async function spawnPatiently(options: ChildOptions, env: NodeJS.ProcessEnv): Pr
       return await spawned(options, env);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ETXTBSY' || tries === BUSY_TRIES) throw error;
-      await new Promise((done) => setTimeout(done, BUSY_WAIT_MS));
+      await sleep(BUSY_WAIT_MS);
     }
   }
 }
@@ -203,7 +204,7 @@ async function sweep(tag: string, pid: number): Promise<void> {
   left.forEach((other) => signal(other, 'SIGTERM'));
   const started = performance.now();
   while (left.length > 0) {
-    await new Promise((done) => setTimeout(done, SWEEP_MS));
+    await sleep(SWEEP_MS);
     left = taggedProcesses(tag, pid).filter(isAlive);
     const waited = performance.now() - started;
     if (waited > 2 * STEP_MS) return;

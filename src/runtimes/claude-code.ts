@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeConfigOf, RuntimeFields } from '../config/runtime-block.ts';
 import { uuidV5 } from '../protocol/ids.ts';
 import { outcomeOf } from './claude-outcome.ts';
@@ -265,7 +266,7 @@ async function leftoverGone(turn: CliTurn, id: string): Promise<void> {
       log('warn', 'ending an earlier Claude Code process: a time limit of its turn is over', { pids });
       pids.forEach(killFamily);
     }
-    await new Promise((done) => setTimeout(done, LEFTOVER_MS));
+    await sleep(LEFTOVER_MS);
   }
 }
 const SESSION_FLAGS: readonly string[] = ['--session-id', '--resume', '-r'];

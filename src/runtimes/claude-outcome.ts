@@ -2,7 +2,7 @@
 import { howEnded } from './child.ts';
 import type { ClaudeResult, MessageEnd } from './claude-process.ts';
 import { keepAfterTurn, type CliTurn } from './cli-runtime.ts';
-import type { Failed, TurnOutcome, TurnUsage } from './runtime.ts';
+import { endedWell, type Failed, type TurnOutcome, type TurnUsage } from './runtime.ts';
 
 /** How a turn ended, by what the process said of it. */
 export function outcomeOf(
@@ -29,8 +29,7 @@ export function outcomeOf(
   // A session that cannot be opened says so in a result too, and says why on stderr.
   if (result?.is_error && (end.kind === 'ended' || end.started))
     return { state: 'failed', ...failureOf(result), ...usage };
-  if (end.kind === 'ended' && end.completed)
-    return { state: 'ok', ...usage, ...(result?.text ? { final_text: result.text } : {}) };
+  if (end.kind === 'ended' && end.completed) return endedWell(result?.text, usage);
   if (end.kind === 'ended')
     return {
       state: 'failed',

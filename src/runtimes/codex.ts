@@ -5,6 +5,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WAKE_ENV } from '../config/wake-folder.ts';
 import {
   completeProgram,
@@ -39,6 +40,7 @@ import { findProcesses, killFamily } from './processes.ts';
 import {
   attemptKey,
   defineRuntime,
+  endedWell,
   type Runtime,
   type RuntimeContext,
   type RuntimeDefinition,
@@ -206,7 +208,7 @@ async function oneTurn(
   return outcome;
 }
 
-const patience = (): Promise<void> => new Promise((done) => setTimeout(done, INTERRUPT_MS).unref());
+const patience = (): Promise<void> => sleep(INTERRUPT_MS, undefined, { ref: false });
 
 async function inThread(
   turn: CliTurn,
@@ -229,7 +231,7 @@ async function inThread(
   const done = mine.findLast(
     ({ client_id, status }) => status === 'completed' && attemptOf(client_id) >= wake.attempt,
   );
-  if (done) return { state: 'ok', ...(done.final_text ? { final_text: done.final_text } : {}) };
+  if (done) return endedWell(done.final_text);
   const tries = mine.filter(({ client_id }) => attemptOf(client_id) === wake.attempt).length;
   if (tries > MAX_RESUMPTIONS) return TOO_OFTEN;
   if (tries > 0)
@@ -310,8 +312,7 @@ async function threadOf(
 
 function outcomeOf(end: TurnEnd, before: TurnUsage | undefined): TurnOutcome {
   const usage = difference(end.total, before);
-  if (end.status === 'completed')
-    return { state: 'ok', ...usage, ...(end.final_text ? { final_text: end.final_text } : {}) };
+  if (end.status === 'completed') return endedWell(end.final_text, usage);
   if (end.error) return { ...turnFailure(end.error), ...usage };
   return {
     state: 'failed',
@@ -346,7 +347,7 @@ async function leftoverGone(turn: CliTurn): Promise<void> {
     if (waited === 0)
       turn.context.log('info', 'waiting for a Codex process that an earlier node left behind', { pids });
     if (waited > LEFTOVER_MS) pids.forEach(killFamily);
-    await new Promise((done) => setTimeout(done, LOOK_MS));
+    await sleep(LOOK_MS);
   }
 }
 

@@ -11,6 +11,7 @@ import { findExecutable } from './executable.ts';
 import { leftoverGone, runProgram, type ProgramEnd } from './program-turn.ts';
 import {
   defineRuntime,
+  endedWell,
   TURN_BY_TURN,
   type FailureCause,
   type Runtime,
@@ -118,7 +119,7 @@ function create(context: CommandContext): Runtime {
 
 function outcomeOf(name: string, { exit, stdout, stderr }: ProgramEnd): TurnOutcome {
   const text = stdout.trim();
-  if (exit.code === 0) return { state: 'ok', ...(text === '' ? {} : { final_text: text }) };
+  if (exit.code === 0) return endedWell(text);
   const words = lastWords(stderr);
   const said = words === '' ? '' : `: ${words}`;
   const known = exit.code === null ? undefined : EXITS[exit.code];

@@ -4,10 +4,11 @@
  */
 import type { RuntimeField } from '../config/runtime-block.ts';
 import type { AttachmentConfig } from '../config/types.ts';
-import { httpCall, lostFailure, statusFailure } from './http-call.ts';
-import { parseObject } from './json.ts';
+import { httpCall, lostFailure, requireSuccess } from './http-call.ts';
+import { parseObject, textOf } from './json.ts';
 import {
   defineRuntime,
+  endedWell,
   TURN_BY_TURN,
   type ProbeResult,
   type Runtime,
@@ -56,16 +57,14 @@ async function run(attachment: AttachmentConfig, url: string, turn: LineTurn): P
       body: JSON.stringify(body),
       signal,
     });
-    if (answer.status < 200 || answer.status > 299)
-      throw statusFailure(url, answer, 'runtime.control_url', 'runtime.token');
+    requireSuccess(url, answer, 'runtime.control_url', 'runtime.token');
     // It has answered: that is all that it says of having had the message.
     events.accepted();
     events.delivered();
     const said = parseObject(answer.body);
     if (said === undefined && answer.body.trim() !== '')
       throw new TurnFailure(`${url} answered with something else than a JSON object`, { cause: 'crashed' });
-    const text = said?.['message'];
-    return { state: 'ok', ...(typeof text === 'string' && text.trim() !== '' ? { final_text: text } : {}) };
+    return endedWell(textOf(said?.['message']));
   } catch (error) {
     throw lostFailure(error, 'runtime.control_url');
   }

@@ -88,8 +88,12 @@ export function httpCall(
   });
 }
 
-/** What an answer that is no success means. `field` is the key of the configuration that names the address. */
-export function statusFailure(url: string, answer: HttpAnswer, field: string, secret: string): TurnFailure {
+/** Throws what an answer that is no success means. `field` is the key of the configuration that names the address. */
+export function requireSuccess(url: string, answer: HttpAnswer, field: string, secret: string): void {
+  if (answer.status < 200 || answer.status > 299) throw statusFailure(url, answer, field, secret);
+}
+
+function statusFailure(url: string, answer: HttpAnswer, field: string, secret: string): TurnFailure {
   const { status, headers } = answer;
   const said = answer.body.trim() === '' ? '' : `: ${answer.body.slice(0, 300)}`;
   const after = Number(headers['retry-after']);

@@ -1,4 +1,5 @@
 /** One turn as one run of a program that has nothing to say of itself but its output and its exit code. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WAKE_ENV } from '../config/wake-folder.ts';
 import { startChild, type Exit } from './child.ts';
 import { findProcesses, killFamily } from './processes.ts';
@@ -85,6 +86,6 @@ export async function leftoverGone(
       );
     if (round === 0) log('info', 'ending a process that an earlier node left behind', { pids });
     pids.forEach(killFamily);
-    await new Promise((done) => setTimeout(done, LEFTOVER_MS));
+    await sleep(LEFTOVER_MS);
   }
 }

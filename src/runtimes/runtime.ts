@@ -59,6 +59,13 @@ export type TurnOutcome =
     }
   | { state: 'cancelled'; reason: string };
 
+/** It ended well. `text` is what its agent said last; blank is nothing. */
+export const endedWell = (text: string | undefined, usage: { usage?: TurnUsage } = {}): TurnOutcome => ({
+  state: 'ok',
+  ...usage,
+  ...(text === undefined || text.trim() === '' ? {} : { final_text: text }),
+});
+
 export type Failed = Extract<TurnOutcome, { state: 'failed' }>;
 
 export type FailureCause =

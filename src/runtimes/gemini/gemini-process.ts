@@ -1,4 +1,5 @@
 /** One `gemini --acp` that holds one session, and what a turn asks of it. Tried with 0.61.0. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isUuid, type CliTurn, type Denial } from '../cli-runtime.ts';
 import type { TurnUsage } from '../runtime.ts';
 import { listOf, objectOf, textOf, type Json } from '../json.ts';
@@ -156,7 +157,7 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
       return undefined;
     }
     removeEmpty(start.env, id);
-    await Promise.race([history.promise, pause(HISTORY_MS)]);
+    await Promise.race([history.promise, sleep(HISTORY_MS)]);
     return id;
   };
 
@@ -234,15 +235,13 @@ export async function openGemini({ start, stored, signal, log }: OpenOptions): P
       if (running && child.alive) {
         // It takes the message back out of its history, which would else be answered with the next one.
         connection.notify('session/cancel', { sessionId: session });
-        await Promise.race([running.over.promise, pause(CANCEL_MS)]);
+        await Promise.race([running.over.promise, sleep(CANCEL_MS)]);
       }
       await child.stop();
     },
     end: () => child.end(),
   };
 }
-
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 function usageOf(end: Json): { usage?: TurnUsage } {
   const { token_count } = objectOf(objectOf(end['_meta'])['quota']);

@@ -22,6 +22,7 @@ import { heldProcesses } from '../held-processes.ts';
 import { leftoverGone } from '../program-turn.ts';
 import {
   defineRuntime,
+  endedWell,
   notReady,
   type ProbeResult,
   type Runtime,
@@ -169,7 +170,7 @@ function outcomeOf({ stop_reason, text, acted, usage }: PromptEnd): TurnOutcome 
     case 'end_turn':
       // It says so too of a model that gave no answer at all, or a broken one.
       if (text === '' && !acted) return not('the model answered nothing', false);
-      return { state: 'ok', ...used, ...(text === '' ? {} : { final_text: text }) };
+      return endedWell(text, used);
     case 'max_tokens':
       return not(
         'the conversation does not fit into the model any more; begin it anew with `moltnet sessions reset`',

@@ -1,4 +1,5 @@
 /** What opencode tells while a turn runs: its event stream, and what was missed of it while that was away. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Denial } from '../cli-runtime.ts';
 import { parseObject } from '../json.ts';
 import { watchSse } from '../sse.ts';
@@ -122,10 +123,10 @@ export function watchEvents(options: {
           () => true,
           () => false,
         );
-        if (!told) await pause();
+        if (!told) await sleep(AGAIN_MS);
       }
       await stream.closed;
-      await pause();
+      await sleep(AGAIN_MS);
     }
   };
   const events: OpencodeEvents = {
@@ -141,8 +142,6 @@ export function watchEvents(options: {
   void watch();
   return events;
 }
-
-const pause = (): Promise<void> => new Promise((done) => setTimeout(done, AGAIN_MS));
 
 const onRetry = ({ attempt, message, next }: NonNullable<Fields['status']>, to: Listener): void =>
   to.retry(Number(attempt), message ?? '', next === undefined ? 0 : Math.max(0, (next - Date.now()) / 1000));

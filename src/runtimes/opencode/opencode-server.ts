@@ -3,6 +3,7 @@
  * it. Tried with 1.18.33.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { howEnded, startChild, type Child, type Exit } from '../child.ts';
 import { lastWords, type Denial } from '../cli-runtime.ts';
 import { HttpLost, httpCall, type HttpAnswer } from '../http-call.ts';
@@ -131,7 +132,7 @@ export async function startOpencode(options: {
         // Others of its connections may have broken too.
         if (!(error instanceof HttpLost) || signal.aborted || !child.alive) throw error;
       }
-      await new Promise((done) => setTimeout(done, LOOK_MS));
+      await sleep(LOOK_MS);
     }
   };
   let config: OpencodeConfig;

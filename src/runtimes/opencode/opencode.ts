@@ -17,7 +17,7 @@ import { WAKE_ENV } from '../../config/wake-folder.ts';
 import type { NpmCli } from '../executable.ts';
 import { heldProcesses } from '../held-processes.ts';
 import { leftoverGone } from '../program-turn.ts';
-import { defineRuntime, type Runtime, type RuntimeContext, type TurnOutcome } from '../runtime.ts';
+import { defineRuntime, endedWell, type Runtime, type RuntimeContext, type TurnOutcome } from '../runtime.ts';
 import { stateFolder } from '../state-folder.ts';
 import { startTurnClock } from '../turn-clock.ts';
 import { opencodeEnvironment, withGuardedShell } from './environment.ts';
@@ -178,7 +178,7 @@ async function lastOf(
   const history = (session === undefined ? undefined : await server.messages(session, signal)) ?? [];
   if (history.some(({ info }) => info.id === progress.message)) tellDelivered(progress, events);
   const { done } = pastOf(history, wake);
-  return done && { state: 'ok', ...(done.final_text === '' ? {} : done) };
+  return done && endedWell(done.final_text);
 }
 
 function thrown(error: unknown): TurnOutcome {

@@ -1,6 +1,6 @@
 /** One turn of opencode: whether it was run before, and if not its message, what happens on the way, and its end. */
 import { keepAfterTurn, MAX_RESUMPTIONS, tellDenials, TOO_OFTEN, type CliTurn } from '../cli-runtime.ts';
-import type { TurnEvents, TurnOutcome, TurnUsage } from '../runtime.ts';
+import { endedWell, type TurnEvents, type TurnOutcome, type TurnUsage } from '../runtime.ts';
 import { oneLine } from '../turn-line.ts';
 import { errorFailure, wordsFailure } from './failures.ts';
 import { messageId, pastOf, textOf, type OpencodeMessage } from './messages.ts';
@@ -74,7 +74,7 @@ export async function beginTurn(begun: Begun): Promise<TurnOutcome> {
       sessions.set(wake.session_key, session);
     }
     const { done, tries } = pastOf(history ?? [], wake);
-    if (done) return { state: 'ok', ...(done.final_text === '' ? {} : done) };
+    if (done) return endedWell(done.final_text);
     if (tries > MAX_RESUMPTIONS) return TOO_OFTEN;
     begun.life();
     turn.begin();
@@ -139,8 +139,7 @@ async function send(begun: Begun, session: string, message: string): Promise<Tur
     if (end.info.error) return { ...(failed ?? errorFailure(end.info.error)), ...usage };
     // Broken off, by us or by another, while it waited for its model: it says no error then.
     if (end.info.finish === undefined) return { ...(failed ?? BROKEN_OFF), ...usage };
-    const text = textOf(end);
-    return { state: 'ok', ...usage, ...(text === '' ? {} : { final_text: text }) };
+    return endedWell(textOf(end), usage);
   } catch (error) {
     if (!failed || signal.aborted) throw error;
     await server.stop();

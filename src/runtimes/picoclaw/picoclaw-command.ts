@@ -11,7 +11,7 @@ import { lastWords } from '../cli-runtime.ts';
 import { findExecutable } from '../executable.ts';
 import { guarded } from '../guarded-text.ts';
 import { leftoverGone, runProgram } from '../program-turn.ts';
-import { TURN_BY_TURN, type Runtime, type TurnOutcome } from '../runtime.ts';
+import { endedWell, TURN_BY_TURN, type Runtime, type TurnOutcome } from '../runtime.ts';
 import { SetupError } from '../setup-error.ts';
 import { probed, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { agentEnvironment, requireWorkspace } from '../workspace.ts';
@@ -76,7 +76,7 @@ export function commandRuntime(context: PicoClawContext, command: string): Runti
     if (exit.code === 0) {
       if (!log.begun) events.delivered();
       const answer = stdout.slice(stdout.indexOf(LOGO) + LOGO.length).trim();
-      return { state: 'ok', ...(stdout.includes(LOGO) && answer !== '' ? { final_text: answer } : {}) };
+      return endedWell(stdout.includes(LOGO) ? answer : undefined);
     }
     const said = /^Error: (.*)$/m.exec(stderr)?.[1];
     if (exit.code !== null && said !== undefined) throw picoclawFailure(said);

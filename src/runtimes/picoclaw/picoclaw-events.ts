@@ -6,7 +6,7 @@
 import path from 'node:path';
 import { guarded } from '../guarded-text.ts';
 import { openHandedOver } from '../handed-over.ts';
-import { TURN_BY_TURN, type Runtime, type TurnOutcome } from '../runtime.ts';
+import { endedWell, TURN_BY_TURN, type Runtime, type TurnOutcome } from '../runtime.ts';
 import { stateFolder } from '../state-folder.ts';
 import { failedBy, pause, probed, TurnFailure, turnLine, type LineTurn } from '../turn-line.ts';
 import { picoclawFailure } from './failures.ts';
@@ -196,5 +196,5 @@ class Conversation {
 function answered(text: string): TurnOutcome {
   const failed = /^Error processing message: (.*)$/s.exec(text)?.[1];
   if (failed !== undefined) throw picoclawFailure(failed);
-  return { state: 'ok', ...(text.trim() === '' ? {} : { final_text: text }) };
+  return endedWell(text);
 }

@@ -6,11 +6,12 @@
 import type { RuntimeConfigOf, RuntimeFields } from '../../config/runtime-block.ts';
 import type { RuntimeConfig } from '../../config/types.ts';
 import { CONTROL_URL, controlRuntime } from '../control-url.ts';
-import { httpCall, lostFailure, statusFailure } from '../http-call.ts';
+import { httpCall, lostFailure, requireSuccess } from '../http-call.ts';
 import { parseObject, textOf } from '../json.ts';
 import {
   attemptKey,
   defineRuntime,
+  endedWell,
   TURN_BY_TURN,
   type Runtime,
   type RuntimeContext,
@@ -124,7 +125,7 @@ async function run(api: TinyApi, turn: LineTurn): Promise<TurnOutcome> {
 /** It completes a turn that failed, and says so in words. */
 function outcomeOf(text: string): TurnOutcome {
   const failed = /^(API Error: .*|Sorry, I encountered an error.*|.*Please run \/login.*)$/m.exec(text)?.[0];
-  if (failed === undefined) return { state: 'ok', ...(text === '' ? {} : { final_text: text }) };
+  if (failed === undefined) return endedWell(text);
   if (/\b40[13]\b|\/login|invalid api key/i.test(text))
     throw new TurnFailure(
       `${failed}; log in again: run the agent's own command once as the user of TinyAGI`,
@@ -175,8 +176,7 @@ class TinyApi {
       try {
         const answer = await this.#call(this.inbound, 'POST', signal, body);
         if (answer.status === 409) return 'known';
-        if (answer.status < 200 || answer.status > 299)
-          throw statusFailure(this.inbound, answer, 'runtime.inbound_url', 'runtime.token');
+        requireSuccess(this.inbound, answer, 'runtime.inbound_url', 'runtime.token');
         return 'taken';
       } catch (error) {
         const failure = lostFailure(error, 'runtime.inbound_url');
@@ -225,8 +225,7 @@ class TinyApi {
     const answer = await this.#call(url, 'GET', new AbortController().signal).catch((error: unknown) => {
       throw lostFailure(error, 'runtime.inbound_url');
     });
-    if (answer.status < 200 || answer.status > 299)
-      throw statusFailure(url, answer, 'runtime.inbound_url', 'runtime.token');
+    requireSuccess(url, answer, 'runtime.inbound_url', 'runtime.token');
   }
 
   #call(url: string, method: 'GET' | 'POST', signal: AbortSignal, body?: Record<string, unknown>) {

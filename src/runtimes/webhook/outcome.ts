@@ -1,5 +1,6 @@
 /** How a service says what became of a wake: in an answer, or in a callback. */
-import type { FailureCause, TurnOutcome, TurnUsage } from '../runtime.ts';
+import { textOf } from '../json.ts';
+import { endedWell, type FailureCause, type TurnOutcome, type TurnUsage } from '../runtime.ts';
 import { TurnFailure } from '../turn-line.ts';
 
 const CAUSES: ReadonlySet<string> = new Set([
@@ -17,12 +18,7 @@ export function readOutcome(said: Record<string, unknown>): TurnOutcome | undefi
   const { outcome, final_text, reason, permanent, cause, retry_after_s } = said;
   if (outcome !== 'ok' && outcome !== 'failed') return undefined;
   const usage = usageOf(said['usage']);
-  if (outcome === 'ok')
-    return {
-      state: 'ok',
-      ...(typeof final_text === 'string' && final_text !== '' ? { final_text } : {}),
-      ...usage,
-    };
+  if (outcome === 'ok') return endedWell(textOf(final_text), usage);
   const { failed } = new TurnFailure(
     typeof reason === 'string' && reason !== '' ? reason : 'the service says no more',
     {

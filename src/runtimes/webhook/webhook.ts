@@ -2,7 +2,7 @@
  * Any service: a wake is posted to its address, signed, and its answer is the outcome; or it takes the wake (202) and is
  * asked for the outcome at an address that it names, or calls back with it where the node listens for that.
  */
-import { HttpLost, httpCall, lostFailure, statusFailure, type HttpAnswer } from '../http-call.ts';
+import { HttpLost, httpCall, lostFailure, requireSuccess, type HttpAnswer } from '../http-call.ts';
 import { parseObject } from '../json.ts';
 import {
   attemptKey,
@@ -135,8 +135,7 @@ async function ask(
   const answer = await post({ url, secret, key, signal }, body);
   events.accepted();
   if (answer.status !== 202) {
-    if (answer.status < 200 || answer.status > 299)
-      throw statusFailure(url, answer, 'runtime.url', 'runtime.secret');
+    requireSuccess(url, answer, 'runtime.url', 'runtime.secret');
     events.delivered();
     return outcomeOf(answer, url);
   }
