@@ -222,13 +222,7 @@ function enter(context: CliContext, program: CliProgram, workspace: string): Cli
     context,
     workspace,
     env,
-    file: findExecutable(
-      runtime.command ?? program.command,
-      process.cwd(),
-      env.PATH,
-      program.npm,
-      program.advice,
-    ),
+    file: findExecutable(runtime.command ?? program.command, env.PATH, program.advice, program.npm),
     sessions: sessionStore(context, workspace),
     limits: turnLimits(runtime),
   };

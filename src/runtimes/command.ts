@@ -66,13 +66,7 @@ function create(context: CommandContext): Runtime {
   const enter = () => {
     requireWorkspace(workspace);
     const env = { ...agentEnvironment(context, workspace), ...runtime.env };
-    const file = findExecutable(
-      runtime.command ?? '',
-      process.cwd(),
-      env.PATH,
-      { package: '', native: [] },
-      'install it, or correct runtime.command',
-    );
+    const file = findExecutable(runtime.command ?? '', env.PATH, 'install it, or correct runtime.command');
     return { env, file };
   };
 

@@ -18,7 +18,7 @@ function program(...at: string[]): string {
   return file;
 }
 const find = (command: string, searchPath = ''): string =>
-  findExecutable(command, folder, searchPath, CLI, 'install it');
+  findExecutable(command, searchPath, 'install it', CLI, folder);
 
 it('RT-13 a bare name is found on PATH, a path from the working folder; files that cannot be run are passed over', () => {
   const second = program('second', 'cli');

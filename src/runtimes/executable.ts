@@ -19,10 +19,10 @@ export interface NpmCli {
  */
 export function findExecutable(
   command: string,
-  cwd: string,
   searchPath: string,
-  cli: NpmCli,
   advice: string,
+  cli: NpmCli = { package: '', native: [] },
+  cwd: string = process.cwd(),
 ): string {
   const found = /[\\/]/.test(command) ? path.resolve(cwd, command) : onPath(command, searchPath);
   if (found === undefined) throw new SetupError(`${command} was not found on PATH; ${advice}`, 'missing');

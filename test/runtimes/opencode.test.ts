@@ -19,7 +19,7 @@ beforeAll(async () => {
   model = await startMockModel();
   restore = setEnvironment({
     ...modelEnvironment(model),
-    REAL_OPENCODE: findExecutable(opencodeCommand, '/', '', OPENCODE_CLI, 'npm ci'),
+    REAL_OPENCODE: findExecutable(opencodeCommand, '', 'npm ci', OPENCODE_CLI),
   });
   const relay = fileURLToPath(new URL('opencode-behind-relay.mjs', import.meta.url));
   lab = runtimeLab(opencode, { command: relay });

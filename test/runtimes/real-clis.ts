@@ -11,7 +11,7 @@ export const codexCommand: string = bin('codex');
 export const claudeCommand: string = bin('claude');
 export const opencodeCommand: string = bin('opencode');
 /** The native program: npm's launcher in front of it works only where install scripts have run. */
-export const claudeNative = (): string => findExecutable(claudeCommand, '/', '', CLAUDE_CLI, 'npm ci');
+export const claudeNative = (): string => findExecutable(claudeCommand, '', 'npm ci', CLAUDE_CLI);
 export const geminiCommand: string = bin('gemini');
 
 /** Writes Codex's configuration into a home: the mock model, no updates, no telemetry. */

@@ -5,7 +5,7 @@
  * session's history holds is not sent again, but watched.
  */
 import { listOf, objectOf, textOf } from '../json.ts';
-import type { TurnOutcome, TurnUsage } from '../runtime.ts';
+import { endedWell, type TurnOutcome, type TurnUsage } from '../runtime.ts';
 import { pause, TurnFailure, type LineTurn } from '../turn-line.ts';
 import { gatewayFailure, modelFailure } from './failures.ts';
 import { GatewayLost, GatewayRefusal, type Gateway, type GatewayEvent } from './gateway.ts';
@@ -105,7 +105,7 @@ async function settle(
   if (known.state === 'in_history') turn.events.delivered();
   const wait = await gateway.request('agent.wait', { runId: known.run_id, timeoutMs: 1 });
   const status = textOf(wait['status']);
-  if (status === 'ok') return { state: 'ok', ...finalText(objectOf(wait['terminalReply'])['text']) };
+  if (status === 'ok') return endedWell(textOf(objectOf(wait['terminalReply'])['text']));
   if (status === 'error')
     return failed(textOf(wait['error']) || `OpenClaw ended the turn (${textOf(wait['stopReason'])})`);
   if (known.state !== 'in_history') return 'watch';
@@ -118,7 +118,7 @@ async function settle(
       }
       return 'watch';
     case 'ok':
-      return { state: 'ok', ...finalText(over.final_text), ...(over.usage ? { usage: over.usage } : {}) };
+      return endedWell(over.final_text, over.usage ? { usage: over.usage } : {});
     case 'failed':
       return failed(over.reason, over.usage);
     case 'unknown':
@@ -194,7 +194,7 @@ function finished(
   const status = textOf(payload['status']);
   if (status === 'in_flight' || status === 'accepted') return undefined;
   if (status === 'ok' && !payloads.some((one) => one['isError'] === true))
-    return { state: 'ok', ...finalText(texts.join('\n\n')), ...usage };
+    return endedWell(texts.join('\n\n'), usage);
   const reason =
     error ??
     (texts.join(' ') ||
@@ -271,6 +271,3 @@ function follow(turn: SessionTurn, progress: Progress, { event, payload }: Gatew
   } else if (stream === 'assistant' || stream === 'tool') delete progress.retrying;
   turn.touch();
 }
-
-const finalText = (text: unknown): { final_text?: string } =>
-  typeof text === 'string' && text !== '' ? { final_text: text } : {};

@@ -48,9 +48,7 @@ export function commandRuntime(context: PicoClawContext, command: string): Runti
     };
     const file = findExecutable(
       command,
-      process.cwd(),
       env.PATH,
-      { package: '', native: [] },
       'install PicoClaw (github.com/sipeed/picoclaw), or correct runtime.command',
     );
     return { env, file };
