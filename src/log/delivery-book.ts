@@ -35,6 +35,8 @@ export class DeliveryBook {
   readonly threads = new Map<ConversationKey, number>();
   /** Feeds with an open wake of an earlier attachment. */
   owed: Feed[] = [];
+  /** Set with READY: before it nothing is sent, of a room that was made a moment ago neither. */
+  started = false;
   closed = false;
   /** FQID of the agent. */
   readonly self: string;
@@ -59,7 +61,7 @@ export class DeliveryBook {
 
   /** Nothing more can be sent now. */
   get full(): boolean {
-    return this.outstanding >= limits.outstanding.value || !this.options.sink.ready();
+    return !this.started || this.outstanding >= limits.outstanding.value || !this.options.sink.ready();
   }
 
   has(feed: Feed): boolean {

@@ -30,7 +30,6 @@ interface Waking {
 
 export class DeliveryReading {
   readonly #book: DeliveryBook;
-  #started = false;
   #running = false;
   #again = false;
 
@@ -39,13 +38,13 @@ export class DeliveryReading {
   }
 
   start(): void {
-    this.#started = true;
+    this.#book.started = true;
     this.go();
   }
 
   /** Reads on if there is something to read and room for it. */
   go(): void {
-    if (!this.#started || this.#book.closed) return;
+    if (!this.#book.started || this.#book.closed) return;
     if (this.#running) this.#again = true;
     else if (this.#hasWork()) void this.#run();
   }
