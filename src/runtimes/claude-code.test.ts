@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { lives } from '../../test/contract/runtime.ts';
@@ -138,15 +138,21 @@ describe('claude-code: what is its own', () => {
     expect(lab.runs().filter((run) => run.two)).toEqual([]);
   });
 
-  it('RT-9 RT-52 one whose transcript grows is waited for, for longer than that', async () => {
-    const wake = wakeOf('[[sh: sleep 3]]');
-    await killedHost(lab, wake, () => until(() => lab.runs().length === 1, 'it runs'));
-    // The stand-in itself writes at the beginning and at the end alone.
-    const grows = setInterval(() => appendFileSync(transcript(), '\n'), 100);
-    onTestFinished(() => clearInterval(grows));
-    expect(await deliver(lab.runtime({ inactivity_timeout: 1 }), wake)).toMatchObject({ state: 'ok' });
-    expect(lab.runs()).toHaveLength(1);
-  });
+  it.each(['its own', 'of a subagent'])(
+    'RT-9 RT-52 one whose transcript grows, %s, is waited for, for longer than that',
+    async (whose) => {
+      const wake = wakeOf('[[sh: sleep 3]]');
+      await killedHost(lab, wake, () => until(() => lab.runs().length === 1, 'it runs'));
+      // The stand-in itself writes at the beginning and at the end alone.
+      const subagents = path.join(transcript().slice(0, -'.jsonl'.length), 'subagents');
+      mkdirSync(subagents, { recursive: true });
+      const file = whose === 'its own' ? transcript() : path.join(subagents, 'agent-1.jsonl');
+      const grows = setInterval(() => appendFileSync(file, '\n'), 100);
+      onTestFinished(() => clearInterval(grows));
+      expect(await deliver(lab.runtime({ inactivity_timeout: 1 }), wake)).toMatchObject({ state: 'ok' });
+      expect(lab.runs()).toHaveLength(1);
+    },
+  );
 
   it('RT-53 what the CLI refused its agent is told', async () => {
     await deliver(lab.runtime(), wakeOf('[[denied]]'));

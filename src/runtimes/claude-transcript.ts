@@ -33,10 +33,23 @@ export async function turnFinished(
   return found ? false : undefined;
 }
 
-/** Bytes; 0 when there is none. It grows with all that a turn comes to. */
+/** Bytes, with those of its subagents, which have a folder beside it; 0 when there is none. It grows with all that a turn comes to. */
 export function transcriptSize(configDir: string, sessionId: string): number {
   const file = transcriptOf(configDir, sessionId);
-  return file === undefined ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+  if (file === undefined) return 0;
+  const beside = file.slice(0, -'.jsonl'.length);
+  return [file, ...filesUnder(beside)].reduce(
+    (sum, each) => sum + (statSync(each, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+}
+
+function filesUnder(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => path.join(folder, name));
+  } catch {
+    return [];
+  }
 }
 
 function transcriptOf(configDir: string, sessionId: string): string | undefined {
