@@ -90,37 +90,28 @@ it('LOG-10 a slice lets what is due in this turn of the event loop go first, but
   expect(at[2]! - at[1]!).toBe(2);
 });
 
-/** Turns of the event loop that passed before each piece of work of a crowd, after the first. */
-async function turnsBetween(pace: Pace, crowd: number): Promise<number[]> {
-  let turns = 0;
-  let counting = true;
-  const count = (): void => void (counting && (turns++, setImmediate(count)));
+/** How often a crowd rests; each of its pieces of work takes a slice. */
+async function restsOf(pace: Pace, crowd: number): Promise<number> {
+  // The run of slices before is over one turn after its last work.
+  for (let i = 0; i < 2; i++) await new Promise(setImmediate);
+  const timers = vi.spyOn(globalThis, 'setTimeout');
   pace.free();
   busy(2);
-  setImmediate(count);
-  const at: number[] = [];
-  await Promise.all(
-    Array.from({ length: crowd }, async () => {
-      await pace.turn('read');
-      at.push(turns);
-      busy(2);
-    }),
-  );
-  counting = false;
-  return at.slice(1).map((turn, i) => turn - at[i]!);
+  await Promise.all(Array.from({ length: crowd }, () => pace.turn('read').then(() => busy(2))));
+  const rests = timers.mock.calls.filter(([, milliseconds]) => milliseconds === 4).length;
+  timers.mockRestore();
+  return rests;
 }
 
 it('LOG-10 while somebody writes a crowd rests between two slices; a few do not, and nobody does when none writes', async () => {
   const writing = new Pace(undefined, () => true);
-  const rested = await turnsBetween(writing, 30);
-  // A rest is many turns of a loop that has nothing else to do, and that the machine lets run; the last 15 are no crowd any more.
-  expect(rested.slice(1, 13).filter((turns) => turns > 2).length).toBeGreaterThan(6);
-  expect(rested.slice(-14)).toEqual(Array.from({ length: 14 }, () => 1));
-  expect(await turnsBetween(writing, 10)).toEqual(Array.from({ length: 9 }, () => 1));
-  expect(await turnsBetween(new Pace(), 30)).toEqual(Array.from({ length: 29 }, () => 1));
+  // The last 15 are no crowd any more.
+  expect(await restsOf(writing, 30)).toBe(15);
+  expect(await restsOf(writing, 15)).toBe(0);
+  expect(await restsOf(new Pace(), 30)).toBe(0);
 });
 
-it('LOG-10 a crowd rests for five seconds at most, and the next one again', async () => {
+it('LOG-10 a crowd rests for five seconds at most, one that comes again and again too, and the next one again', async () => {
   const { now } = performance;
   let passed = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + passed);
@@ -129,12 +120,10 @@ it('LOG-10 a crowd rests for five seconds at most, and the next one again', asyn
     passed += 2_600;
     return true;
   });
-  const turns = await turnsBetween(pace, 30);
-  const rests = turns.filter((count) => count > 2).length;
-  expect(rests).toBeGreaterThan(0);
-  expect(rests).toBeLessThan(4);
-  // The run of slices is over one turn after its last work.
-  await new Promise(setImmediate);
-  await new Promise(setImmediate);
-  expect((await turnsBetween(pace, 30)).some((count) => count > 2)).toBe(true);
+  const rests: number[] = [];
+  for (const after of [0, 3_000, 3_000, 6_000]) {
+    passed += after;
+    rests.push(await restsOf(pace, 30));
+  }
+  expect(rests).toEqual([2, 0, 0, 2]);
 });

@@ -11,7 +11,8 @@ const SLICE = 0.5;
 /**
  * Milliseconds between two slices while somebody writes and so many wait. Without them the process and the machine
  * would be busy all the time, and a message would wait at each of its steps. A crowd is slowed so for some seconds at
- * most: what is longer is over sooner without.
+ * most: what is longer is over sooner without. One that comes before as long was quiet is the same: where a thousand
+ * work, each message makes one, and what they say would wait for seconds at a tenth of the load.
  */
 const REST = 4;
 const CROWD = 16;
@@ -60,8 +61,9 @@ export class Pace {
   /** So many kinds, from the first on, had no turn yet in this slice. */
   #owed = 0;
 
-  /** When a crowd was first met in this run of slices. */
-  #crowdSince: number | undefined;
+  /** When the crowd was met first, and last. */
+  #crowdSince = 0;
+  #crowdAt = -Infinity;
 
   /**
    * `due`: whether something is about to begin in this turn of the event loop that goes before all of this. `writing`:
@@ -107,7 +109,7 @@ export class Pace {
 
   readonly #slice = (): void => {
     this.#running = !this.#idle;
-    if (!this.#running) return void (this.#crowdSince = undefined);
+    if (!this.#running) return;
     // What begins behind us in this same turn is awaited: the slice is the next turn's.
     this.#skipped = !this.#skipped && this.#due();
     if (this.#skipped) return void setImmediate(this.#slice);
@@ -121,7 +123,8 @@ export class Pace {
 
   #rests(now: number): boolean {
     if (this.#waiting < CROWD) return false;
-    this.#crowdSince ??= now;
+    if (now - this.#crowdAt > RESTING) this.#crowdSince = now;
+    this.#crowdAt = now;
     return now - this.#crowdSince < RESTING && this.#writing();
   }
 
