@@ -2,7 +2,7 @@
  * One process of Claude Code that holds one session and takes one message after the other on stdin:
  * `claude -p --input-format stream-json --output-format stream-json`. Tried with 2.1.329.
  */
-import { lastWords, parseLine, type Denial } from './cli-runtime.ts';
+import { lastWords, MAX_DENIALS, parseLine, type Denial } from './cli-runtime.ts';
 import { startChild, type Child, type Exit } from './child.ts';
 import { textOf } from './json.ts';
 import type { TurnEvents } from './runtime.ts';
@@ -46,9 +46,6 @@ interface Sent {
   result: ClaudeResult | undefined;
   settle: (end: MessageEnd) => void;
 }
-
-/** Refusals of one turn that are told; a CLI may go on being refused without end. */
-const MAX_DENIALS = 20;
 
 export async function startClaude(options: {
   file: string;

@@ -109,6 +109,9 @@ export interface Denial {
   command: string;
 }
 
+/** Of one turn that are told: a program may go on being refused without end. */
+export const MAX_DENIALS = 20;
+
 /** Tells of it, and what a person may do. */
 export function tellDenials({ context, wake }: CliTurn, denials: readonly Denial[], advice: string): void {
   if (denials.length > 0) context.log('warn', advice, { wake_id: wake.wake_id, denials });

@@ -202,4 +202,18 @@ describe('send', () => {
       id: 'beta',
     });
   });
+
+  it('CLI-15 NODE-35 more servers of its network are named by --other-url, with the network and the agent', async () => {
+    const at = ['--base-url', 'http://127.0.0.1:1', '--other-url', `${url}/`, '--member', 'beta'];
+    const say = (...more: string[]) => cli(['send', 'room:general', 'x', ...at, ...more], { cwd });
+    expect(await say()).toMatchObject({ code: 2, stderr: expect.stringContaining('--other-url') });
+    expect((await say('--network', 'local', '--as', 'anna')).code).toBe(2);
+    expect((await say('--network', 'local', '--other-url', 'nonsense')).code).toBe(2);
+    const elsewhere = await temporaryFolder();
+    const { code } = await cli(['send', 'room:general', 'x', ...at, '--network', 'local'], {
+      cwd: elsewhere,
+    });
+    expect(code).toBe(0);
+    expect((await client.messages('room:general')).messages[0]?.from.id).toBe('beta');
+  });
 });

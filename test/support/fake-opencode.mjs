@@ -40,7 +40,10 @@ const save = (id, messages) => writeFileSync(fileOf(id), JSON.stringify(messages
 const running = new Map();
 const asked = new Map();
 const streams = new Set();
+/** The events of this turn come too late to be heard before its answer. */
+let late = false;
 const tell = (type, properties) => {
+  if (late) return;
   for (const stream of streams) stream.write(`data: ${JSON.stringify({ type, properties })}\n\n`);
 };
 /** What was told has left this process. */
@@ -65,6 +68,7 @@ const ask = (sessionID, command) =>
 async function run(sessionID, { messageID, parts }, socket) {
   const messages = load(sessionID);
   const prompt = parts[0].text;
+  late = prompt.includes('[[late events]]');
   const other = existsSync(lockOf(sessionID)) ? Number(readFileSync(lockOf(sessionID), 'utf8')) : 0;
   const two = running.has(sessionID) || (other !== 0 && other !== process.pid && alive(other));
   writeFileSync(lockOf(sessionID), String(process.pid));

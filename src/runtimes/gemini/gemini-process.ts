@@ -1,6 +1,6 @@
 /** One `gemini --acp` that holds one session, and what a turn asks of it. Tried with 0.61.0. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isUuid, type CliTurn, type Denial } from '../cli-runtime.ts';
+import { isUuid, MAX_DENIALS, type CliTurn, type Denial } from '../cli-runtime.ts';
 import type { TurnUsage } from '../runtime.ts';
 import { listOf, objectOf, textOf, type Json } from '../json.ts';
 import { AcpRefused, connectAcp, type AcpConnection } from './acp-connection.ts';
@@ -26,8 +26,7 @@ const LOOK_MS = 100;
 const LOOKS = 100;
 /** Characters of what it says that are kept. */
 const MAX_TEXT = 1024 * 1024;
-/** Refusals of one turn that are told, and characters of each. */
-const MAX_DENIALS = 20;
+/** Characters of a refusal that are told. */
 const DENIAL_CHARACTERS = 300;
 
 export interface PromptWatch {

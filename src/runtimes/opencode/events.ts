@@ -1,6 +1,6 @@
 /** What opencode tells while a turn runs: its event stream, and what was missed of it while that was away. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Denial } from '../cli-runtime.ts';
+import { MAX_DENIALS, type Denial } from '../cli-runtime.ts';
 import { parseObject } from '../json.ts';
 import { watchSse } from '../sse.ts';
 import { messagesPath, type OpencodeError, type OpencodeMessage } from './messages.ts';
@@ -8,8 +8,6 @@ import { mayDo, type Asked, type Rule } from './permissions.ts';
 
 /** Milliseconds until a stream that broke off is opened again. */
 const AGAIN_MS = 100;
-/** Refusals of one turn that are told. */
-const MAX_DENIALS = 20;
 
 /** What comes in while a turn runs. */
 export interface Listener {

@@ -139,6 +139,11 @@ it('RT-125 a stream of events that breaks off is opened again, and what was aske
   expect(outcome).toMatchObject({ state: 'ok', final_text: 'once', told: ['accepted', 'delivered'] });
 });
 
+it('RT-1 an answer that overtakes its events tells all the same that the session has the message', async () => {
+  const outcome = await deliver(lab.runtime(), wakeOf('[[late events]] hello'));
+  expect(outcome).toMatchObject({ state: 'ok', told: ['accepted', 'delivered'] });
+});
+
 it('RT-125 a turn whose answer was lost is not begun again: its session says how it ended', async () => {
   const runtime = lab.runtime();
   const turn = await deliver(runtime, wakeOf('[[drop answer]] [[slow: 100]] [[say: the end]]'));
