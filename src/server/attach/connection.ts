@@ -380,9 +380,9 @@ export class Connection implements Ticking {
   }
 }
 
-/** Whether the frame asks storage at once; an ACK alone is written down with others. */
+/** Whether the frame asks storage, or is told to observers, at once; an ACK alone is written down with others. */
 const stores = ({ op, wake_id }: ClientFrame): boolean =>
-  op === 'WAKE' || op === 'BOOTSTRAP' || (op === 'ACK' && wake_id !== undefined);
+  op === 'WAKE' || op === 'BOOTSTRAP' || op === 'STATUS' || (op === 'ACK' && wake_id !== undefined);
 
 const answered = ({ op }: ClientFrame): boolean => op === 'PING' || op === 'WAKE' || op === 'BOOTSTRAP';
 

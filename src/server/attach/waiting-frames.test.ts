@@ -245,3 +245,15 @@ it.each(['WAKE', 'BOOTSTRAP'])(
     expect([client.closed, client.of('WAKE').length]).toEqual([false, 1 + answers]);
   },
 );
+
+it('ATT-7 STATUS takes turns: one client that repeats it does not keep the others waiting', async () => {
+  const at = await wakeLab();
+  const client = await attach(at, bind({ r: 'all' }));
+  const frames = crowd(at);
+  client.send({ op: 'STATUS', cannot_wake: 'resting' });
+  await eventually(() => frames.asked() === 1);
+  expect(at.presence.of('alpha').state).toBe('connected');
+  frames.letGo();
+  await client.settle();
+  expect(at.presence.of('alpha').state).toBe('cannot_wake');
+});
