@@ -99,6 +99,7 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
     env[DEFAULTS] = path.join(folder, 'defaults.json');
     keep(env[DEFAULTS], `${JSON.stringify(settings(env), null, 2)}\n`);
   }
+  const PATH = withGuardedShell(env['PATH'] ?? '', folder, context.attachment.auth.token_env);
   return {
     file,
     // The workspace is the one that its user has named for this agent.
@@ -106,6 +107,7 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
     cwd: workspace,
     env: {
       ...env,
+      PATH,
       // It would start itself a second time, with more memory.
       GEMINI_CLI_NO_RELAUNCH: '1',
       // A login is asked for in a terminal, not in a window that opens by itself.
@@ -117,6 +119,38 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
   };
 }
 
+/** Names of variables that hold secrets, as shells match them. */
+const SECRETS = '*TOKEN*|*SECRET*|*PASSWORD*|*PASSWD*|*API_KEY*|*ACCESS_KEY*|*PRIVATE_KEY*|*CREDENTIAL*';
+
+/**
+ * PATH with a `bash` of ours before the one that its shell tool would take from it: it hands on no variable that holds a
+ * secret but those of Moltnet. Its own settings do the same only where a file of ours counts: it and all folders above it
+ * must be root's.
+ *
+ * @param own the variable that holds the token of this attachment
+ */
+function withGuardedShell(PATH: string, folder: string, own: string | undefined): string {
+  const places = PATH.split(path.delimiter);
+  const at = places.findIndex((each) => path.isAbsolute(each) && existsSync(path.join(each, 'bash')));
+  if (at === -1 || process.platform === 'win32') return PATH;
+  const bash = path.join(places[at]!, 'bash');
+  const bin = path.join(folder, 'bin');
+  ensurePrivateDir(bin);
+  const script = `#!${bash}
+# Written by moltnet at each start.
+shopt -s nocasematch
+for name in $(compgen -e); do
+  case $name in
+    MOLTNET_*${own === undefined ? '' : `|${own}`}) ;;
+    ${SECRETS}) unset "$name" ;;
+  esac
+done
+exec '${bash.replaceAll("'", "'\\''")}' "$@"
+`;
+  keep(path.join(bin, 'bash'), script, 0o700);
+  return places.toSpliced(at, 0, bin).join(path.delimiter);
+}
+
 function removeReports(folder: string): void {
   for (const name of readdirSync(folder).filter((each) => each.startsWith('gemini-client-error-'))) {
     const file = path.join(folder, name);
@@ -125,11 +159,11 @@ function removeReports(folder: string): void {
   }
 }
 
-function keep(file: string, content: string): void {
+function keep(file: string, content: string, mode?: number): void {
   try {
     if (readFileSync(file, 'utf8') === content) return;
   } catch {
     // It is not there yet.
   }
-  writeFileAtomic(file, content);
+  writeFileAtomic(file, content, mode);
 }
