@@ -1,32 +1,23 @@
 /** What happens while an attachment is made. */
 import { expect, it } from 'vitest';
+import { calling } from '../../../test/support/gated-store.ts';
 import { attach, bind, say, wakeLab } from '../../../test/support/wake-lab.ts';
 import { eventually } from '../../../test/support/eventually.ts';
-import type { Store } from '../../store/store.ts';
 
 it('ATT-4 nothing is sent before READY, of a room either that is made while the positions are written down', async () => {
   const gate = Promise.withResolvers<void>();
   const committing = Promise.withResolvers<void>();
   let loading: (() => void) | undefined;
   let held = false;
-  const wrap = (store: Store): Store =>
-    new Proxy(store, {
-      get(target, key) {
-        const value: unknown = Reflect.get(target, key, target);
-        if (typeof value !== 'function') return value;
-        return async (...args: unknown[]) => {
-          if (key === 'commit' && held) {
-            committing.resolve();
-            await gate.promise;
-          }
-          if (key === 'scopes' && loading) {
-            loading();
-            await committing.promise;
-          }
-          return (value as (...all: unknown[]) => unknown).apply(target, args);
-        };
-      },
-    });
+  const wrap = calling((method) => {
+    if (method === 'commit' && held) {
+      committing.resolve();
+      return gate.promise;
+    }
+    if (method !== 'scopes' || !loading) return undefined;
+    loading();
+    return committing.promise;
+  });
   const at = await wakeLab({ wrap });
   const said: Promise<unknown>[] = [];
   // Its positions wait behind another commit, and so do a room that is made and what is said there.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { calling } from '../../../test/support/gated-store.ts';
 import { startAttachLab } from '../../../test/support/attach-lab.ts';
 import {
   attach,
@@ -13,7 +14,6 @@ import {
   story,
 } from '../../../test/support/delivery-lab.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
-import type { Store } from '../../store/store.ts';
 
 describe('what is delivered', () => {
   it('DLV-1 messages that wake by the bindings, and no others', async () => {
@@ -250,17 +250,7 @@ describe('what is delivered', () => {
 
   it('DLV-13 what other conversations hold costs nothing', async () => {
     const reads: string[] = [];
-    const wrap = (store: Store): Store =>
-      new Proxy(store, {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key, target);
-          if (typeof value !== 'function') return value;
-          return (...args: unknown[]) => {
-            reads.push(String(key));
-            return (value as (...a: unknown[]) => unknown).apply(target, args);
-          };
-        },
-      });
+    const wrap = calling((method) => void reads.push(method));
     const at = await lab({ wrap, ringCount: 1 });
     await leave(at, await attach(at));
     for (let i = 0; i < 20; i++)

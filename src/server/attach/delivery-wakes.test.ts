@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { calling } from '../../../test/support/gated-store.ts';
 import { startAttachLab } from '../../../test/support/attach-lab.ts';
 import {
   attach,
@@ -14,7 +15,6 @@ import {
 import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
-import type { Store } from '../../store/store.ts';
 
 describe('wakes and crashes', () => {
   const path = (): string => `${labFolder()}/moltnet.db`;
@@ -43,14 +43,9 @@ describe('wakes and crashes', () => {
 
   it('DLV-7 a wake that cannot be stored is not answered', async () => {
     let broken = false;
-    const wrap = (store: Store): Store =>
-      new Proxy(store, {
-        get(target, key) {
-          if (key === 'commit' && broken) return () => Promise.reject(new Error('disk full'));
-          const value: unknown = Reflect.get(target, key, target);
-          return typeof value === 'function' ? value.bind(target) : value;
-        },
-      });
+    const wrap = calling((method) =>
+      method === 'commit' && broken ? Promise.reject(new Error('disk full')) : undefined,
+    );
     const at = await lab({ wrap });
     const client = await attach(at);
     await post(at, ['m0']);

@@ -1,5 +1,6 @@
 /** Between two lines: what was sent to storage and is not on disk yet when the next attachment of the agent takes over. */
 import { expect, it } from 'vitest';
+import { calling } from '../../../test/support/gated-store.ts';
 import { attach, bind, got, say, wakeLab } from '../../../test/support/wake-lab.ts';
 import type { AttachLab } from '../../../test/support/attach-lab.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
@@ -11,20 +12,11 @@ function held(): { wrap: (store: Store) => Store; hold(): void; letGo(): void; w
   let gate: PromiseWithResolvers<void> | undefined;
   let arrived = Promise.withResolvers<void>();
   return {
-    wrap: (store) =>
-      new Proxy(store, {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key, target);
-          if (typeof value !== 'function') return value;
-          return async (...args: unknown[]) => {
-            if (key === 'commit' && gate) {
-              arrived.resolve();
-              await gate.promise;
-            }
-            return (value as (...all: unknown[]) => unknown).apply(target, args);
-          };
-        },
-      }),
+    wrap: calling((method) => {
+      if (method !== 'commit' || !gate) return undefined;
+      arrived.resolve();
+      return gate.promise;
+    }),
     hold() {
       gate = Promise.withResolvers();
       arrived = Promise.withResolvers();

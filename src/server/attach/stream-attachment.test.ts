@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { calling } from '../../../test/support/gated-store.ts';
 import { AttachClient } from '../../../test/support/attach-client.ts';
 import { startAttachLab, type AttachLab } from '../../../test/support/attach-lab.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { labFolder } from '../../../test/support/network-lab.ts';
 import { encodeEvent } from '../../protocol/events.ts';
 import type { Identity, Scope } from '../../network/identity.ts';
-import type { Store } from '../../store/store.ts';
 
 const ids = (prefix: string, count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${from + i}`);
@@ -158,14 +158,9 @@ describe('replay', () => {
 
   it('ATT-10 storage that cannot be read: ERROR and a drop, the client comes back', async () => {
     let broken = false;
-    const wrap = (store: Store): Store =>
-      new Proxy(store, {
-        get(target, key) {
-          if (key === 'events' && broken) return () => Promise.reject(new Error('disk'));
-          const value: unknown = Reflect.get(target, key, target);
-          return typeof value === 'function' ? value.bind(target) : value;
-        },
-      });
+    const wrap = calling((method) =>
+      method === 'events' && broken ? Promise.reject(new Error('disk')) : undefined,
+    );
     const lab = await researchLab({ wrap, ringCount: 1 });
     const client = await AttachClient.attach({ url: lab.url, ack: true });
     await sendAll(lab, ['m0']);

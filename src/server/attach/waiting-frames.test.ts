@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
+import { calling } from '../../../test/support/gated-store.ts';
 import { AttachClient } from '../../../test/support/attach-client.ts';
 import type { AttachLab } from '../../../test/support/attach-lab.ts';
 import { eventually } from '../../../test/support/eventually.ts';
@@ -208,17 +209,7 @@ it.each(['WAKE', 'BOOTSTRAP'])(
   async (op) => {
     const opening = Promise.withResolvers<void>();
     let held = false;
-    const wrap = (store: Store): Store =>
-      new Proxy(store, {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key, target);
-          if (typeof value !== 'function') return value;
-          return async (...args: unknown[]) => {
-            if (key === 'commit' && held) await opening.promise;
-            return (value as (...all: unknown[]) => unknown).apply(target, args);
-          };
-        },
-      });
+    const wrap = calling((method) => (method === 'commit' && held ? opening.promise : undefined));
     const at = await wakeLab({ wrap });
     const client = await attach(at, bind({ r: 'all' }));
     await say(at, 'm1');
