@@ -33,6 +33,18 @@ function crowd({ tail: { pace } }: AttachLab): { asked: () => number; letGo: () 
   };
 }
 
+/** An attachment whose WAKE waits for its turn. */
+async function waitingWake() {
+  const at = await wakeLab({ times: QUICK });
+  const client = await attach(at, bind({ r: 'all' }));
+  await say(at, 'm1');
+  const cursor = await got(client, 'm1');
+  const frames = crowd(at);
+  client.send({ op: 'WAKE', wake_id: 'w1', conversation: 'room:r', cursor, attempt: 1 });
+  await eventually(() => frames.asked() === 1);
+  return { at, client, cursor, frames };
+}
+
 /** Opens a connection that says nothing, and waits until it is dropped for that. */
 async function silence(at: AttachLab): Promise<void> {
   const silent = new AttachClient({ url: at.url });
@@ -57,13 +69,7 @@ async function expectEnded(at: AttachLab): Promise<void> {
 }
 
 it('ATT-12 the first attachment lives while its frame waits for its turn, though its PONG is not read', async () => {
-  const at = await wakeLab({ times: QUICK });
-  const first = await attach(at, bind({ r: 'all' }));
-  await say(at, 'm1');
-  const cursor = await got(first, 'm1');
-  const frames = crowd(at);
-  first.send({ op: 'WAKE', wake_id: 'w1', conversation: 'room:r', cursor, attempt: 1 });
-  await eventually(() => frames.asked() === 1);
+  const { at, client: first, cursor, frames } = await waitingWake();
   const second = await attach(at, bind({ r: 'all' }));
   expect(second.error).toMatch(/attached already/);
   frames.letGo();
@@ -131,13 +137,7 @@ it('ATT-12 the first attachment whose replay is looked up, behind READY, is aske
 });
 
 it('ATT-5 who is not read, because its frame waits for its turn, is not dropped for silence', async () => {
-  const at = await wakeLab({ times: QUICK });
-  const client = await attach(at, bind({ r: 'all' }));
-  await say(at, 'm1');
-  const cursor = await got(client, 'm1');
-  const frames = crowd(at);
-  client.send({ op: 'WAKE', wake_id: 'w1', conversation: 'room:r', cursor, attempt: 1 });
-  await eventually(() => frames.asked() === 1);
+  const { at, client, cursor, frames } = await waitingWake();
   const silent = await AttachClient.attach({ url: at.url, agent: 'beta', pong: false });
   await silent.gone();
   await silence(at);
