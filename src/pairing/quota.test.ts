@@ -34,7 +34,7 @@ it('RLY-35: a pairing brings so many messages in a minute and so many bytes in a
   expect(await take(quota, 'b', 1)).toBe(86_400);
 });
 
-it('RLY-35: a restart gives no fresh day; it loses no more than the server has used', async () => {
+it('RLY-35: a restart gives no fresh day; it loses no more than the server has used and a first share', async () => {
   const store = await memory();
   const most = { messages: 1_000_000, bytes: 6_400 };
   let taken = 0;

@@ -2,7 +2,7 @@
  * How much one pairing may bring: messages in a minute, bytes in a day (UTC). Counted in the store before it is used, in
  * shares: a restart gives no fresh day, and servers of one database share the count. What a server has in hand of a share
  * when it ends is lost to the pairing. So the first share is small, and each next one is twice the one before: a server
- * that ends again and again loses no more than it has used, and none a day by it. RLY-35.
+ * that ends again and again loses no more than it has used and one first share, a 4,096th. RLY-35.
  */
 import { spaceFor } from '../network/sharing.ts';
 import type { RoomState } from '../network/state.ts';

@@ -243,7 +243,7 @@ const isLost = (stderr: string): boolean => /No conversation found with session 
 async function leftoverGone(turn: CliTurn, id: string): Promise<void> {
   const { inactivity, total } = turn.limits;
   const began = performance.now();
-  let sign = { at: began, size: transcriptSize(configDirOf(turn.env), id) };
+  let sign = { at: began, size: -1 };
   for (let told = false; !turn.signal.aborted; told = true) {
     const holders = findProcesses(
       (args) => args.includes(id) && args.some((arg) => SESSION_FLAGS.includes(arg)),

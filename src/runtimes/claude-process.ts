@@ -4,7 +4,7 @@
  */
 import { lastWords, MAX_DENIALS, parseLine, type Denial } from './cli-runtime.ts';
 import { startChild, type Child, type Exit } from './child.ts';
-import { textOf } from './json.ts';
+import { objectOf, textOf } from './json.ts';
 import type { TurnEvents } from './runtime.ts';
 
 /** How the CLI says a message went. */
@@ -170,11 +170,14 @@ function denial(event: Record<string, unknown>): Denial {
 function deniedIn(event: Record<string, unknown>): Denial[] | undefined {
   const list = event['permission_denials'];
   if (!Array.isArray(list)) return undefined;
-  return list.slice(0, MAX_DENIALS).map((entry: Record<string, unknown> | null) => {
-    const input = (entry?.['tool_input'] ?? {}) as Record<string, unknown>;
-    return {
-      tool: textOf(entry?.['tool_name']),
-      command: (textOf(input['command']) || textOf(input['file_path'])).slice(0, 200),
-    };
-  });
+  return list
+    .slice(0, MAX_DENIALS)
+    .map(objectOf)
+    .map((entry) => {
+      const input = objectOf(entry['tool_input']);
+      return {
+        tool: textOf(entry['tool_name']),
+        command: (textOf(input['command']) || textOf(input['file_path'])).slice(0, 200),
+      };
+    });
 }

@@ -5,7 +5,7 @@
 import { howEnded, startChild, type Child, type Exit } from './child.ts';
 import { isUuid, lastWords, parseLine } from './cli-runtime.ts';
 import type { ToolAnswer } from './codex-tool.ts';
-import { listOf, objectOf, textOf, type Json } from './json.ts';
+import { isObject, listOf, objectOf, textOf, type Json } from './json.ts';
 import type { TurnUsage } from './runtime.ts';
 
 /** A turn that a thread holds, by the id that its message was sent under. */
@@ -308,8 +308,8 @@ function knownTurns(turn: Json): KnownTurn[] {
 const isFinal = (item: Json): boolean => item['type'] === 'agentMessage' && item['phase'] !== 'commentary';
 
 function errorOf(value: unknown): CodexError | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { message, codexErrorInfo } = value as Json;
+  if (!isObject(value)) return undefined;
+  const { message, codexErrorInfo } = value;
   return { message: textOf(message) || 'the turn failed', info: codexErrorInfo };
 }
 

@@ -75,9 +75,10 @@ END $$;
 -- decided, when that had no answer yet: it came just before on this connection. \`attempt\`: how often it was refused in a
 -- row; \`many\`: its server is busy. \`channel\`: null when nobody else is there. \`knows\`: the newest schema that the
 -- server's program knows.
--- Answers 'done'; 'old': nothing was stored, because the program must not write any more; 'moved': nothing was stored, because something that the decision is about has changed since; 'wait':
--- nothing was stored, it is another server's turn; or 'after': nothing was stored, because the batch before it was not.
--- All say what was missed: null when it is much.
+-- Answers 'done'; 'old': nothing was stored, because the program must not write any more; 'moved': nothing was stored,
+-- because something that the decision is about has changed since; 'wait': nothing was stored, it is another server's turn;
+-- or 'after': nothing was stored, because the batch before it was not. 'done', 'moved' and 'wait' say what was missed after
+-- \`applied\`: null when it is much. Who asks for that apart gives an \`applied\` above all stamps, and is told '[]'.
 CREATE OR REPLACE FUNCTION moltnet_commit_3(knows BIGINT, own_batch UUID, follows UUID, own BIGINT, seen BIGINT, applied BIGINT, checks BOOLEAN, attempt INTEGER,
     many BOOLEAN, moves BOOLEAN, channel TEXT, count BIGINT, in_threads BOOLEAN, in_dms BOOLEAN,
     ${EVENT_COLUMNS.map((name) => `${name} TEXT[]`).join(', ')},

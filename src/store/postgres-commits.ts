@@ -195,7 +195,7 @@ export class Commits {
           wait = Math.min(2 * wait, LONGEST_WAIT);
           continue;
         case 'old':
-          throw feed.outdated();
+          return feed.endOutdated();
         case 'after':
           // It named an attempt at the one before it that was not the one that was stored.
           continue;

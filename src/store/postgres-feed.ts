@@ -175,8 +175,8 @@ export class Feed {
   }
 
   /** A newer program has changed the schema so that this one must not go on (STO-13). Ends the server. */
-  outdated(): StorageError {
-    return this.#end(
+  endOutdated(): never {
+    throw this.#end(
       `a newer version of moltnet has changed the database so that this one, which knows schema ${newestSchema}, must not go on with it. Update moltnet.`,
     );
   }
@@ -243,7 +243,7 @@ export class Feed {
       missed: string | null;
       own: number[] | null;
     };
-    if (min_reader > newestSchema) throw this.outdated();
+    if (min_reader > newestSchema) this.endOutdated();
     if (stamp > this.#applied && this.#told < stamp && missed !== '[]') this.#fastUntil = at + FAST_FOR;
     // A commit of ours that is not answered yet comes first: its answer will go on from there.
     const unanswered = own?.find((each) => each > this.#applied);

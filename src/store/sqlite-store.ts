@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ConversationKey } from '../protocol/conversation.ts';
 import type { OpenStoreOptions } from './open.ts';
 import { existsSync } from 'node:fs';
-import { inspect, migrations } from './migrations.ts';
+import { inspect, newestSchema } from './migrations.ts';
 import { openConnection } from './sqlite-connection.ts';
 import { openEngine } from './sqlite-engine.ts';
 import { asStoreError } from './sqlite-errors.ts';
@@ -93,10 +93,9 @@ export async function openSqliteToRead({ path, networkId }: OpenStoreOptions): P
     inspect: (db) => void ({ version } = inspect(db, path, networkId)),
   });
   try {
-    const newest = migrations.at(-1)!.version;
-    if (version < newest)
+    if (version < newestSchema)
       throw new StorageError(
-        `${path} has schema ${version}, and this program reads schema ${newest}: start the server once, which updates it.`,
+        `${path} has schema ${version}, and this program reads schema ${newestSchema}: start the server once, which updates it.`,
       );
     const refuse = async (): Promise<never> => {
       throw new StorageError('this store was opened to be read');

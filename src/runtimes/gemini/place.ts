@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import path from 'node:path';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import type { CliPlace } from '../cli-runtime.ts';
+import { quoted } from '../shell-quoted.ts';
 import { stateFolder } from '../state-folder.ts';
 import { geminiHome } from './session-files.ts';
 
@@ -145,7 +146,7 @@ for name in $(compgen -e); do
     ${SECRETS}) unset "$name" ;;
   esac
 done
-exec '${bash.replaceAll("'", "'\\''")}' "$@"
+exec ${quoted(bash)} "$@"
 `;
   keep(path.join(bin, 'bash'), script, 0o700);
   return places.toSpliced(at, 0, bin).join(path.delimiter);

@@ -14,6 +14,7 @@ import {
   type RuntimeContext,
 } from '../runtime.ts';
 import { guarded } from '../guarded-text.ts';
+import { quoted } from '../shell-quoted.ts';
 import { openSessionStore } from '../sessions.ts';
 import { stateFolder } from '../state-folder.ts';
 import { failedBy, pause, turnLine, type LineTurn } from '../turn-line.ts';
@@ -196,7 +197,7 @@ async function probe(
  */
 export function naming(folder: string, text: string): string {
   if (process.platform === 'win32') return text;
-  const value = /^[\w./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", `'\\''`)}'`;
+  const value = /^[\w./-]+$/.test(folder) ? folder : quoted(folder);
   return text
     .split('\n')
     .map((line) =>

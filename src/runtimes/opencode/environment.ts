@@ -3,6 +3,7 @@ import path from 'node:path';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import { parseObject } from '../json.ts';
 import { SetupError } from '../setup-error.ts';
+import { quoted } from '../shell-quoted.ts';
 
 /** What an opencode around this node leaves. */
 const FOREIGN = /^OPENCODE(_PID|_RUN_ID|_PROCESS_ROLE|_CLIENT|_SERVER_\w+)?$/;
@@ -53,5 +54,3 @@ function withShell(content: string | undefined, shell: string): string {
   if (!config) throw new SetupError('OPENCODE_CONFIG_CONTENT is no JSON object; correct it');
   return JSON.stringify({ ...config, shell });
 }
-
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,7 +1,7 @@
 /** What opencode tells while a turn runs: its event stream, and what was missed of it while that was away. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_DENIALS, type Denial } from '../cli-runtime.ts';
-import { parseObject } from '../json.ts';
+import { isObject, parseObject } from '../json.ts';
 import { watchSse } from '../sse.ts';
 import { messagesPath, type OpencodeError, type OpencodeMessage } from './messages.ts';
 import { mayDo, type Asked, type Rule } from './permissions.ts';
@@ -73,7 +73,7 @@ export function watchEvents(options: {
   const onEvent = (_name: string, data: string): void => {
     const event = parseObject(data);
     const properties = event?.['properties'];
-    if (typeof properties !== 'object' || properties === null) return;
+    if (!isObject(properties)) return;
     const fields = properties as Fields;
     if (event?.['type'] === 'permission.asked') reply(fields);
     if (event?.['type'] === 'question.asked') dismiss(fields);

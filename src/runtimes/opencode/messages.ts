@@ -66,7 +66,7 @@ export function pastOf(messages: readonly OpencodeMessage[], wake: Wake): Past {
       if (!mine) break;
       if (attempt === wake.attempt) past.tries++;
       const turn = turnOf(messages, mine.info.id);
-      if (turn && isWhole(turn.last.info)) past.done = { final_text: textOf(turn.last) };
+      if (turn && isWhole(turn.last.info)) past.done = { final_text: saidIn(turn.last) };
     }
   return past;
 }
@@ -84,7 +84,7 @@ export function turnOf(
 const isWhole = ({ finish, error }: OpencodeMessage['info']): boolean =>
   error === undefined && finish !== undefined && finish !== 'tool-calls' && finish !== 'unknown';
 
-export const textOf = ({ parts }: OpencodeMessage): string =>
+export const saidIn = ({ parts }: OpencodeMessage): string =>
   parts
     .filter(({ type, synthetic }) => type === 'text' && synthetic !== true)
     .map(({ text }) => text ?? '')

@@ -3,7 +3,7 @@ import { keepAfterTurn, MAX_RESUMPTIONS, tellDenials, TOO_OFTEN, type CliTurn } 
 import { endedWell, type TurnEvents, type TurnOutcome, type TurnUsage } from '../runtime.ts';
 import { oneLine } from '../turn-line.ts';
 import { errorFailure, wordsFailure } from './failures.ts';
-import { messageId, pastOf, textOf, type OpencodeMessage } from './messages.ts';
+import { messageId, pastOf, saidIn, type OpencodeMessage } from './messages.ts';
 import type { OpencodeServer } from './opencode-server.ts';
 
 /**
@@ -139,7 +139,7 @@ async function send(begun: Begun, session: string, message: string): Promise<Tur
     if (end.info.error) return { ...(failed ?? errorFailure(end.info.error)), ...usage };
     // Broken off, by us or by another, while it waited for its model: it says no error then.
     if (end.info.finish === undefined) return { ...(failed ?? BROKEN_OFF), ...usage };
-    return endedWell(textOf(end), usage);
+    return endedWell(saidIn(end), usage);
   } catch (error) {
     if (!failed || signal.aborted) throw error;
     await server.stop();

@@ -1,5 +1,5 @@
 /** How a service says what became of a wake: in an answer, or in a callback. */
-import { textOf } from '../json.ts';
+import { objectOf, textOf } from '../json.ts';
 import { endedWell, type FailureCause, type TurnOutcome, type TurnUsage } from '../runtime.ts';
 import { TurnFailure } from '../turn-line.ts';
 
@@ -31,8 +31,7 @@ export function readOutcome(said: Record<string, unknown>): TurnOutcome | undefi
 }
 
 function usageOf(value: unknown): { usage?: TurnUsage } {
-  if (typeof value !== 'object' || value === null) return {};
-  const told = Object.entries(value).filter(
+  const told = Object.entries(objectOf(value)).filter(
     ([key, count]) =>
       ['input_tokens', 'output_tokens', 'cost_usd'].includes(key) && typeof count === 'number' && count >= 0,
   );

@@ -157,12 +157,13 @@ export class Connection implements Ticking {
 
   /**
    * Whether the peer is there: PINGs it and waits for any frame. One whose frame waits here was heard, though its PONG
-   * is not read now; one that is not read yet is asked when it is.
+   * is not read now, unless it waits because our answers are not read: that one has to answer. One that is not read yet
+   * is asked when it is.
    */
   probe(): Promise<boolean> {
     if (this.#state === 'ended') return Promise.resolve(false);
-    const waits = this.#waiting && !this.#room;
-    if (this.#state === 'attached' && waits && this.#waiting!.length > 0) return Promise.resolve(true);
+    const waiting = this.#room ? undefined : this.#waiting;
+    if (this.#state === 'attached' && waiting && waiting.length > 0) return Promise.resolve(true);
     if (this.#probe) return this.#probe.answer;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     let timer: NodeJS.Timeout | undefined;
@@ -176,7 +177,7 @@ export class Connection implements Ticking {
       this.write(PING);
     };
     this.#probe = { ask, heard, answer: promise };
-    if (!waits) ask();
+    if (!waiting) ask();
     return promise;
   }
 
@@ -285,7 +286,7 @@ export class Connection implements Ticking {
   /** Whether the frame waits, and with it what follows. */
   #waits(frame: ClientFrame): boolean {
     if (this.#waiting) return this.#waiting.push(frame) > 0;
-    if (!this.#mustWait(frame) && (!stores(frame) || this.#host.pace.free())) return false;
+    if (!this.#mustWait(frame) && (!takesTurn(frame) || this.#host.pace.free())) return false;
     this.#waiting = [frame];
     // No more is read meanwhile than what is here already.
     this.#ws.pause();
@@ -295,8 +296,8 @@ export class Connection implements Ticking {
 
   async #takeTurns(): Promise<void> {
     while (this.#waiting && this.#waiting.length > 0) {
-      for (let first = this.#waiting[0]; first && this.#mustWait(first); first = this.#waiting?.[0])
-        await this.#mustWait(first);
+      for (let wait = this.#mustWait(this.#waiting[0]); wait; wait = this.#mustWait(this.#waiting?.[0]))
+        await wait;
       await this.#host.pace.turn('frame');
       const frame = this.#waiting?.shift();
       if (frame) this.#guarded(() => this.#frame(frame));
@@ -305,13 +306,14 @@ export class Connection implements Ticking {
   }
 
   /**
-   * What makes us answer waits while the answers before it are not read, and what makes us store while much is on its
-   * way there: one client would fill the socket's memory, or the queue of all who write.
+   * What makes us answer waits while the answers before it are not read, and what takes a turn while much is on its way to
+   * storage: one client would fill the socket's memory, or the queue of all who write.
    */
-  #mustWait(frame: ClientFrame): Promise<void> | undefined {
+  #mustWait(frame: ClientFrame | undefined): Promise<void> | undefined {
+    if (!frame) return undefined;
     if (this.#blockedSince !== 0 && !this.writable && answered(frame))
       return (this.#room ??= Promise.withResolvers()).promise;
-    return stores(frame) ? this.#handler?.busy : undefined;
+    return takesTurn(frame) ? this.#handler?.busy : undefined;
   }
 
   #roomAgain(): void {
@@ -381,7 +383,7 @@ export class Connection implements Ticking {
 }
 
 /** Whether the frame asks storage, or is told to observers, at once; an ACK alone is written down with others. */
-const stores = ({ op, wake_id }: ClientFrame): boolean =>
+const takesTurn = ({ op, wake_id }: ClientFrame): boolean =>
   op === 'WAKE' || op === 'BOOTSTRAP' || op === 'STATUS' || (op === 'ACK' && wake_id !== undefined);
 
 const answered = ({ op }: ClientFrame): boolean => op === 'PING' || op === 'WAKE' || op === 'BOOTSTRAP';

@@ -7,7 +7,6 @@ import { AttachClient } from '../../../test/support/attach-client.ts';
 import type { AttachLab } from '../../../test/support/attach-lab.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { attach, bind, end, got, say, wake, wakeLab } from '../../../test/support/wake-lab.ts';
-import type { Store } from '../../store/store.ts';
 import { Connection } from './connection.ts';
 
 const QUICK = { identify: 500, silence: 600, ping: 100, probe: 300, linger: 200 };
@@ -108,16 +107,7 @@ it('ATT-12 the first attachment that is not read yet, between its claim and READ
 
 it('ATT-12 the first attachment whose replay is looked up, behind READY, is asked when it is read; a dead one is replaced then', async () => {
   const found = Promise.withResolvers<void>();
-  const wrap = (store: Store): Store =>
-    new Proxy(store, {
-      get(target, key) {
-        const value: unknown = Reflect.get(target, key, target);
-        if (typeof value !== 'function') return value;
-        const call = (...args: unknown[]): unknown =>
-          (value as (...all: unknown[]) => unknown).apply(target, args);
-        return key === 'eventSeq' ? (...args: unknown[]) => found.promise.then(() => call(...args)) : call;
-      },
-    });
+  const wrap = calling((method) => (method === 'eventSeq' ? found.promise : undefined));
   const at = await wakeLab({ times: QUICK, wrap });
   const probe = vi.spyOn(Connection.prototype, 'probe');
   const cursor = 'evt_of_before';
