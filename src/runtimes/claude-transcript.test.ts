@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { turnFinished } from './claude-transcript.ts';
+import { transcriptSize, turnFinished } from './claude-transcript.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -89,4 +89,15 @@ it('RT-51 there is no telling without the transcript, or when it does not have t
   expect(await finished([user('mine'), '{"type":"assist', '', 'null', assistant('end_turn'), '{"half'])).toBe(
     true,
   );
+});
+
+it('RT-52 what else lies in the folder of transcripts, or may not be looked at, is passed over', () => {
+  const projects = path.join(folder, 'projects');
+  mkdirSync(path.join(projects, '-mine'), { recursive: true });
+  writeFileSync(path.join(projects, '.DS_Store'), '');
+  // Below a link to itself nothing can be looked at, by root neither.
+  symlinkSync('loop', path.join(projects, 'loop'));
+  expect(transcriptSize(folder, 'one')).toBe(0);
+  writeFileSync(path.join(projects, '-mine', 'one.jsonl'), 'line');
+  expect(transcriptSize(folder, 'one')).toBe(4);
 });

@@ -2,7 +2,7 @@
  * What Claude Code's own transcript says about a turn. Read only after a crash: the CLI then says that it knows a
  * message, and not whether it got to the end of it.
  */
-import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { createReadStream, readdirSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { parseLine } from './cli-runtime.ts';
 import { linesOf } from './line-splitter.ts';
@@ -38,10 +38,7 @@ export function transcriptSize(configDir: string, sessionId: string): number {
   const file = transcriptOf(configDir, sessionId);
   if (file === undefined) return 0;
   const beside = file.slice(0, -'.jsonl'.length);
-  return [file, ...filesUnder(beside)].reduce(
-    (sum, each) => sum + (statSync(each, { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+  return [file, ...filesUnder(beside)].reduce((sum, each) => sum + (looked(each)?.size ?? 0), 0);
 }
 
 function filesUnder(folder: string): string[] {
@@ -62,7 +59,16 @@ function transcriptOf(configDir: string, sessionId: string): string | undefined 
   }
   return folders
     .map((folder) => path.join(projects, folder, `${sessionId}.jsonl`))
-    .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+    .find((file) => looked(file)?.isFile());
+}
+
+/** Undefined also where it may not be looked at: what else lies there is not ours. */
+function looked(file: string): Stats | undefined {
+  try {
+    return statSync(file);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The CLI puts in messages of its own, `<synthetic>`, for an error and for an answer that never came. */

@@ -1,6 +1,7 @@
 /** What Gemini CLI is started with: its arguments, its environment, and two files of ours that these name. */
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { AttachmentConfig } from '../../config/types.ts';
 import { ensurePrivateDir, writeFileAtomic } from '../../config/private-files.ts';
 import type { CliPlace } from '../cli-runtime.ts';
 import { quoted } from '../shell-quoted.ts';
@@ -100,7 +101,7 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
     env[DEFAULTS] = path.join(folder, 'defaults.json');
     keep(env[DEFAULTS], `${JSON.stringify(settings(env), null, 2)}\n`);
   }
-  const PATH = withGuardedShell(env['PATH'] ?? '', folder, context.attachment.auth.token_env);
+  const PATH = withGuardedShell(env['PATH'] ?? '', folder, context.attachment);
   return {
     file,
     // The workspace is the one that its user has named for this agent.
@@ -120,33 +121,39 @@ export function geminiStart({ context, file, workspace, env: given }: CliPlace):
   };
 }
 
-/** Names of variables that hold secrets, as shells match them. */
-const SECRETS = '*TOKEN*|*SECRET*|*PASSWORD*|*PASSWD*|*API_KEY*|*ACCESS_KEY*|*PRIVATE_KEY*|*CREDENTIAL*';
+/** Names of variables that hold secrets. */
+const SECRETS = 'TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL';
 
 /**
- * PATH with a `bash` of ours before the one that its shell tool would take from it: it hands on no variable that holds a
- * secret but those of Moltnet. Its own settings do the same only where a file of ours counts: it and all folders above it
- * must be root's.
- *
- * @param own the variable that holds the token of this attachment
+ * PATH with a `bash` of ours before the one that its shell tool would take from it: it hands on no variable that is named
+ * as secrets are, whether it was there at the start or came out of an `.env` that Gemini CLI reads, but Moltnet's and the
+ * one with this attachment's token. Its own settings do the same only where a file of ours counts: it and all folders
+ * above it must be root's.
  */
-function withGuardedShell(PATH: string, folder: string, own: string | undefined): string {
-  const places = PATH.split(path.delimiter);
+function withGuardedShell(
+  PATH: string,
+  folder: string,
+  { agent, network_id, auth }: AttachmentConfig,
+): string {
+  if (process.platform === 'win32') return PATH;
+  // Attachments may share a workspace, and with it the folder.
+  const bins = path.join(folder, 'bin');
+  const bin = path.join(bins, encodeURIComponent(`${network_id}.${agent.id}`));
+  const places = PATH.split(path.delimiter).filter((each) => each !== bin);
   const at = places.findIndex((each) => path.isAbsolute(each) && existsSync(path.join(each, 'bash')));
-  if (at === -1 || process.platform === 'win32') return PATH;
-  const bash = path.join(places[at]!, 'bash');
-  const bin = path.join(folder, 'bin');
-  ensurePrivateDir(bin);
-  const script = `#!${bash}
-# Written by moltnet at each start.
-shopt -s nocasematch
-for name in $(compgen -e); do
-  case $name in
-    MOLTNET_*${own === undefined ? '' : `|${own}`}) ;;
-    ${SECRETS}) unset "$name" ;;
-  esac
-done
-exec ${quoted(bash)} "$@"
+  if (at === -1) return PATH;
+  for (const made of [bins, bin]) ensurePrivateDir(made);
+  const script = `#!/bin/sh
+# Written by moltnet at each start: the shells of its agent have no business with what Gemini CLI needs itself.
+names=$(env | awk -F= -v own=${quoted(auth.token_env ?? '')} '
+  toupper($1) ~ /${SECRETS}/ && $1 !~ /^MOLTNET_/ && $1 != own && $1 ~ /^[^ ]+$/ { print $1 }') || {
+  echo 'moltnet: env and awk are needed to keep secrets out of this shell' >&2
+  exit 126
+}
+set -f
+set -- ${quoted(path.join(places[at]!, 'bash'))} "$@"
+for name in $names; do set -- -u "$name" "$@"; done
+exec env "$@"
 `;
   keep(path.join(bin, 'bash'), script, 0o700);
   return places.toSpliced(at, 0, bin).join(path.delimiter);
